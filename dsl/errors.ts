@@ -1,0 +1,66 @@
+/** The base of every error that this project throws on purpose: a stable code, a message to act on, details as data. */
+export class TramontaneError extends Error {
+  override readonly name: string = 'TramontaneError';
+  /** Stable, SCREAMING_SNAKE_CASE; `api/errors.ts` maps it to an HTTP status. */
+  readonly code: string;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: string, message: string, options: { details?: Readonly<Record<string, unknown>>; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+  }
+}
+
+/** One thing that is wrong in a definition. `line` and `column` count from 1; `path` is like `tasks.load.on-success[1]`. */
+export interface Problem {
+  readonly severity: 'error' | 'warning';
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  /** The first words are those of spec/dsl.md §16 where clients look for them. */
+  readonly message: string;
+  /** What would be right, such as the nearest name; null when there is nothing useful to say. */
+  readonly hint: string | null;
+}
+
+/** A definition that cannot be accepted. `problems` holds every error that was found, in the order of the text. */
+export class DslError extends TramontaneError {
+  override readonly name = 'DslError';
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super('DSL_INVALID', problems.map(formatProblem).join('\n'), { details: { problems } });
+    this.problems = problems;
+  }
+}
+
+/** `line:column: what is wrong; what would be right` */
+export function formatProblem(problem: Problem): string {
+  const hint = problem.hint === null ? '' : `; ${problem.hint}`;
+  return `${problem.line}:${problem.column}: ${problem.message}${hint}`;
+}
+
+/** An expression that does not parse (`grammar`) or whose evaluation fails (`evaluation`). spec/expressions.md §11.6, §11.7. */
+export class ExpressionError extends TramontaneError {
+  override readonly name: string = 'ExpressionError';
+  readonly kind: 'grammar' | 'evaluation';
+  readonly language: 'yaql' | 'jinja';
+  /** Offset in UTF-16 units of the fault in the whole text that was given; null when unknown. */
+  readonly offset: number | null;
+  /** The reference's class name of the underlying failure, such as `NoFunctionRegisteredException`. */
+  readonly errorClass: string;
+
+  constructor(
+    kind: 'grammar' | 'evaluation',
+    language: 'yaql' | 'jinja',
+    message: string,
+    options: { offset?: number; errorClass?: string; cause?: unknown } = {},
+  ) {
+    super(kind === 'grammar' ? 'EXPRESSION_GRAMMAR' : 'EXPRESSION_EVALUATION', message, { cause: options.cause });
+    this.kind = kind;
+    this.language = language;
+    this.offset = options.offset ?? null;
+    this.errorClass = options.errorClass ?? '';
+  }
+}
