@@ -1,0 +1,249 @@
+import type { Knex } from 'knex';
+
+// Times are milliseconds since 1970 UTC. JSON columns are text written by dsl/json.ts (design.md §3): never jsonb.
+// Ids are texts: UUID version 7 where we make them, anything up to 36 characters where a client gives them.
+
+export async function up(knex: Knex): Promise<void> {
+  await knex.schema.createTable('specs', (t) => {
+    t.string('hash', 64).primary();
+    t.string('kind', 16).notNullable();
+    t.text('body').notNullable();
+    t.bigInteger('created_at').notNullable();
+  });
+
+  await knex.schema.createTable('workbooks', (t) => {
+    definitionColumns(t);
+    t.unique(['name', 'namespace', 'project_id']);
+    t.index(['created_at', 'id']);
+  });
+  await knex.schema.createTable('workflows', (t) => {
+    definitionColumns(t);
+    t.string('spec_hash', 64).notNullable();
+    t.string('workbook_name', 255);
+    t.string('checksum', 32);
+    t.unique(['name', 'namespace', 'project_id']);
+    t.index(['created_at', 'id']);
+  });
+  await knex.schema.createTable('actions', (t) => {
+    definitionColumns(t);
+    t.string('spec_hash', 64).notNullable();
+    t.string('workbook_name', 255);
+    t.text('description');
+    t.text('input').notNullable();
+    t.unique(['name', 'namespace', 'project_id']);
+    t.index(['created_at', 'id']);
+  });
+  await knex.schema.createTable('environments', (t) => {
+    t.string('id', 36).primary();
+    t.string('name', 200).notNullable();
+    t.text('description');
+    t.text('variables').notNullable();
+    t.string('scope', 16).notNullable();
+    t.string('project_id', 80).notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('updated_at');
+    t.unique(['name', 'project_id']);
+    t.index(['created_at', 'id']);
+  });
+
+  await knex.schema.createTable('executions', (t) => {
+    t.string('id', 36).primary();
+    t.integer('version').notNullable();
+    t.string('workflow_id', 36);
+    t.string('workflow_name', 255).notNullable();
+    t.string('workflow_namespace', 255).notNullable();
+    t.string('workbook_name', 255);
+    t.string('spec_hash', 64).notNullable();
+    t.string('project_id', 80).notNullable();
+    t.text('description').notNullable();
+    t.text('tags').notNullable();
+    t.string('state', 16).notNullable();
+    t.text('state_info');
+    t.text('input').notNullable();
+    t.text('output').notNullable();
+    t.text('params').notNullable();
+    // WE.context of spec/engine.md E-1.1: evaluated vars and global variables.
+    t.text('context').notNullable();
+    // {index?, backlog?, …}: spec/engine.md §1.
+    t.text('runtime_context').notNullable();
+    t.string('task_execution_id', 36);
+    t.string('parent_execution_id', 36);
+    t.string('root_execution_id', 36);
+    t.boolean('accepted').notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('updated_at').notNullable();
+    t.index(['created_at', 'id']);
+    t.index(['state', 'created_at', 'id']);
+    t.index(['workflow_name', 'created_at', 'id']);
+    t.index(['workflow_id']);
+    t.index(['task_execution_id']);
+    t.index(['root_execution_id', 'created_at', 'id']);
+    t.index(['project_id', 'created_at', 'id']);
+  });
+
+  await knex.schema.createTable('task_executions', (t) => {
+    t.string('id', 36).primary();
+    t.string('execution_id', 36).notNullable();
+    t.string('name', 255).notNullable();
+    t.string('type', 16).notNullable();
+    t.string('workflow_id', 36);
+    t.string('workflow_name', 255).notNullable();
+    t.string('workflow_namespace', 255).notNullable();
+    t.string('project_id', 80).notNullable();
+    t.text('tags').notNullable();
+    t.string('state', 16).notNullable();
+    t.text('state_info');
+    // Joins, and tasks of reverse workflows: one row per execution and name (spec/engine.md E-12.1, E-18.2).
+    t.string('unique_key', 255);
+    // Where the inbound context comes from: {base: task id | null, own: {...}, versions: {...}} (design.md §3).
+    t.text('in_context').notNullable();
+    t.text('published');
+    t.text('published_global');
+    t.text('runtime_context').notNullable();
+    t.boolean('processed').notNullable();
+    t.boolean('has_next_tasks').notNullable();
+    t.text('next_tasks');
+    t.boolean('error_handled').notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('updated_at').notNullable();
+    t.bigInteger('started_at');
+    t.bigInteger('finished_at');
+    t.unique(['execution_id', 'unique_key']);
+    t.index(['execution_id', 'name', 'created_at']);
+    t.index(['created_at', 'id']);
+    t.index(['state', 'created_at', 'id']);
+    t.index(['workflow_name', 'created_at', 'id']);
+    t.index(['name', 'created_at', 'id']);
+    t.index(['project_id', 'created_at', 'id']);
+  });
+
+  await knex.schema.createTable('action_executions', (t) => {
+    t.string('id', 36).primary();
+    t.string('task_execution_id', 36);
+    t.string('execution_id', 36);
+    t.string('task_name', 255);
+    // The name as the workflow calls it, `<book>.<action>` for a workbook's own; `system_name` is what an executor runs.
+    t.string('name', 255).notNullable();
+    t.string('system_name', 255).notNullable();
+    // What the executor gets; null when it equals `input`. `wrappers` are the ad-hoc outputs still to be applied.
+    t.text('system_input');
+    t.text('wrappers');
+    t.string('workflow_name', 255);
+    t.string('workflow_namespace', 255).notNullable();
+    t.string('project_id', 80).notNullable();
+    t.text('description').notNullable();
+    t.text('tags');
+    t.string('state', 16).notNullable();
+    t.text('state_info');
+    t.text('input').notNullable();
+    t.text('output');
+    t.boolean('accepted').notNullable();
+    t.string('kind', 8).notNullable();
+    t.text('runtime_context').notNullable();
+    t.integer('attempt').notNullable();
+    t.string('executor_id', 80);
+    t.bigInteger('heartbeat_at');
+    t.float('timeout_seconds');
+    t.string('target', 255);
+    t.boolean('safe_rerun').notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('updated_at').notNullable();
+    t.index(['task_execution_id', 'created_at', 'id']);
+    t.index(['execution_id']);
+    t.index(['created_at', 'id']);
+    t.index(['state', 'created_at', 'id']);
+    t.index(['name', 'created_at', 'id']);
+    t.index(['workflow_name', 'created_at', 'id']);
+    t.index(['project_id', 'created_at', 'id']);
+  });
+
+  // One row per execution and batch: the batch's changes as one JSON array.
+  await knex.schema.createTable('execution_events', (t) => {
+    t.bigIncrements('seq');
+    t.string('execution_id', 36).notNullable();
+    t.integer('version').notNullable();
+    t.bigInteger('at').notNullable();
+    t.text('changes').notNullable();
+    t.index(['execution_id', 'version']);
+  });
+
+  await knex.schema.createTable('timers', (t) => {
+    t.string('id', 36).primary();
+    t.string('execution_id', 36).notNullable();
+    t.string('task_execution_id', 36);
+    t.string('kind', 16).notNullable();
+    t.bigInteger('due_at').notNullable();
+    t.string('node_id', 80).notNullable();
+    t.text('data');
+    t.index(['due_at']);
+    t.index(['execution_id']);
+  });
+
+  await knex.schema.createTable('outbox', (t) => {
+    t.string('id', 36).primary();
+    // An execution's id for cross-execution events; null for messages to executors.
+    t.string('execution_id', 36);
+    t.string('kind', 32).notNullable();
+    t.text('body').notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.index(['created_at', 'id']);
+    t.index(['execution_id']);
+  });
+
+  await knex.schema.createTable('quarantine', (t) => {
+    t.string('id', 36).primary();
+    t.string('execution_id', 36).notNullable();
+    t.text('event').notNullable();
+    t.text('error').notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.index(['execution_id']);
+  });
+
+  await knex.schema.createTable('external_jobs', (t) => {
+    t.string('action_execution_id', 36).primary();
+    t.string('backend', 32).notNullable();
+    t.string('phase', 16).notNullable();
+    t.string('key', 64).notNullable();
+    t.string('external_id', 255);
+    t.string('app_id', 255);
+    t.text('url');
+    t.string('last_state', 32);
+    t.text('progress');
+    t.text('log_tail');
+    // The backend's own record, JSON: run directory, pid and start time, jar hash, cursors …
+    t.text('data').notNullable();
+    t.text('request').notNullable();
+    // The final result once known; kept until the engine has committed it.
+    t.text('result');
+    t.bigInteger('submit_started_at');
+    t.bigInteger('submitted_at');
+    t.bigInteger('last_seen_at');
+    t.bigInteger('cancel_requested_at');
+    t.string('cancel_reason', 16);
+    t.bigInteger('next_poll_at').notNullable();
+    t.string('lease_owner', 80);
+    t.bigInteger('lease_until');
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('updated_at').notNullable();
+    t.index(['phase', 'next_poll_at']);
+  });
+
+  // Single values: `definitions_epoch` (design.md §2) and the like.
+  await knex.schema.createTable('counters', (t) => {
+    t.string('name', 64).primary();
+    t.bigInteger('value').notNullable();
+  });
+  await knex('counters').insert({ name: 'definitions_epoch', value: 1 });
+}
+
+function definitionColumns(t: Knex.CreateTableBuilder): void {
+  t.string('id', 36).primary();
+  t.string('name', 255).notNullable();
+  t.string('namespace', 255).notNullable();
+  t.string('project_id', 80).notNullable();
+  t.string('scope', 16).notNullable();
+  t.text('definition').notNullable();
+  t.text('tags').notNullable();
+  t.bigInteger('created_at').notNullable();
+  t.bigInteger('updated_at');
+}
