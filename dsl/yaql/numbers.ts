@@ -21,6 +21,9 @@ export class Float {
   }
 }
 
+export type PyInteger = number | bigint;
+export type PyNumber = PyInteger | Float;
+
 /** The float with this value: a `Float` when it could be taken for an integer, else the number itself. */
 export function toFloat(value: number): number | Float {
   return Number.isInteger(value) ? new Float(value) : value;
@@ -29,4 +32,18 @@ export function toFloat(value: number): number | Float {
 /** The integer with this value: a number when it is safe, else a bigint. */
 export function toInteger(value: bigint): number | bigint {
   return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+}
+
+/** Integer, but not boolean. */
+export function isInteger(value: unknown): value is PyInteger {
+  return typeof value === 'number' ? Number.isInteger(value) : typeof value === 'bigint';
+}
+
+export function isFloat(value: unknown): value is number | Float {
+  return typeof value === 'number' ? !Number.isInteger(value) : value instanceof Float;
+}
+
+/** Integer or float, but not boolean. */
+export function isNumber(value: unknown): value is PyNumber {
+  return typeof value === 'number' || typeof value === 'bigint' || value instanceof Float;
 }
