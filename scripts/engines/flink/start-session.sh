@@ -31,7 +31,7 @@ while (($#)); do
 done
 engines=${TRAMONTANE_ENGINES:-$HOME/.cache/tramontane-engines}
 [[ -n $home ]] || home=$(find "$engines" -path '*/flink-[0-9]*/VERSION' 2>/dev/null | sort -V | tail -n 1) home=${home%/VERSION}
-[[ -f $home/VERSION ]] || { echo "start-session.sh: no Flink in '$home'; run install.sh first" >&2; exit 1; }
+compgen -G "$home/lib/flink-*.jar" >/dev/null || { echo "start-session.sh: no Flink in '$home'; run install.sh first" >&2; exit 1; }
 
 # Below 32768: from there up the system hands out ports to outgoing connections.
 port_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
@@ -46,7 +46,7 @@ rpc_port=${rpc_port:-$((port - 1958))}   # 8081 gives Flink's usual 6123
 
 here=$(cd "$(dirname "$0")" && pwd)
 url=http://127.0.0.1:$port
-curl -s -o /dev/null --max-time 2 "$url/" && { echo "start-session.sh: something already answers on port $port" >&2; exit 1; }
+port_free "$port" || { echo "start-session.sh: something already answers on port $port" >&2; exit 1; }
 if ls "$state"/*.pid >/dev/null 2>&1; then
   "$here/stop-session.sh" --state "$state" >&2   # left over from a crash
 fi
@@ -142,6 +142,15 @@ for ((n = 0; n < taskmanagers; n++)); do
     org.apache.flink.runtime.taskexecutor.TaskManagerRunner
 done
 
+# Without curl: a fresh machine may have none.
+overview() {
+  (
+    exec 3<>"/dev/tcp/127.0.0.1/$port" || exit 1
+    printf 'GET /v1/overview HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' >&3
+    timeout 2 cat <&3
+  ) 2>/dev/null
+}
+
 wanted=$((taskmanagers * slots))
 for ((i = 0; i < 240; i++)); do
   for file in "$state"/*.pid; do
@@ -151,7 +160,7 @@ for ((i = 0; i < 240; i++)); do
     "$here/stop-session.sh" --state "$state" >&2
     exit 1
   done
-  if curl -s --max-time 2 "$url/v1/overview" 2>/dev/null | grep -q "\"slots-total\":$wanted\\b"; then
+  if overview | grep -q "\"slots-total\":$wanted\\b"; then
     echo "FLINK_REST_URL=$url"
     echo "FLINK_STATE=$state"
     exit 0
