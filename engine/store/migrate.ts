@@ -1,0 +1,49 @@
+import type { Knex } from 'knex';
+import { EngineError } from '../errors.ts';
+import type { Store } from './connection.ts';
+import { MIGRATIONS } from './migrations/index.ts';
+import type { Migration } from './migrations/index.ts';
+
+export interface MigrationResult {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Brings the schema up to date: every migration that is missing, in order, all in one transaction. Two processes that start at
+ * once wait for each other, because the transaction begins by writing.
+ *
+ * @throws EngineError UNAVAILABLE when the database was made by a newer version of this program.
+ */
+export async function migrate(
+  store: Pick<Store, 'writer'>,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<MigrationResult> {
+  return store.writer.transaction(async (trx) => {
+    const from = await lockedVersion(trx);
+    const newest = migrations.at(-1)?.version ?? 0;
+    if (from > newest) {
+      throw new EngineError(
+        'UNAVAILABLE',
+        `The database has schema version ${from}, this program knows versions up to ${newest}. Start the newer program, or use another database.`,
+      );
+    }
+    for (const migration of migrations.filter(({ version }) => version > from)) {
+      await migration.up(trx);
+      await trx(TABLE).insert({ version: migration.version, name: migration.name, applied_at: Date.now() });
+    }
+    return { from, to: newest };
+  });
+}
+
+const TABLE = 'schema_versions';
+
+async function lockedVersion(trx: Knex.Transaction): Promise<number> {
+  await trx.raw(
+    `create table if not exists ${TABLE} (version integer primary key, name varchar(255) not null, applied_at bigint not null)`,
+  );
+  // Takes SQLite's write lock also when the table is already there.
+  await trx(TABLE).where('version', 0).delete();
+  const [row] = await trx<{ version: number }>(TABLE).select('version').orderBy('version', 'desc').limit(1);
+  return row?.version ?? 0;
+}

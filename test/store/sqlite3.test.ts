@@ -1,0 +1,4 @@
+import test from 'ava';
+import { storeContract } from './contract.ts';
+
+storeContract(test, 'sqlite3');
