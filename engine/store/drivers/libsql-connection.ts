@@ -44,6 +44,7 @@ export class LibsqlConnection {
     }
     const id = ++this.lastId;
     this.expect(id, done);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread, not a window
     this.worker.postMessage({ id, call, sql, bindings: bindings.map(toSqlValue) } satisfies WorkerRequest);
   }
 

@@ -174,7 +174,6 @@ export async function up(knex: Knex): Promise<void> {
     t.string('kind', 16).notNullable();
     t.bigInteger('due_at').notNullable();
     t.string('node_id', 80).notNullable();
-    t.text('data');
     t.index(['due_at']);
     t.index(['execution_id']);
   });
