@@ -1,0 +1,87 @@
+import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { run, type Finished } from '../helpers/processes.ts';
+import { projectRoot } from '../helpers/project.ts';
+
+const scripts = join(projectRoot, 'scripts/engines');
+
+export interface Engines {
+  readonly sparkHome: string;
+  readonly flinkHome: string;
+  /** What `spark-submit` needs in its environment. */
+  readonly sparkEnv: NodeJS.ProcessEnv;
+}
+
+export interface FlinkSession {
+  readonly url: string;
+  readonly state: string;
+  stop(): Promise<void>;
+}
+
+type Say = (text: string) => void;
+
+/** Finds Spark and Flink, or fetches them into the cache folder: some 440 MB and a minute, the first time only. */
+export async function prepareEngines(env: NodeJS.ProcessEnv, say: Say, signal: AbortSignal): Promise<Engines> {
+  const [sparkHome, flinkHome] = await Promise.all([
+    env.SPARK_HOME ?? installed('spark', '3.5', say, signal),
+    env.FLINK_HOME ?? installed('flink', '1.20', say, signal),
+  ]);
+  return { sparkHome, flinkHome, sparkEnv: sparkEnvironment(sparkHome, env) };
+}
+
+/** Compiles the example's Flink job and returns the path of its jar. */
+export async function buildFlinkJob(engines: Engines, signal: AbortSignal): Promise<string> {
+  const script = join(projectRoot, 'examples/spark-then-flink/build.sh');
+  const built = await run(script, [], { env: { ...process.env, FLINK_HOME: engines.flinkHome }, signal });
+  return lastLine(succeeded(built, 'Building the Flink job', signal));
+}
+
+/** Starts a session cluster on a free port. Its logs are in `folder`. */
+export async function startFlink(engines: Engines, folder: string, signal: AbortSignal): Promise<FlinkSession> {
+  await mkdir(folder, { recursive: true });
+  const start = ['--home', engines.flinkHome, '--port', '0', '--state', folder];
+  const stop = async () => {
+    await run(join(scripts, 'flink/stop-session.sh'), ['--state', folder]);
+  };
+  // A free port may be taken between looking and binding: try another one.
+  let started = await run(join(scripts, 'flink/start-session.sh'), start, { signal });
+  if (started.code !== 0 && !signal.aborted && /BindException|already answers/.test(started.stderr)) {
+    started = await run(join(scripts, 'flink/start-session.sh'), start, { signal });
+  }
+  if (started.code !== 0) await stop();
+  const url = /FLINK_REST_URL=(\S+)/.exec(succeeded(started, 'Starting Flink', signal))?.[1];
+  if (url === undefined) throw new Error(`start-session.sh printed no address: ${started.stdout}`);
+  return { url, state: folder, stop };
+}
+
+async function installed(engine: 'spark' | 'flink', version: string, say: Say, signal: AbortSignal): Promise<string> {
+  const script = join(scripts, engine, 'install.sh');
+  const present = await run(script, ['--where', version], { signal });
+  if (present.code === 0) return lastLine(present.stdout);
+  say(
+    `Fetching ${engine === 'spark' ? 'Spark (370 MB)' : 'Flink (70 MB)'} into the cache folder, the first time only ...`,
+  );
+  return lastLine(succeeded(await run(script, [version], { signal }), `Installing ${engine}`, signal));
+}
+
+function sparkEnvironment(sparkHome: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  // A Spark from PyPI lives in a virtual environment: its Python is the one to use for driver and workers.
+  const python = join(sparkHome, '../../../../bin/python');
+  return {
+    SPARK_HOME: sparkHome,
+    SPARK_LOCAL_IP: '127.0.0.1',
+    PYSPARK_PYTHON: env.PYSPARK_PYTHON ?? (existsSync(python) ? python : 'python3'),
+  };
+}
+
+function succeeded(finished: Finished, what: string, signal: AbortSignal): string {
+  signal.throwIfAborted();
+  if (finished.code !== 0)
+    throw new Error(`${what} failed (exit code ${finished.code}):\n${finished.stderr.trim().slice(-3000)}`);
+  return finished.stdout;
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? '';
+}
