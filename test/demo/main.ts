@@ -8,8 +8,8 @@ import { projectRoot } from '../helpers/project.ts';
 import { RestClient } from '../helpers/rest-client.ts';
 import { startServer } from '../helpers/server-process.ts';
 import { engineChain, localChain, type Chain } from './chains.ts';
-import { abortOnSignals, Cleanup } from './cleanup.ts';
-import { buildFlinkJob, prepareEngines, startFlink } from './engines.ts';
+import { abortOnSignals, Cleanup } from '../helpers/cleanup.ts';
+import { buildFlinkJob, prepareEngines, startFlink } from '../helpers/engines.ts';
 import { missingPrerequisites } from './prerequisites.ts';
 import { followExecution } from './progress.ts';
 
@@ -87,9 +87,9 @@ async function prepareWithEngines(
   const engines = await prepareEngines(process.env, step, signal);
   step(`Spark in ${engines.sparkHome}`);
   step(`Flink in ${engines.flinkHome}`);
-  const flinkJar = await buildFlinkJob(engines, signal);
+  const flinkJar = await buildFlinkJob(engines.flinkHome, signal);
   step('Starting a local Flink');
-  const flink = await startFlink(engines, join(folder, 'flink'), signal);
+  const flink = await startFlink(engines.flinkHome, join(folder, 'flink'), signal);
   cleanup.add('Flink', flink.stop);
   step(`Flink answers on ${flink.url}`);
   const outputFolder = join(folder, 'output');

@@ -1,10 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { run, type Finished } from '../helpers/processes.ts';
-import { projectRoot } from '../helpers/project.ts';
+import { run, type Finished } from './processes.ts';
+import { projectRoot } from './project.ts';
 
 const scripts = join(projectRoot, 'scripts/engines');
+
+type EngineName = 'spark' | 'flink';
 
 export interface Engines {
   readonly sparkHome: string;
@@ -30,17 +32,39 @@ export async function prepareEngines(env: NodeJS.ProcessEnv, say: Say, signal: A
   return { sparkHome, flinkHome, sparkEnv: sparkEnvironment(sparkHome, env) };
 }
 
+/** As {@link prepareEngines}, but installs nothing: null for an engine that is not there. */
+export async function findEngines(
+  env: NodeJS.ProcessEnv,
+): Promise<{ readonly sparkHome: string | null; readonly flinkHome: string | null }> {
+  const [sparkHome, flinkHome] = await Promise.all([
+    env.SPARK_HOME ?? present('spark', '3.5'),
+    env.FLINK_HOME ?? present('flink', '1.20'),
+  ]);
+  return { sparkHome, flinkHome };
+}
+
+/** What `spark-submit` needs in its environment. */
+export function sparkEnvironment(sparkHome: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  // A Spark from PyPI lives in a virtual environment: its Python is the one to use for driver and workers.
+  const python = join(sparkHome, '../../../../bin/python');
+  return {
+    SPARK_HOME: sparkHome,
+    SPARK_LOCAL_IP: '127.0.0.1',
+    PYSPARK_PYTHON: env.PYSPARK_PYTHON ?? (existsSync(python) ? python : 'python3'),
+  };
+}
+
 /** Compiles the example's Flink job and returns the path of its jar. */
-export async function buildFlinkJob(engines: Engines, signal: AbortSignal): Promise<string> {
+export async function buildFlinkJob(flinkHome: string, signal: AbortSignal): Promise<string> {
   const script = join(projectRoot, 'examples/spark-then-flink/build.sh');
-  const built = await run(script, [], { env: { ...process.env, FLINK_HOME: engines.flinkHome }, signal });
+  const built = await run(script, [], { env: { ...process.env, FLINK_HOME: flinkHome }, signal });
   return lastLine(succeeded(built, 'Building the Flink job', signal));
 }
 
 /** Starts a session cluster on a free port. Its logs are in `folder`. */
-export async function startFlink(engines: Engines, folder: string, signal: AbortSignal): Promise<FlinkSession> {
+export async function startFlink(flinkHome: string, folder: string, signal: AbortSignal): Promise<FlinkSession> {
   await mkdir(folder, { recursive: true });
-  const start = ['--home', engines.flinkHome, '--port', '0', '--state', folder];
+  const start = ['--home', flinkHome, '--port', '0', '--state', folder];
   const stop = async () => {
     await run(join(scripts, 'flink/stop-session.sh'), ['--state', folder]);
   };
@@ -55,24 +79,19 @@ export async function startFlink(engines: Engines, folder: string, signal: Abort
   return { url, state: folder, stop };
 }
 
-async function installed(engine: 'spark' | 'flink', version: string, say: Say, signal: AbortSignal): Promise<string> {
-  const script = join(scripts, engine, 'install.sh');
-  const present = await run(script, ['--where', version], { signal });
-  if (present.code === 0) return lastLine(present.stdout);
+async function installed(engine: EngineName, version: string, say: Say, signal: AbortSignal): Promise<string> {
+  const found = await present(engine, version);
+  if (found !== null) return found;
   say(
     `Fetching ${engine === 'spark' ? 'Spark (370 MB)' : 'Flink (70 MB)'} into the cache folder, the first time only ...`,
   );
-  return lastLine(succeeded(await run(script, [version], { signal }), `Installing ${engine}`, signal));
+  const done = await run(join(scripts, engine, 'install.sh'), [version], { signal });
+  return lastLine(succeeded(done, `Installing ${engine}`, signal));
 }
 
-function sparkEnvironment(sparkHome: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  // A Spark from PyPI lives in a virtual environment: its Python is the one to use for driver and workers.
-  const python = join(sparkHome, '../../../../bin/python');
-  return {
-    SPARK_HOME: sparkHome,
-    SPARK_LOCAL_IP: '127.0.0.1',
-    PYSPARK_PYTHON: env.PYSPARK_PYTHON ?? (existsSync(python) ? python : 'python3'),
-  };
+async function present(engine: EngineName, version: string): Promise<string | null> {
+  const { code, stdout } = await run(join(scripts, engine, 'install.sh'), ['--where', version]);
+  return code === 0 ? lastLine(stdout) : null;
 }
 
 function succeeded(finished: Finished, what: string, signal: AbortSignal): string {

@@ -1,0 +1,152 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { abortOnSignals, Cleanup } from '../helpers/cleanup.ts';
+import { buildFlinkJob, findEngines, sparkEnvironment, startFlink } from '../helpers/engines.ts';
+import { run } from '../helpers/processes.ts';
+import { buildFolder, projectRoot } from '../helpers/project.ts';
+import { readTap } from './tap.ts';
+
+/**
+ * Runs the test suites one after the other and counts: `node dist/test/suites/main.js [SUITE...]`, without names all of them.
+ * The last line is `N passed, N failed, N skipped`. A suite whose engine is not on this machine is skipped by name;
+ * with TRAMONTANE_REQUIRE_ALL=1 whatever is skipped is a failure.
+ */
+const requireAll = process.env.TRAMONTANE_REQUIRE_ALL === '1';
+
+/** The environment that lets a suite run, or a sentence that says what is missing. */
+type Readiness = { readonly env: NodeJS.ProcessEnv } | { readonly missing: string };
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(wanted: readonly string[]): Promise<number> {
+  const { SUITES } = await suiteNames();
+  const unknown = wanted.filter((name) => !SUITES.includes(name));
+  if (unknown.length > 0) {
+    console.error(`Unknown suite ${unknown.join(', ')}: the suites are ${SUITES.join(', ')}`);
+    return 2;
+  }
+  const cleanup = new Cleanup();
+  const signal = abortOnSignals((name) => console.log(`\n${name}: ending ...`));
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  try {
+    const machine = new Machine(cleanup, signal);
+    for (const suite of wanted.length > 0 ? wanted : SUITES) await runSuite(suite, machine, counts, signal);
+  } catch (error) {
+    if (!signal.aborted) console.error(String(error));
+    counts.failed += 1;
+  } finally {
+    await cleanup.run();
+  }
+  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  return counts.failed > 0 ? 1 : 0;
+}
+
+async function suiteNames(): Promise<{ readonly SUITES: readonly string[] }> {
+  return (await import(join(projectRoot, 'scripts/suites.mjs'))) as { SUITES: readonly string[] };
+}
+
+async function runSuite(suite: string, machine: Machine, counts: Counts, signal: AbortSignal): Promise<void> {
+  const ready = await machine.prepare(suite);
+  signal.throwIfAborted();
+  if ('missing' in ready) {
+    console.log(`${requireAll ? 'FAILED' : 'SKIPPED'} suite ${suite}: ${ready.missing}`);
+    counts[requireAll ? 'failed' : 'skipped'] += 1;
+    return;
+  }
+  const startedAt = Date.now();
+  const env = { ...process.env, ...ready.env, TEST_SUITE: suite, BUILD_DIR: relative(projectRoot, buildFolder) };
+  const ava = join(projectRoot, 'node_modules/ava/entrypoints/cli.mjs');
+  const { code, stdout, stderr } = await run(process.execPath, [ava, '--tap'], { cwd: projectRoot, env, signal });
+  signal.throwIfAborted();
+  const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
+  if (/no files .*match|Couldn.t find any (files|tests)/i.test(stdout + stderr)) {
+    console.log(`suite ${suite}: no test files`);
+    return;
+  }
+  const found = countSuite(suite, stdout, counts);
+  if (code !== 0 && found.failed === 0) {
+    console.log(
+      `FAILED ${suite}: the test runner ended with code ${code}\n${stdout.slice(-2000)}\n${stderr.slice(-4000)}`,
+    );
+    found.failed += 1;
+    counts.failed += 1;
+  }
+  console.log(
+    `suite ${suite}: ${found.passed} passed, ${found.failed} failed, ${found.skipped} skipped in ${seconds} s`,
+  );
+}
+
+function countSuite(suite: string, output: string, counts: Counts): Counts {
+  const own: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const { results, complete } = readTap(output);
+  for (const result of results) {
+    const outcome = result.outcome === 'skipped' && requireAll ? 'failed' : result.outcome;
+    own[outcome] += 1;
+    if (result.outcome === 'skipped')
+      console.log(`${requireAll ? 'FAILED (skipped)' : 'SKIPPED'} ${suite}: ${result.title}`);
+    if (result.outcome === 'failed') console.log([`FAILED ${suite}: ${result.title}`, ...result.details].join('\n'));
+  }
+  if (!complete && results.length > 0) {
+    console.log(`FAILED ${suite}: the test runner broke off`);
+    own.failed += 1;
+  }
+  counts.passed += own.passed;
+  counts.failed += own.failed;
+  counts.skipped += own.skipped;
+  return own;
+}
+
+/** What this machine can offer a suite. Flink is started once, for the suites that need it. */
+class Machine {
+  readonly #cleanup: Cleanup;
+  readonly #signal: AbortSignal;
+  #flink: Promise<Readiness> | null = null;
+
+  constructor(cleanup: Cleanup, signal: AbortSignal) {
+    this.#cleanup = cleanup;
+    this.#signal = signal;
+  }
+
+  async prepare(suite: string): Promise<Readiness> {
+    const parts: Readiness[] = [];
+    if (suite === 'spark' || suite === 'chain') parts.push(await this.#spark());
+    if (suite === 'flink' || suite === 'chain') parts.push(await (this.#flink ??= this.#startFlink()));
+    const missing = parts.flatMap((part) => ('missing' in part ? [part.missing] : []));
+    if (missing.length > 0) return { missing: missing.join(' ') };
+    return { env: Object.assign({}, ...parts.map((part) => ('env' in part ? part.env : {}))) as NodeJS.ProcessEnv };
+  }
+
+  async #spark(): Promise<Readiness> {
+    const { sparkHome } = await findEngines(process.env);
+    if (sparkHome !== null) return { env: sparkEnvironment(sparkHome, process.env) };
+    return { missing: 'needs Spark: set SPARK_HOME or run scripts/engines/spark/install.sh.' };
+  }
+
+  async #startFlink(): Promise<Readiness> {
+    const { flinkHome } = await findEngines(process.env);
+    if (flinkHome === null) return { missing: 'needs Flink: set FLINK_HOME or run scripts/engines/flink/install.sh.' };
+    const folder = await mkdtemp(join(tmpdir(), 'tramontane-flink-'));
+    this.#cleanup.add('the folder of Flink', () => rm(folder, { recursive: true, force: true }));
+    const flink = await startFlink(flinkHome, folder, this.#signal);
+    this.#cleanup.add('Flink', flink.stop);
+    const jobsJar = await buildEngineJobs(flinkHome, folder);
+    const exampleJar = await buildFlinkJob(flinkHome, this.#signal);
+    return {
+      env: { FLINK_HOME: flinkHome, FLINK_REST_URL: flink.url, FLINK_JOBS_JAR: jobsJar, FLINK_EXAMPLE_JAR: exampleJar },
+    };
+  }
+}
+
+async function buildEngineJobs(flinkHome: string, folder: string): Promise<string> {
+  const script = join(projectRoot, 'scripts/engines/flink/build-jobs.sh');
+  const { code, stdout, stderr } = await run(script, ['--home', flinkHome, '--out', join(folder, 'jobs')]);
+  if (code !== 0) throw new Error(`build-jobs.sh failed: ${stderr}`);
+  return stdout.trim();
+}
