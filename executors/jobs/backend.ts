@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../dsl/json.ts';
+import type { JsonObject } from '../../dsl/json.ts';
 import type { ActionResult, RunContext } from '../../engine/contract.ts';
 import type { Logger } from '../log.ts';
 
@@ -56,7 +56,14 @@ export interface Job {
   readonly createdAtMs: number;
   readonly submitStartedAtMs: number | null;
   readonly submittedAtMs: number | null;
-  readonly cancel: { readonly atMs: number; readonly reason: StopReason } | null;
+  readonly cancel: JobCancel | null;
+}
+
+export interface JobCancel {
+  readonly atMs: number;
+  readonly reason: StopReason;
+  /** The time limit that has passed; null when the workflow asked for the stop. */
+  readonly seconds: number | null;
 }
 
 /** `result` is being reported while the phase is not yet `done`. */
@@ -73,6 +80,8 @@ export interface JobContext {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly nowMs: number;
+  /** Makes the watcher look at this job at once: for backends that hear of changes by themselves. */
+  wake(): void;
 }
 
 /** New values of the record's columns; absent ones stay. */
@@ -102,6 +111,8 @@ export interface JobPlan {
   readonly pollMs: { readonly first: number; readonly longest: number };
   /** How long an unknown job is waited for before it counts as lost. */
   readonly notFoundGraceMs: number;
+  /** How many jobs of this server may run at once; more of them wait. null: no bound of ours. */
+  readonly slots: number | null;
 }
 
 /** `end`: stop the outside work and wait for its end. `leave`: give the result at once, the job goes on. */
@@ -154,12 +165,10 @@ export interface CancelOutcome {
 }
 
 export type GivingUp =
-  /** Before the submit, or by policy `leave`. */
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'timeout'; readonly seconds: number; readonly jobGoesOn: boolean }
+  /** `jobGoesOn` is false before the submit and true by policy `leave`, or when the other side could not be reached any more. */
+  | { readonly kind: 'cancelled'; readonly jobGoesOn: boolean }
+  | { readonly kind: 'timeout'; readonly seconds: number | null; readonly jobGoesOn: boolean }
   | { readonly kind: 'lost'; readonly reason: string }
   | { readonly kind: 'unreachable'; readonly reason: string }
   /** The backend's code failed at every try. */
   | { readonly kind: 'broken'; readonly reason: string };
-
-export type JobResultData = Readonly<Record<string, Json>>;

@@ -1,0 +1,57 @@
+import type { ActionReport, EnginePort } from '../engine/contract.ts';
+import type { Clock } from './jobs/clock.ts';
+import { retryPause } from './jobs/pauses.ts';
+import type { Logger } from './log.ts';
+
+/** Keeps a result and sends it again, with growing pauses, until the engine has committed it (design: losing the queue loses nothing). */
+export class Reporter {
+  private readonly engine: Pick<EnginePort, 'report'>;
+  private readonly clock: Clock;
+  private readonly log: Logger;
+  private readonly stopWaiting = new Set<(error: Error) => void>();
+  private closed = false;
+
+  constructor(engine: Pick<EnginePort, 'report'>, clock: Clock, log: Logger) {
+    this.engine = engine;
+    this.clock = clock;
+    this.log = log;
+  }
+
+  /** Resolves once the engine has it. Rejects only when this is closed before. */
+  async send(report: ActionReport): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      if (this.closed) throw new Error('The executor was closed before the engine had the result.');
+      try {
+        await this.engine.report(report);
+        return;
+      } catch (error) {
+        this.log.warn(
+          { actionExecutionId: report.actionExecutionId, tries, err: error },
+          'The engine did not take the result: it is sent again.',
+        );
+        await this.pause(retryPause(tries, Math.random(), 30_000));
+      }
+    }
+  }
+
+  /** Nothing is sent any more; what waits is rejected. */
+  close(): void {
+    this.closed = true;
+    for (const stop of this.stopWaiting) stop(new Error('The executor was closed before the engine had the result.'));
+  }
+
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.clock.after(milliseconds, () => {
+        this.stopWaiting.delete(stop);
+        resolve();
+      });
+      const stop = (error: Error) => {
+        cancel();
+        this.stopWaiting.delete(stop);
+        reject(error);
+      };
+      this.stopWaiting.add(stop);
+    });
+  }
+}
