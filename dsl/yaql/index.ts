@@ -8,3 +8,4 @@ export * from './python-text.ts';
 export * from './sets.ts';
 export * from './time-span.ts';
 export * from './values.ts';
+export * from './regex.ts';
