@@ -1,0 +1,193 @@
+import { checkWorkflowGraph } from '../checks.ts';
+import { isJsonObject, type Json, type JsonObject } from '../json.ts';
+import type { Path, Problems } from '../problems.ts';
+import { Float } from '../yaql/numbers.ts';
+import { type CallCheck, checkCalls, type DocumentOptions, type KnownNames, knownNames } from './call-check.ts';
+import { parseInlineCall } from './inline-params.ts';
+import { own } from './policies.ts';
+import { ACTION, DIRECT_TASK, REVERSE_TASK, type Shape, TASK_DEFAULTS, WORKBOOK, WORKFLOW } from './shape.ts';
+import { checkShape } from './shape-check.ts';
+import { show } from './show.ts';
+import { textOf } from './task.ts';
+import { rawWorkflow, typeOf, workflowSpecFrom } from './workflow.ts';
+
+export type { CallCheck, DocumentOptions } from './call-check.ts';
+
+/** spec/dsl.md §3. */
+export function checkWorkbook(document: Json, problems: Problems, options: DocumentOptions): void {
+  if (!isMapping(document, [], problems)) return;
+  checkVersion(document, [], problems);
+  checkShape(document, WORKBOOK, [], problems);
+  const name = textOf(own(document, 'name'));
+  if (name !== null) checkStoredName(name, { path: ['name'] }, problems);
+  const known = knownNames(options, keysOf(own(document, 'actions')), keysOf(own(document, 'workflows')));
+  checkSection(document, 'actions', problems, (_name, entry, path) => checkAction(entry, path, problems));
+  checkSection(document, 'workflows', problems, (name, entry, path) =>
+    checkWorkflow(name, entry, path, problems, known, options.checkCall),
+  );
+}
+
+export function checkWorkflows(document: Json, problems: Problems, options: DocumentOptions): void {
+  const known = knownNames(options, [], keysOf(document));
+  checkList(document, problems, (name, entry, path) =>
+    checkWorkflow(name, entry, path, problems, known, options.checkCall),
+  );
+}
+
+export function checkActions(document: Json, problems: Problems): void {
+  checkList(document, problems, (_name, entry, path) => checkAction(entry, path, problems));
+}
+
+type EntryCheck = (name: string, entry: Json, path: Path) => void;
+
+/** A document whose keys are entries, besides `version` (spec/dsl.md D-1.8, D-1.9). */
+function checkList(document: Json, problems: Problems, checkEntry: EntryCheck): void {
+  if (!isMapping(document, [], problems)) return;
+  if (!Object.hasOwn(document, 'version')) {
+    problems.error(
+      { path: [] },
+      "Invalid DSL: 'version' is a required property",
+      "the text must begin with: version: '2.0'",
+    );
+  }
+  checkVersion(document, [], problems);
+  const names = Object.keys(document).filter((name) => name !== 'version');
+  if (names.length === 0) {
+    problems.error({ path: [] }, `At least one item must be in the list [data=${show(document)}].`, null);
+  }
+  for (const name of names) {
+    checkStoredName(name, { path: [name], at: 'key' }, problems);
+    checkEntry(name, document[name] ?? null, [name]);
+  }
+}
+
+function checkSection(
+  document: JsonObject,
+  section: 'actions' | 'workflows',
+  problems: Problems,
+  checkEntry: EntryCheck,
+): void {
+  const entries = own(document, section);
+  if (!isJsonObject(entries)) return;
+  checkVersion(entries, [section], problems);
+  for (const name of Object.keys(entries)) {
+    if (name !== 'version') checkEntry(name, entries[name] ?? null, [section, name]);
+  }
+}
+
+/** One rule for all documents: 2, 2.0 and the texts '2' and '2.0' (spec/dsl.md §17-B). */
+function checkVersion(holder: JsonObject, path: Path, problems: Problems): void {
+  const version = own(holder, 'version');
+  if (version === undefined || version === '2.0' || version === '2' || version === 2) return;
+  if (version instanceof Float && version.value === 2) return;
+  const place = { path: [...path, 'version'] };
+  if (isJsonObject(version)) {
+    problems.error(place, `Invalid DSL: an entry can not be called 'version'`, "the word is taken: version: '2.0'");
+    return;
+  }
+  problems.error(
+    place,
+    `Unsupported DSL version: ${typeof version === 'string' ? version : show(version)}`,
+    "write version: '2.0'",
+  );
+}
+
+/** Definitions are found by name in addresses and tables (spec/dsl.md §3, D-4.2). */
+function checkStoredName(name: string, place: { path: Path; at?: 'key' }, problems: Problems): void {
+  if (name === '') problems.error(place, "Invalid DSL: '' is too short", 'give it a name');
+  if (name.includes(' '))
+    problems.error(
+      place,
+      `Name '${name}' must not contain spaces`,
+      `for instance '${name.trim().replaceAll(/ +/g, '_')}'`,
+    );
+}
+
+function checkAction(entry: Json, path: Path, problems: Problems): void {
+  if (isMapping(entry, path, problems)) checkShape(entry, ACTION, path, problems);
+}
+
+function checkWorkflow(
+  name: string,
+  entry: Json,
+  path: Path,
+  problems: Problems,
+  known: KnownNames,
+  checkCall: CallCheck | undefined,
+): void {
+  if (UUID.test(name)) {
+    problems.error(
+      { path, at: 'key' },
+      'Workflow name cannot be in the format of UUID.',
+      'a name in this form would be taken for an id',
+    );
+  }
+  if (!isMapping(entry, path, problems)) return;
+  checkShape(entry, WORKFLOW, path, problems);
+  const defaults = own(entry, 'task-defaults');
+  if (defaults !== undefined) checkShape(defaults, TASK_DEFAULTS, [...path, 'task-defaults'], problems);
+  const tasks = own(entry, 'tasks');
+  if (!isJsonObject(tasks)) return;
+  const shape = typeOf(entry) === 'reverse' ? REVERSE_TASK : DIRECT_TASK;
+  for (const task of Object.keys(tasks))
+    checkTask(task, tasks[task] ?? null, shape, [...path, 'tasks', task], problems);
+  const spec = workflowSpecFrom(rawWorkflow(name, entry));
+  checkWorkflowGraph(spec, entry, path, problems);
+  checkCalls(spec, path, problems, known, checkCall);
+}
+
+function checkTask(name: string, task: Json, shape: Shape, path: Path, problems: Problems): void {
+  checkTaskName(name, task, path, problems);
+  if (!isMapping(task, path, problems)) return;
+  checkShape(task, shape, path, problems);
+  const call = textOf(own(task, 'action')) ?? textOf(own(task, 'workflow'));
+  const hasInline = call !== null && (parseInlineCall(call)?.values.length ?? 0) > 0;
+  if (hasInline && typeof own(task, 'input') === 'string') {
+    problems.error(
+      { path: [...path, 'input'] },
+      `Invalid DSL: 'input' must be a dictionary when parameters are given inline [task=${name}]`,
+      "move the inline parameters into 'input'",
+    );
+  }
+}
+
+/** The limits come from the columns that hold the names (spec/dsl.md D-4.3). */
+function checkTaskName(name: string, task: Json, path: Path, problems: Problems): void {
+  const place = { path, at: 'key' } as const;
+  const length = [...name].length;
+  if (name === 'version') problems.error(place, `Invalid DSL: a task can not be called 'version'`, 'rename the task');
+  if (length > MAX_NAME) {
+    problems.error(
+      place,
+      `The length of a '${name}' task name must not exceed ${MAX_NAME} symbols`,
+      `it has ${length}`,
+    );
+    return;
+  }
+  const join = isJsonObject(task) ? own(task, 'join') : undefined;
+  if (length > MAX_JOIN_NAME && join !== undefined && join !== 0 && join !== null && join !== '') {
+    problems.error(
+      place,
+      `The length of a '${name}' join task name must not exceed ${MAX_JOIN_NAME} symbols`,
+      `it has ${length}`,
+    );
+  }
+}
+
+function isMapping(value: Json, path: Path, problems: Problems): value is JsonObject {
+  if (isJsonObject(value)) return true;
+  problems.error(
+    { path, at: value === null ? 'key' : 'value' },
+    `Invalid DSL: ${show(value)} is not of type 'object'`,
+    'it must be a mapping: key: value',
+  );
+  return false;
+}
+
+function keysOf(value: Json | undefined): readonly string[] {
+  return isJsonObject(value) ? Object.keys(value) : [];
+}
+
+const MAX_NAME = 255;
+const MAX_JOIN_NAME = 208;
+const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;

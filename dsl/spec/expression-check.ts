@@ -1,0 +1,46 @@
+import { containsExpression, validateExpression } from '../expressions/index.ts';
+import { isJsonObject, type Json } from '../json.ts';
+import type { Path, Problems } from '../problems.ts';
+
+/** Checks the syntax of the expressions in a text that starts `offset` units after the start of the YAML scalar. */
+export function checkExpressions(text: string, path: Path, offset: number, problems: Problems): void {
+  if (!MAY_HOLD_EXPRESSION.test(text)) return;
+  const error = validateExpression(text);
+  if (error !== null) problems.error({ path, offset: offset + (error.offset ?? 0) }, error.message);
+  else warnOfUnclosed(text, path, offset, problems);
+}
+
+/** Warns of broken expressions in data that an upload accepts: they would fail at run time (spec/dsl.md D-5.3). */
+export function warnOfDeepExpressions(value: Json, path: Path, problems: Problems): void {
+  if (typeof value === 'string') {
+    warnOfBroken(value, path, problems);
+  } else if (Array.isArray(value)) {
+    for (const [i, item] of (value as readonly Json[]).entries()) warnOfDeepExpressions(item, [...path, i], problems);
+  } else if (isJsonObject(value)) {
+    for (const key of Object.keys(value)) warnOfDeepExpressions(value[key] ?? null, [...path, key], problems);
+  }
+}
+
+function warnOfBroken(text: string, path: Path, problems: Problems): void {
+  if (!MAY_HOLD_EXPRESSION.test(text)) return;
+  const error = validateExpression(text);
+  if (error === null) return warnOfUnclosed(text, path, 0, problems);
+  problems.warning({ path, offset: error.offset ?? 0 }, `This expression will fail at run time: ${error.message}`);
+}
+
+/** An expression that is cut off, for instance by a YAML comment, is plain text. */
+function warnOfUnclosed(text: string, path: Path, offset: number, problems: Problems): void {
+  const open = /<%|\{\{/.exec(text);
+  if (open === null || containsExpression(text)) return;
+  const close = open[0] === '<%' ? '%>' : '}}';
+  const hint = text.includes(close)
+    ? 'an expression must stand on one line: use a folded block (>) or one long line'
+    : `close it with ${close}; if the text holds ' #' or ': ', put it in quotes`;
+  problems.warning(
+    { path, offset: offset + open.index },
+    `'${open[0]}' opens no expression here, the text stays as it is`,
+    hint,
+  );
+}
+
+const MAY_HOLD_EXPRESSION = /<%|\{\{|\{%/;

@@ -1,0 +1,395 @@
+import type { Event, MappingEvent, ScalarEvent, SequenceEvent } from 'js-yaml';
+import {
+  defineScalarTag,
+  DUMP_SCHEMA,
+  dump,
+  EVENT_ID,
+  getScalarValue,
+  NOT_RESOLVED,
+  parseEvents,
+  SCALAR_STYLE,
+  YAMLException,
+} from 'js-yaml';
+import { type Json, type JsonObject, setKey } from './json.ts';
+import type { Place, Position, Problems } from './problems.ts';
+import { PositionTree } from './yaml-positions.ts';
+import { isSpecialScalar, resolvePlainScalar } from './yaml-schema.ts';
+import { Float, toFloat } from './yaql/numbers.ts';
+
+/** 16 MiB, counted in bytes of UTF-8. */
+export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
+/** Mappings and lists inside each other. */
+export const MAX_NESTING = 100;
+
+export interface YamlDocument {
+  /** undefined when the text cannot be read; `problems` then says why. */
+  readonly value: Json | undefined;
+  readonly locate: (place: Place) => Position;
+}
+
+/**
+ * Reads one YAML document as PyYAML reads it (spec/dsl.md §1, §17-A): YAML 1.1 scalars, dates stay text; anchors, aliases and
+ * merge keys are refused; the last of two equal keys wins, with a warning. Nothing is thrown: faults go to `problems`.
+ */
+export function readYaml(text: string, problems: Problems): YamlDocument {
+  const source = text.startsWith('\uFEFF') ? text.slice(1) : text;
+  const positionOf = positions(source);
+  const events = readEvents(source, problems);
+  if (typeof events === 'number') return { value: undefined, locate: (place) => positionOf(place.source ?? events) };
+  const tree = new PositionTree(source, events);
+  const locate = (place: Place): Position => positionOf(tree.offsetOf(place));
+  const before = problems.errorCount;
+  const value = new Reader(source, problems).read(events);
+  return { value: problems.errorCount > before ? undefined : value, locate };
+}
+
+/** Writes block-style YAML that {@link readYaml} reads back to the same value; keys keep their order. */
+export function writeYaml(value: JsonObject): string {
+  return dump(value, { schema: DUMPED, noRefs: true, lineWidth: -1 });
+}
+
+/** The parser's events, or the offset of the fault that was reported. */
+function readEvents(source: string, problems: Problems): Event[] | number {
+  if (source.length * 3 > MAX_DOCUMENT_BYTES && Buffer.byteLength(source) > MAX_DOCUMENT_BYTES) {
+    problems.error(
+      { path: [], source: 0 },
+      `Definition could not be parsed: the text has ${Buffer.byteLength(source)} bytes, at most ${MAX_DOCUMENT_BYTES} (16 MiB) are allowed`,
+      'split the definition into several texts',
+    );
+    return 0;
+  }
+  try {
+    return parseEvents(source, { maxDepth: MAX_NESTING });
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    const events = source.includes('@') ? readEventsWithAt(source) : null;
+    if (events !== null) return events;
+    const offset = Math.min(error.mark?.position ?? 0, source.length);
+    const message = error.reason.startsWith('nesting exceeded')
+      ? `mappings and lists are nested more than ${MAX_NESTING} deep`
+      : error.reason;
+    problems.error(
+      { path: [], source: offset },
+      `Definition could not be parsed: ${message}`,
+      syntaxHint(source, offset, error.reason),
+    );
+    return offset;
+  }
+}
+
+/**
+ * The reference lets a plain scalar start with `@`, YAML reserves it. Events refer to the text by offsets only, so they can be
+ * taken from a copy in which a letter stands in place of every `@`.
+ */
+function readEventsWithAt(source: string): Event[] | null {
+  try {
+    return parseEvents(source.replaceAll('@', 'a'), { maxDepth: MAX_NESTING });
+  } catch {
+    return null;
+  }
+}
+
+/** What most likely went wrong near `offset`: the parser's own words seldom say so. */
+function syntaxHint(source: string, offset: number, reason: string): string | null {
+  if (reason === 'deficient indentation' || reason.includes('within a flow collection')) {
+    return 'a { or [ before this place is not closed';
+  }
+  if (reason.includes('quoted scalar')) return 'a quote before this place is not closed';
+  const lineStart = source.lastIndexOf('\n', offset - 1) + 1;
+  const lineEnd = source.indexOf('\n', offset);
+  const line = source.slice(lineStart, lineEnd === -1 ? source.length : lineEnd);
+  if (/[:-]\s+\{\{/.test(line)) return `a text that begins with {{ must stand in quotes: "{{ … }}"`;
+  if (/[:-]\s+\{%/.test(line)) return `a text that begins with {% must stand in quotes: "{% … %}"`;
+  if (/[:-]\s+<%.*(?:: | #)/.test(line))
+    return "an expression that holds ': ' or ' #' must stand in quotes: \"<% … %>\"";
+  if (/^[ ]*\t/.test(line)) return 'indent with blanks, not with tabs';
+  const reserved = /(?:[:,[{-]\s+|^\s*)([*&%`])/.exec(line);
+  if (reserved !== null) return `a text that begins with ${reserved[1]} must stand in quotes`;
+  if (/:\s+\S.*: /.test(line)) return "a text that holds ': ' must stand in quotes; else check the indentation";
+  return null;
+}
+
+interface Frame {
+  readonly kind: 'document' | 'sequence' | 'mapping';
+  readonly list: Json[];
+  readonly mapping: Record<string, Json>;
+  /** A mapping's key whose value comes next; null: a key comes next. */
+  key: string | null;
+}
+
+/** Builds the value and reports what parses but is not part of the language, in one walk over the events. */
+class Reader {
+  private readonly source: string;
+  private readonly problems: Problems;
+  private readonly stack: Frame[] = [];
+  private documents = 0;
+
+  constructor(source: string, problems: Problems) {
+    this.source = source;
+    this.problems = problems;
+  }
+
+  read(events: readonly Event[]): Json {
+    const document = newFrame('document');
+    for (const event of events) {
+      switch (event.type) {
+        case EVENT_ID.DOCUMENT:
+          if (++this.documents > 1) {
+            this.refuse(
+              secondDocument(this.source),
+              'expected a single document',
+              'put every document into a text of its own',
+            );
+            return null;
+          }
+          this.stack.push(document);
+          break;
+        case EVENT_ID.POP:
+          this.close();
+          break;
+        case EVENT_ID.ALIAS: {
+          const name = this.source.slice(event.anchorStart, event.anchorEnd);
+          this.refuse(
+            event.anchorStart - 1,
+            `the alias '*${name}' is not supported`,
+            'write the value out, or put the text in quotes',
+          );
+          this.add(`*${name}`);
+          break;
+        }
+        case EVENT_ID.SCALAR:
+          this.scalar(event);
+          break;
+        default:
+          this.open(event);
+      }
+    }
+    return document.list[0] ?? null;
+  }
+
+  private open(event: SequenceEvent | MappingEvent): void {
+    const kind = event.type === EVENT_ID.MAPPING ? 'mapping' : 'sequence';
+    this.checkProperties(event, COLLECTION_TAGS);
+    if (this.expectsKey()) this.refuse(event.start, `a ${kind} cannot be a key`, bracesHint(this.source, event.start));
+    this.stack.push(newFrame(kind));
+  }
+
+  private close(): void {
+    const frame = this.stack.pop();
+    if (frame === undefined || frame.kind === 'document') return;
+    this.add(frame.kind === 'mapping' ? frame.mapping : frame.list);
+  }
+
+  private scalar(event: ScalarEvent): void {
+    this.checkProperties(event, SCALAR_TAGS);
+    const text = getScalarValue(this.source, event);
+    if (this.expectsKey()) this.key(event, text);
+    else this.add(this.resolve(event, text));
+  }
+
+  private resolve(event: ScalarEvent, text: string): Json {
+    const tag = event.tagStart === -1 ? null : this.source.slice(event.tagStart, event.tagEnd);
+    if (tag === null ? event.style !== SCALAR_STYLE.PLAIN : tag === '!' || tag === '!!str') return text;
+    try {
+      const value = resolvePlainScalar(text) as Json;
+      const kind = tag === null ? undefined : SCALAR_TAGS.get(tag);
+      if (kind === undefined || kind(value)) return value;
+      if (tag === '!!float' && typeof value === 'number') return toFloat(value) as Json;
+    } catch (error) {
+      this.refuse(event.valueStart, error instanceof Error ? error.message : String(error), 'put the text in quotes');
+      return null;
+    }
+    this.refuse(event.valueStart, `'${text}' does not fit the tag '${tag}'`, null);
+    return null;
+  }
+
+  private key(event: ScalarEvent, text: string): void {
+    const frame = this.stack.at(-1);
+    if (frame === undefined) return;
+    const place = { path: [...this.path(), text], at: 'key' } as const;
+    const isPlain = event.style === SCALAR_STYLE.PLAIN && event.tagStart === -1;
+    let key = text;
+    if (isPlain && text === '<<') {
+      this.refuse(event.valueStart, "the merge key '<<' is not supported", 'write the keys out');
+    } else if (isPlain && isSpecialScalar(text)) {
+      key = this.specialKey(text, event.valueStart === -1 ? place : { ...place, source: event.valueStart });
+    }
+    if (Object.hasOwn(frame.mapping, key)) {
+      this.problems.warning(
+        { ...place, source: event.valueStart },
+        `Duplicate key '${key}': the last value is used`,
+        'remove the other one, or rename it',
+      );
+    }
+    frame.key = key;
+  }
+
+  /** Numbers and nulls as keys are text inside of data, as in JSON; booleans are always an error (spec/dsl.md D-1.6, §17-O). */
+  private specialKey(text: string, place: Place): string {
+    const value = resolvePlainScalar(text) as Json;
+    if (typeof value === 'string') return value;
+    const isData = this.path()
+      .slice(0, -1)
+      .some((segment) => typeof segment === 'string' && DATA_KEYS.has(segment));
+    if (isData && typeof value !== 'boolean') return value === null ? 'null' : String(value);
+    const kind = value === null ? 'null' : typeof value === 'boolean' ? `the boolean ${value}` : 'a number';
+    this.problems.error(
+      place,
+      `Invalid DSL: a key must be of type 'string', but ${text === '' ? 'the empty key' : `'${text}'`} is ${kind} in YAML`,
+      text === '' ? 'write a name before the colon' : `put it in quotes: '${text}'`,
+    );
+    return text;
+  }
+
+  private checkProperties(event: SequenceEvent | MappingEvent | ScalarEvent, tags: ReadonlyMap<string, unknown>): void {
+    if (event.anchorStart !== -1) {
+      const name = this.source.slice(event.anchorStart, event.anchorEnd);
+      this.refuse(
+        event.anchorStart - 1,
+        `the anchor '&${name}' is not supported`,
+        'remove it, or put the text in quotes',
+      );
+    }
+    if (event.tagStart === -1) return;
+    const tag = this.source.slice(event.tagStart, event.tagEnd);
+    if (tags.has(tag)) return;
+    this.refuse(
+      event.tagStart,
+      `could not determine a constructor for the tag '${tag}'`,
+      'remove the tag, or put the text in quotes',
+    );
+  }
+
+  /** Puts a finished value into the collection around it. */
+  private add(value: Json): void {
+    const frame = this.stack.at(-1);
+    if (frame === undefined) return;
+    if (frame.kind !== 'mapping') {
+      frame.list.push(value);
+    } else if (frame.key === null) {
+      frame.key = ''; // a collection as a key: already reported
+    } else {
+      setKey(frame.mapping, frame.key, value);
+      frame.key = null;
+    }
+  }
+
+  private expectsKey(): boolean {
+    const frame = this.stack.at(-1);
+    return frame?.kind === 'mapping' && frame.key === null;
+  }
+
+  /** The way to the node that comes next. */
+  private path(): (string | number)[] {
+    return this.stack.flatMap((frame): (string | number)[] => {
+      if (frame.kind === 'document') return [];
+      if (frame.kind === 'sequence') return [frame.list.length];
+      return frame.key === null ? [] : [frame.key];
+    });
+  }
+
+  private refuse(source: number, message: string, hint: string | null): void {
+    this.problems.error(
+      { path: this.path(), source: Math.max(0, source) },
+      `Definition could not be parsed: ${message}`,
+      hint,
+    );
+  }
+}
+
+function newFrame(kind: Frame['kind']): Frame {
+  return { kind, list: [], mapping: {}, key: null };
+}
+
+function bracesHint(source: string, start: number): string | null {
+  return /^\{\s*$/.test(source.slice(Math.max(0, start - 1), start))
+    ? 'an expression that begins with {{ must stand in quotes: "{{ … }}"'
+    : null;
+}
+
+function secondDocument(source: string): number {
+  const marks = [...source.matchAll(/^---(?=\s|$)/gm)];
+  const first = /^(?:\s|#.*\n|%.*\n)*---/.test(source) ? 1 : 0;
+  return marks[first]?.index ?? 0;
+}
+
+/** Turns offsets into lines and columns; the table of lines is made when the first one is asked for. */
+function positions(source: string): (offset: number) => Position {
+  let starts: number[] | null = null;
+  return (offset) => {
+    starts ??= lineStarts(source);
+    let low = 0;
+    let high = starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: offset - (starts[low] ?? 0) + 1 };
+  };
+}
+
+function lineStarts(source: string): number[] {
+  const starts = [0];
+  for (let at = source.indexOf('\n'); at !== -1; at = source.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+// Below these keys stands the author's own data.
+const DATA_KEYS = new Set([
+  'input',
+  'vars',
+  'output',
+  'output-on-error',
+  'base-input',
+  'publish',
+  'publish-on-error',
+  'publish-on-skip',
+  'branch',
+  'global',
+  'atomic',
+]);
+const COLLECTION_TAGS = new Map([
+  ['!', true],
+  ['!!map', true],
+  ['!!seq', true],
+]);
+/** What a value must be after the text was read as a plain scalar. */
+const SCALAR_TAGS = new Map<string, (value: Json) => boolean>([
+  ['!', () => true],
+  ['!!str', () => true],
+  ['!!int', (value) => typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))],
+  ['!!float', (value) => value instanceof Float || (typeof value === 'number' && !Number.isInteger(value))],
+  ['!!bool', (value) => typeof value === 'boolean'],
+  ['!!null', (value) => value === null],
+]);
+
+const DUMPED = DUMP_SCHEMA.withTags(
+  defineScalarTag('tag:yaml.org,2002:int', {
+    implicit: true,
+    resolve: (text) => (isWrittenInteger(text) ? text : NOT_RESOLVED),
+    identify: (value) => typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value)),
+  }),
+  defineScalarTag('tag:yaml.org,2002:float', {
+    implicit: true,
+    resolve: (text) => (isSpecialScalar(text) || CORE_NUMBER.test(text) ? text : NOT_RESOLVED),
+    identify: (value) => value instanceof Float || (typeof value === 'number' && !Number.isInteger(value)),
+    represent: (value) => floatText(Number(value)),
+  }),
+);
+// What YAML 1.2 takes for a number and YAML 1.1 for text: quoted, so that any parser reads it as we do.
+const CORE_NUMBER = /^[-+]?(?:0o[0-7]+|(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?)$/;
+
+function isWrittenInteger(text: string): boolean {
+  return /\d/.test(text) && isSpecialScalar(text) && !/[.]/.test(text);
+}
+
+/** YAML 1.1 knows an exponent only after a point and with a sign. */
+function floatText(value: number): string {
+  if (Number.isNaN(value)) return '.nan';
+  if (!Number.isFinite(value)) return value > 0 ? '.inf' : '-.inf';
+  const text = Object.is(value, -0) ? '-0' : String(value);
+  const [mantissa = '', exponent] = text.split('e');
+  const point = mantissa.includes('.') ? mantissa : `${mantissa}.0`;
+  return exponent === undefined ? point : `${point}e${/^[-+]/.test(exponent) ? '' : '+'}${exponent}`;
+}
