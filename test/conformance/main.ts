@@ -1,0 +1,72 @@
+import { parseArgs } from 'node:util';
+import { runServerSuite, SERVER_SUITES, type ServerSuite } from './server-suites.ts';
+import type { SuiteCounts } from './counts.ts';
+
+const EXPRESSION_SUITES = ['yaql', 'jinja', 'interpolation'] as const;
+
+const HELP = `Plays recorded cases of the reference against this build and counts.
+
+  npm run conformance -- SUITE [--cases DIR] [--url URL] [--only PATTERN]... [--jobs N] [--slice]
+
+  SUITE      ${[...EXPRESSION_SUITES, ...SERVER_SUITES].join(', ')}
+  --cases    folder of the cases; default: those in test/conformance/cases
+  --url      a running server (workflows and rest); default: one is started on a fresh database and ended afterwards
+  --only     workflows, rest: cases whose name fits a shell pattern (workflows: or whose topic is this word)
+  --jobs     workflows, rest: cases at the same time, default 4
+  --slice    workflows, rest: only what test/conformance/slice.json lists
+  --verbose  every difference of a failing case
+
+Cases of test/conformance/deviations.json that fail count as skipped. The last line is: N passed, N failed[, N skipped]`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      cases: { type: 'string' },
+      url: { type: 'string' },
+      only: { type: 'string', multiple: true, default: [] },
+      jobs: { type: 'string', default: '4' },
+      slice: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const [suite] = positionals;
+  if (suite === undefined || positionals.length > 1) {
+    console.error(HELP);
+    return 2;
+  }
+  const counts = await runSuite(suite, values);
+  if (counts === null) {
+    console.error(`Unknown suite '${suite}': the suites are ${[...EXPRESSION_SUITES, ...SERVER_SUITES].join(', ')}`);
+    return 2;
+  }
+  console.log(
+    `${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`,
+  );
+  return counts.failed > 0 || counts.passed === 0 ? 1 : 0;
+}
+
+interface Options {
+  readonly cases?: string | undefined;
+  readonly url?: string | undefined;
+  readonly only: readonly string[];
+  readonly jobs: string;
+  readonly slice: boolean;
+  readonly verbose: boolean;
+}
+
+async function runSuite(suite: string, options: Options): Promise<SuiteCounts | null> {
+  if (isServerSuite(suite)) return runServerSuite(suite, { ...options, jobs: Number(options.jobs) });
+  return null;
+}
+
+function isServerSuite(name: string): name is ServerSuite {
+  return (SERVER_SUITES as readonly string[]).includes(name);
+}
+
+process.exitCode = await main();

@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { abortOnSignals, Cleanup } from '../helpers/cleanup.ts';
+import { run } from '../helpers/processes.ts';
+import { projectRoot } from '../helpers/project.ts';
+import { startServer } from '../helpers/server-process.ts';
+import { readDeviations, type SuiteCounts } from './counts.ts';
+
+/** Suites that talk to a server over HTTP; their runners are Python programs without dependencies. */
+export const SERVER_SUITES = ['workflows', 'rest'] as const;
+export type ServerSuite = (typeof SERVER_SUITES)[number];
+
+export interface ServerSuiteOptions {
+  readonly cases?: string | undefined;
+  /** With or without `/v2`. Without a URL a server is started on a temporary database. */
+  readonly url?: string | undefined;
+  readonly only: readonly string[];
+  readonly jobs: number;
+  readonly slice: boolean;
+  readonly verbose: boolean;
+}
+
+const RUNNERS: Readonly<Record<ServerSuite, string>> = { workflows: 'run_case.py', rest: 'rest_case.py' };
+
+/** Runs the cases, prints the failing ones, and counts. Rejects when the runner itself cannot run. */
+export async function runServerSuite(suite: ServerSuite, options: ServerSuiteOptions): Promise<SuiteCounts> {
+  const cleanup = new Cleanup();
+  const signal = abortOnSignals(() => console.log('Ending ...'));
+  try {
+    const url = options.url ?? (await startTemporaryServer(cleanup));
+    const base = url.replace(/\/(v2\/?)?$/, '');
+    const cases = casesFolder(suite, options.cases);
+    const only = [...options.only, ...(options.slice ? await sliceOf(suite) : [])];
+    const args = [
+      join(projectRoot, 'test/conformance/runners', RUNNERS[suite]),
+      'check',
+      suite === 'workflows' ? `${base}/v2` : base,
+      cases,
+      '--jobs',
+      String(options.jobs),
+      ...only.flatMap((pattern) => ['--only', pattern]),
+      ...(options.verbose && suite === 'workflows' ? ['--diffs'] : []),
+    ];
+    const { code, stdout, stderr } = await run('python3', args, { signal });
+    signal.throwIfAborted();
+    return judge(stdout, await readDeviations(suite), code === 127 ? `python3 is needed: ${stderr}` : stderr);
+  } finally {
+    await cleanup.run();
+  }
+}
+
+async function startTemporaryServer(cleanup: Cleanup): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'tramontane-conformance-'));
+  cleanup.add('the temporary folder', () => rm(folder, { recursive: true, force: true }));
+  const server = await startServer({
+    database: `sqlite:${join(folder, 'cases.sqlite')}`,
+    cwd: folder,
+    logFile: join(folder, 'server.log'),
+  });
+  cleanup.add('the server', server.stop);
+  return server.url;
+}
+
+/** Takes the folder of the cases itself as well as a folder that holds them in `cases`. */
+function casesFolder(suite: ServerSuite, given: string | undefined): string {
+  if (given === undefined) return join(projectRoot, 'test/conformance/cases', suite);
+  const folder = resolve(given);
+  return existsSync(join(folder, 'cases')) ? join(folder, 'cases') : folder;
+}
+
+async function sliceOf(suite: ServerSuite): Promise<readonly string[]> {
+  const text = await readFile(join(projectRoot, 'test/conformance/slice.json'), 'utf8');
+  return (JSON.parse(text) as Record<ServerSuite, readonly string[]>)[suite];
+}
+
+/** Reads what a runner printed: a line per failing case, a last line with the counts. */
+function judge(output: string, deviations: ReadonlyMap<string, string>, errors: string): SuiteCounts {
+  const totals = /(\d+) passed, (\d+) failed\s*$/.exec(output);
+  if (totals === null) throw new Error(`The runner broke off:\n${output.slice(-2000)}\n${errors.slice(-4000)}`);
+  const failing = new Set<string>();
+  for (const line of output.split('\n').slice(0, -2)) {
+    const id = /^FAIL(?:ED)? ([^:]+):/.exec(line)?.[1];
+    if (id !== undefined) failing.add(id);
+    const reason = id === undefined ? undefined : deviations.get(id);
+    console.log(reason === undefined ? line : `DEVIATES ${id}: ${reason}`);
+  }
+  const skipped = [...failing].filter((id) => deviations.has(id)).length;
+  return { passed: Number(totals[1]), failed: Number(totals[2]) - skipped, skipped };
+}

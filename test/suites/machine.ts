@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Cleanup } from '../helpers/cleanup.ts';
+import { buildFlinkJob, findEngines, sparkEnvironment, startFlink } from '../helpers/engines.ts';
+import { run } from '../helpers/processes.ts';
+import { projectRoot } from '../helpers/project.ts';
+
+/** The environment that lets a suite run, or a sentence that says what is missing. */
+export type Readiness = { readonly env: NodeJS.ProcessEnv } | { readonly missing: string };
+
+/** What this machine can offer a suite. Flink is started once, for the suites that need it. */
+export class Machine {
+  readonly #cleanup: Cleanup;
+  readonly #signal: AbortSignal;
+  #flink: Promise<Readiness> | null = null;
+
+  constructor(cleanup: Cleanup, signal: AbortSignal) {
+    this.#cleanup = cleanup;
+    this.#signal = signal;
+  }
+
+  async prepare(suite: string): Promise<Readiness> {
+    const parts: Readiness[] = [];
+    if (suite === 'spark' || suite === 'chain') parts.push(await this.#spark());
+    if (suite === 'flink' || suite === 'chain') parts.push(await (this.#flink ??= this.#startFlink()));
+    const missing = parts.flatMap((part) => ('missing' in part ? [part.missing] : []));
+    if (missing.length > 0) return { missing: missing.join(' ') };
+    return { env: Object.assign({}, ...parts.map((part) => ('env' in part ? part.env : {}))) as NodeJS.ProcessEnv };
+  }
+
+  async #spark(): Promise<Readiness> {
+    const { sparkHome } = await findEngines(process.env);
+    if (sparkHome !== null) return { env: sparkEnvironment(sparkHome, process.env) };
+    return { missing: 'needs Spark: set SPARK_HOME or run scripts/engines/spark/install.sh.' };
+  }
+
+  async #startFlink(): Promise<Readiness> {
+    const { flinkHome } = await findEngines(process.env);
+    if (flinkHome === null) return { missing: 'needs Flink: set FLINK_HOME or run scripts/engines/flink/install.sh.' };
+    const folder = await mkdtemp(join(tmpdir(), 'tramontane-flink-'));
+    this.#cleanup.add('the folder of Flink', () => rm(folder, { recursive: true, force: true }));
+    const flink = await startFlink(flinkHome, folder, this.#signal);
+    this.#cleanup.add('Flink', flink.stop);
+    const jobsJar = await buildEngineJobs(flinkHome, folder);
+    const exampleJar = await buildFlinkJob(flinkHome, this.#signal);
+    return {
+      env: { FLINK_HOME: flinkHome, FLINK_REST_URL: flink.url, FLINK_JOBS_JAR: jobsJar, FLINK_EXAMPLE_JAR: exampleJar },
+    };
+  }
+}
+
+async function buildEngineJobs(flinkHome: string, folder: string): Promise<string> {
+  const script = join(projectRoot, 'scripts/engines/flink/build-jobs.sh');
+  const { code, stdout, stderr } = await run(script, ['--home', flinkHome, '--out', join(folder, 'jobs')]);
+  if (code !== 0) throw new Error(`build-jobs.sh failed: ${stderr}`);
+  return stdout.trim();
+}
