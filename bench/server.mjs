@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const program = fileURLToPath(new URL('../dist/api/bin.js', import.meta.url));
+
+/** `tramontane serve` on a free port, with the calls that the measures need. */
+export class BenchServer {
+  #child = null;
+  #database;
+  url = '';
+
+  constructor(folder) {
+    this.#database = `sqlite:${join(folder, 'bench.sqlite')}`;
+  }
+
+  /** Returns the milliseconds until it answered. */
+  async start() {
+    const startedAt = performance.now();
+    const child = spawn(
+      process.execPath,
+      [program, 'serve', '--host', '127.0.0.1', '--port', '0', '--database', this.#database],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    this.#child = child;
+    this.url = await new Promise((resolve, reject) => {
+      let output = '';
+      child.stdout.setEncoding('utf8').on('data', (text) => {
+        output += text;
+        const address = /https?:\/\/[\w.-]+:\d+/.exec(output);
+        if (address !== null) resolve(address[0]);
+      });
+      child.once('exit', (code) => reject(new Error(`serve ended with ${code}: ${output}`)));
+    });
+    await this.call('GET', '/workflows?limit=1');
+    return performance.now() - startedAt;
+  }
+
+  async stop() {
+    const child = this.#child;
+    if (child === null || child.exitCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await gone;
+  }
+
+  async call(method, path, body) {
+    const text = typeof body === 'string';
+    const response = await fetch(`${this.url}/v2${path}`, {
+      method,
+      ...(body !== undefined && {
+        body: text ? body : JSON.stringify(body),
+        headers: { 'content-type': text ? 'text/plain' : 'application/json' },
+      }),
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${answer.faultstring}`);
+    return answer;
+  }
+
+  /** Starts an execution and polls it to its end; returns the milliseconds from sending to seeing SUCCESS. */
+  async execute(workflow, input = {}) {
+    const startedAt = performance.now();
+    let execution = await this.call('POST', '/executions', { workflow_name: workflow, input });
+    while (execution.state === 'RUNNING') execution = await this.call('GET', `/executions/${execution.id}`);
+    if (execution.state !== 'SUCCESS') throw new Error(`${workflow}: ${execution.state} ${execution.state_info}`);
+    return performance.now() - startedAt;
+  }
+
+  /** Resident memory in MB; null where the system does not tell. */
+  async memory() {
+    const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8').catch(() => null);
+    const kilobytes = status === null ? null : /VmRSS:\s+(\d+)/.exec(status)?.[1];
+    return kilobytes === null || kilobytes === undefined ? null : Number(kilobytes) / 1024;
+  }
+}
