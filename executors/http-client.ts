@@ -1,4 +1,345 @@
-/** Placeholder for the first commit: see the class below. */
+import { STATUS_CODES } from 'node:http';
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
+import { Agent, buildConnector, ProxyAgent, request as send, type Dispatcher } from 'undici';
+import { TramontaneError } from '../dsl/errors.ts';
+import { checkedConnector, checkedLookup, EgressError, type EgressPolicy } from './egress.ts';
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array | { readonly stream: AsyncIterable<Uint8Array>; readonly length: number };
+  /** For the whole exchange with all redirects; null for no limit. */
+  readonly timeoutMs: number | null;
+  readonly signal?: AbortSignal;
+  readonly followRedirects?: boolean;
+  /** Larger answers are an error (`too-large`). */
+  readonly maxBytes: number;
+  readonly tls?: TlsOptions;
+  /** Proxy by scheme of the request's URL. */
+  readonly proxies?: Readonly<Record<string, string>>;
+}
+
+export interface TlsOptions {
+  /** False: any certificate will do. */
+  readonly verify?: boolean;
+  /** PEM text of authorities to trust instead of the usual ones. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly reason: string;
+  /** As the server wrote the names, in its order. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Of the last hop. */
+  readonly url: string;
+  readonly history: readonly { readonly status: number; readonly url: string }[];
+  readonly body: Buffer;
+  readonly elapsedMs: number;
+}
+
 export interface HttpClient {
-  readonly kind: 'http-client';
+  /** One exchange, whatever its status. @throws RemoteError when there is no whole answer; EgressError when the policy refuses. */
+  exchange(request: HttpRequest): Promise<HttpResponse>;
+  close(): Promise<void>;
+}
+
+export type RemoteFault =
+  | 'refused'
+  | 'reset'
+  | 'timeout'
+  | 'aborted'
+  | 'too-large'
+  | 'blocked'
+  | 'tls'
+  | 'bad-url'
+  | 'status'
+  | 'other';
+
+/** The other side did not give a usable answer. */
+export class RemoteError extends TramontaneError {
+  override readonly name = 'RemoteError';
+  readonly fault: RemoteFault;
+  /** Of the answer, when there is one. */
+  readonly status: number | null;
+  /** The first characters of the answer. */
+  readonly excerpt: string;
+  /** Whether the request certainly never reached the server. */
+  readonly notSent: boolean;
+
+  constructor(
+    fault: RemoteFault,
+    message: string,
+    options: { status?: number; excerpt?: string; notSent?: boolean; cause?: unknown } = {},
+  ) {
+    super('REMOTE', message, { cause: options.cause });
+    this.fault = fault;
+    this.status = options.status ?? null;
+    this.excerpt = (options.excerpt ?? '').slice(0, 500);
+    this.notSent = options.notSent ?? false;
+  }
+}
+
+/** With a policy for addresses that come from users; null for configured connections. */
+export function createHttpClient(policy: EgressPolicy | null): HttpClient {
+  const dispatchers = new Map<string, Dispatcher>();
+  const dispatcherFor = (url: URL, request: HttpRequest): Dispatcher => {
+    const proxy = request.proxies?.[url.protocol.slice(0, -1)] ?? null;
+    const key = JSON.stringify([proxy, request.tls ?? {}]);
+    let dispatcher = dispatchers.get(key);
+    if (dispatcher === undefined)
+      dispatchers.set(key, (dispatcher = createDispatcher(policy, proxy, request.tls ?? {})));
+    return dispatcher;
+  };
+  return {
+    exchange: (request) => exchange(request, dispatcherFor),
+    async close() {
+      await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
+      dispatchers.clear();
+    },
+  };
+}
+
+/** Retries what may be repeated: lost connections and 502, 503, 504, with pauses of 1, 2, 4 … 30 s, for at most `forMs`. */
+export async function withRetry<T>(
+  attempt: () => Promise<T>,
+  options: {
+    readonly forMs: number;
+    readonly signal: AbortSignal;
+    readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+    readonly now: () => number;
+  },
+): Promise<T> {
+  const until = options.now() + options.forMs;
+  for (let tries = 0; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const pause = Math.min(30_000, 1000 * 2 ** tries) * (0.75 + Math.random() / 2);
+      if (!isPassing(error) || options.now() + pause > until) throw error;
+      await options.sleep(pause, options.signal);
+    }
+  }
+}
+
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof RemoteError)) return false;
+  return error.status === null
+    ? ['refused', 'reset', 'timeout'].includes(error.fault)
+    : [502, 503, 504].includes(error.status);
+}
+
+async function exchange(
+  request: HttpRequest,
+  dispatcherFor: (url: URL, request: HttpRequest) => Dispatcher,
+): Promise<HttpResponse> {
+  const startedMs = performance.now();
+  const timer = new AbortController();
+  const timeout = request.timeoutMs === null ? null : setTimeout(() => timer.abort(), request.timeoutMs);
+  const signal = request.signal === undefined ? timer.signal : AbortSignal.any([timer.signal, request.signal]);
+  const history: { status: number; url: string }[] = [];
+  let hop: HttpRequest = request;
+  try {
+    for (;;) {
+      const url = toUrl(hop.url);
+      const answer = await send(url, {
+        dispatcher: dispatcherFor(url, request),
+        method: hop.method as Dispatcher.HttpMethod,
+        headers: toHeaders(hop),
+        body: toBody(hop),
+        signal,
+        responseHeaders: 'raw',
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      });
+      const headers = pairsOf(answer.headers as unknown as readonly string[]);
+      const next = request.followRedirects === true ? redirect(hop, answer.statusCode, headers) : null;
+      if (next === null) {
+        const body = await decode(await readBody(answer.body, headers, request.maxBytes), headers, request.maxBytes);
+        return {
+          status: answer.statusCode,
+          reason: answer.statusText || (STATUS_CODES[answer.statusCode] ?? ''),
+          headers,
+          url: url.href,
+          history,
+          body,
+          elapsedMs: performance.now() - startedMs,
+        };
+      }
+      await answer.body.dump();
+      history.push({ status: answer.statusCode, url: url.href });
+      if (history.length > MOST_REDIRECTS) throw new RemoteError('other', `Exceeded ${MOST_REDIRECTS} redirects.`);
+      hop = next;
+    }
+  } catch (error) {
+    throw toRemoteError(error, request, timer.signal.aborted);
+  } finally {
+    if (timeout !== null) clearTimeout(timeout);
+  }
+}
+
+const MOST_REDIRECTS = 30;
+
+function createDispatcher(policy: EgressPolicy | null, proxy: string | null, tls: TlsOptions): Dispatcher {
+  const secure = {
+    ...(tls.verify === false && { rejectUnauthorized: false }),
+    ...(tls.ca !== undefined && { ca: tls.ca }),
+    ...(tls.cert !== undefined && { cert: tls.cert }),
+    ...(tls.key !== undefined && { key: tls.key }),
+  };
+  const timeout = { timeout: CONNECT_TIMEOUT_MS };
+  if (proxy !== null) {
+    const uri = toUrl(proxy).href;
+    const lookup = policy === null ? {} : { lookup: checkedLookup(policy) };
+    return new ProxyAgent({
+      uri,
+      requestTls: { ...secure, ...timeout },
+      proxyTls: { ...secure, ...timeout, ...lookup },
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+  const options = { ...secure, ...timeout };
+  const connect = policy === null ? buildConnector(options) : checkedConnector(policy, options);
+  return new Agent({ connect, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4000 });
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+function toUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null)
+    throw new RemoteError('bad-url', `'${text}' is no URL; it should look like http://host/path.`, { notSent: true });
+  if (url.protocol === 'http:' || url.protocol === 'https:') return url;
+  throw new RemoteError('bad-url', `URL scheme '${url.protocol.slice(0, -1)}' is not allowed; use http or https.`, {
+    notSent: true,
+  });
+}
+
+function toHeaders(request: HttpRequest): Record<string, string> {
+  const headers: Record<string, string> = {
+    'accept-encoding': 'gzip, deflate',
+    accept: '*/*',
+    'user-agent': 'tramontane',
+  };
+  for (const [name, value] of Object.entries(request.headers ?? {})) {
+    for (const other of Object.keys(headers)) if (other.toLowerCase() === name.toLowerCase()) delete headers[other];
+    headers[name] = value;
+  }
+  if (typeof request.body === 'object' && 'stream' in request.body)
+    headers['content-length'] = String(request.body.length);
+  return headers;
+}
+
+function toBody(request: HttpRequest): string | Uint8Array | Readable | null {
+  const { body } = request;
+  if (body === undefined) return null;
+  return typeof body === 'object' && 'stream' in body ? Readable.from(body.stream, { objectMode: false }) : body;
+}
+
+/** The next hop, or null: as browsers and the reference's library do, POST becomes GET on 301 to 303, and other hosts get no credentials. */
+function redirect(from: HttpRequest, status: number, headers: HttpResponse['headers']): HttpRequest | null {
+  const location = headerOf(headers, 'location');
+  if (location === undefined || ![301, 302, 303, 307, 308].includes(status)) return null;
+  const target = new URL(location, from.url);
+  const becomesGet = status === 303 ? from.method !== 'HEAD' : status < 303 && from.method === 'POST';
+  const dropped = new Set<string>([
+    ...(becomesGet ? ['content-length', 'content-type', 'transfer-encoding'] : []),
+    ...(target.origin === new URL(from.url).origin ? [] : ['authorization', 'cookie', 'proxy-authorization']),
+  ]);
+  const kept = Object.entries(from.headers ?? {}).filter(([name]) => !dropped.has(name.toLowerCase()));
+  const { body, ...rest } = from;
+  const next = { ...rest, url: target.href, headers: Object.fromEntries(kept) };
+  if (becomesGet) return { ...next, method: 'GET' };
+  return body === undefined ? next : { ...next, body };
+}
+
+async function readBody(
+  body: AsyncIterable<Uint8Array>,
+  headers: HttpResponse['headers'],
+  maxBytes: number,
+): Promise<Buffer> {
+  const declared = Number(headerOf(headers, 'content-length') ?? 0);
+  if (declared > maxBytes) throw tooLarge(`Content-Length=${declared}`, maxBytes);
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`, maxBytes);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function decode(body: Buffer, headers: HttpResponse['headers'], maxBytes: number): Promise<Buffer> {
+  const encoding = headerOf(headers, 'content-encoding')?.trim().toLowerCase();
+  const options = { maxOutputLength: maxBytes };
+  if (body.length === 0) return body;
+  try {
+    if (encoding === 'gzip' || encoding === 'x-gzip') return await promisify(gunzip)(body, options);
+    if (encoding === 'br') return await promisify(brotliDecompress)(body, options);
+    // Some servers send "deflate" without its header.
+    if (encoding === 'deflate')
+      return await promisify(((body[0] ?? 0) & 15) === 8 ? inflate : inflateRaw)(body, options);
+    return body;
+  } catch (error) {
+    if (error instanceof RangeError) throw tooLarge('unpacked', maxBytes);
+    throw error;
+  }
+}
+
+function tooLarge(what: string, maxBytes: number): RemoteError {
+  return new RemoteError('too-large', `HTTP response is too large (${what}, limit=${maxBytes} bytes).`);
+}
+
+function pairsOf(raw: readonly string[]): (readonly [string, string])[] {
+  const pairs: (readonly [string, string])[] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) pairs.push([String(raw[i]), String(raw[i + 1])]);
+  return pairs;
+}
+
+/** The first header of that name, written in any case. */
+export function headerOf(headers: HttpResponse['headers'], name: string): string | undefined {
+  return headers.find(([key]) => key.toLowerCase() === name)?.[1];
+}
+
+function toRemoteError(error: unknown, request: HttpRequest, timedOut: boolean): Error {
+  if (error instanceof RemoteError || error instanceof EgressError) return error;
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const blocked = findCause(cause, (one) => one instanceof EgressError);
+  if (blocked !== undefined) return blocked;
+  const code = codeOf(findCause(cause, (one) => codeOf(one) !== '') ?? cause);
+  if (timedOut)
+    return new RemoteError('timeout', `No answer within ${(request.timeoutMs ?? 0) / 1000} seconds.`, { cause });
+  if (request.signal?.aborted === true) return new RemoteError('aborted', 'The request was stopped.', { cause });
+  const origin = URL.canParse(request.url) ? new URL(request.url).host : request.url;
+  const message = `${cause.message || code || cause.name} (${origin})`;
+  if (
+    ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(code)
+  ) {
+    return new RemoteError('refused', message, { cause, notSent: true });
+  }
+  if (['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOUT'].includes(code))
+    return new RemoteError('reset', message, { cause });
+  return new RemoteError(/CERT|TLS|SSL|SELF_SIGNED/.test(code) ? 'tls' : 'other', message, { cause });
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+function findCause(error: Error, matches: (one: Error) => boolean): Error | undefined {
+  const seen = new Set<unknown>();
+  const queue: unknown[] = [error];
+  for (let one = queue.shift(); one instanceof Error && !seen.has(one); one = queue.shift()) {
+    if (matches(one)) return one;
+    seen.add(one);
+    queue.push(one.cause, ...(one instanceof AggregateError ? one.errors : []));
+  }
+  return undefined;
 }

@@ -1,0 +1,276 @@
+import type { ActionResult, EnginePort, ExecutorMessage, RunAction, StopAction } from '../engine/contract.ts';
+import { failure, type Action, type ActionContext } from './action.ts';
+import type { Catalogue } from './catalogue.ts';
+import { checkInput } from './check-call.ts';
+import { Claims } from './claims.ts';
+import { deferred } from './deferred.ts';
+import type { HttpClient } from './http-client.ts';
+import type { JobWatcher } from './job-watcher.ts';
+import type { Clock } from './jobs/clock.ts';
+import type { Logger } from './log.ts';
+import { Reporter } from './reporter.ts';
+
+export interface WorkerOptions {
+  readonly catalogue: Catalogue;
+  readonly engine: EnginePort;
+  /** Claims are made in this name; must be new with every start of a process. */
+  readonly executorId: string;
+  /** What `target` of a task is compared with. */
+  readonly host: string;
+  readonly watcher: JobWatcher;
+  readonly http: HttpClient;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Actions that run at once; further ones wait. */
+  readonly concurrency?: number;
+  readonly heartbeatMs?: number;
+}
+
+/**
+ * Runs actions that a queue delivers, at least once each. A message is done (the promise resolves) once its result is committed by the
+ * engine, its job is recorded, or there is nothing to do; a rejected promise means: deliver it again.
+ */
+export class Worker {
+  private readonly options: WorkerOptions;
+  private readonly reporter: Reporter;
+  private readonly claims: Claims;
+  private readonly running = new Map<string, Running>();
+  /** Stops that came before, or instead of, the action. */
+  private readonly stopped = new Map<string, StopAction['reason']>();
+  private readonly waiting: (() => void)[] = [];
+  private busy = 0;
+  private closed = false;
+  private beat: (() => void) | null = null;
+
+  constructor(options: WorkerOptions) {
+    this.options = options;
+    this.reporter = new Reporter(options.engine, options.clock, options.log);
+    this.claims = new Claims(options.engine, options.executorId);
+  }
+
+  async handle(message: ExecutorMessage): Promise<void> {
+    switch (message.type) {
+      case 'run-action':
+        return this.runAction(message);
+      case 'stop-action':
+        return this.stopAction(message);
+    }
+  }
+
+  /** Action executions that run here now. */
+  get actions(): readonly string[] {
+    return [...this.running.keys()];
+  }
+
+  /** Takes no more messages, lets what runs end for up to `waitMs`, then aborts it and reports it as failed. */
+  async drain(waitMs = 30_000): Promise<void> {
+    this.closed = true;
+    // Let go of what waits for its turn: it is delivered again elsewhere.
+    for (const go of this.waiting.splice(0)) go();
+    const all = Promise.allSettled([...this.running.values()].map(({ done }) => done));
+    await Promise.race([all, this.pause(waitMs)]);
+    for (const { abort } of this.running.values()) abort.abort(new Stopped('shutdown'));
+    await Promise.race([all, this.pause(5000)]);
+    this.reporter.close();
+    this.beat?.();
+    this.beat = null;
+  }
+
+  private async runAction(message: RunAction): Promise<void> {
+    const { actionExecutionId: id } = message.context;
+    if (this.closed) throw new Error('This executor is shutting down.');
+    if (message.target !== null && message.target !== this.options.host) {
+      this.options.log.warn(
+        { actionExecutionId: id, target: message.target },
+        'An action for another host was delivered here: left alone.',
+      );
+      return;
+    }
+    const action = this.options.catalogue.find(message.name);
+    const refusal =
+      action === undefined ? unknownAction(message.name, this.options.catalogue) : refuseInput(action, message);
+    if (action === undefined || refusal !== null)
+      return this.report(message, refusal ?? failure(`There is no action '${message.name}'.`));
+    if (action.kind === 'job') return this.startJob(action, message);
+    if (this.running.has(id)) return;
+    await this.inTurn(() => this.claimAndRun(action, message));
+  }
+
+  private async startJob(action: Extract<Action, { kind: 'job' }>, message: RunAction): Promise<void> {
+    await this.options.watcher.submit(message, action.backend);
+    const stop = this.stopped.get(message.context.actionExecutionId);
+    if (stop !== undefined) await this.options.watcher.stop(message.context.actionExecutionId, stop);
+  }
+
+  private async claimAndRun(action: Exclude<Action, { kind: 'job' }>, message: RunAction): Promise<void> {
+    const { actionExecutionId: id, attempt } = message.context;
+    if (this.closed) throw new Error('This executor is shutting down.');
+    if (this.stopped.has(id) || this.running.has(id)) return;
+    const abort = new AbortController();
+    const end = deferred<void>();
+    this.running.set(id, { abort, done: end.promise });
+    this.armHeartbeat();
+    try {
+      if (message.claim && !(await this.claims.claim(id, attempt))) return;
+      const result = await this.runWithin(action, message, abort);
+      // The work that an async action starts is completed by somebody else (spec/engine.md E-7.4).
+      if (action.kind === 'async' && result.kind === 'success') return;
+      await this.report(message, result);
+    } finally {
+      this.running.delete(id);
+      end.resolve();
+    }
+  }
+
+  /** Runs the action until it ends, is stopped, or its time is over; the answer comes at once then, whatever the action does. */
+  private async runWithin(
+    action: Exclude<Action, { kind: 'job' }>,
+    message: RunAction,
+    abort: AbortController,
+  ): Promise<ActionResult> {
+    const { timeoutSeconds, context: run } = message;
+    const stopTimer =
+      timeoutSeconds === null
+        ? () => {}
+        : this.options.clock.after(timeoutSeconds * 1000, () => abort.abort(new Stopped('timeout', timeoutSeconds)));
+    const aborted = deferred<ActionResult>();
+    const onAbort = () => aborted.resolve(resultOfStop(abort.signal.reason));
+    abort.signal.addEventListener('abort', onAbort, { once: true });
+    const context: ActionContext = { signal: abort.signal, log: this.options.log, http: this.options.http, run };
+    try {
+      return await Promise.race([this.runSafely(action, message, context), aborted.promise]);
+    } finally {
+      stopTimer();
+      abort.signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  private async runSafely(
+    action: Exclude<Action, { kind: 'job' }>,
+    message: RunAction,
+    context: ActionContext,
+  ): Promise<ActionResult> {
+    try {
+      if (action.kind !== 'pure') return await action.run(message.input, context);
+      const { worker } = action;
+      return worker?.needed(message.input) === true
+        ? await worker.run(message.input, context)
+        : action.evaluate(message.input);
+    } catch (error) {
+      if (context.signal.aborted) return resultOfStop(context.signal.reason);
+      const text = error instanceof Error ? error.message : String(error);
+      this.options.log.warn(
+        { actionExecutionId: context.run.actionExecutionId, err: error },
+        'An action raised an exception.',
+      );
+      return failure(
+        `The action raised an exception [action=${action.name}, action_ex_id=${context.run.actionExecutionId}, msg='${text}']`,
+      );
+    }
+  }
+
+  private async stopAction(message: StopAction): Promise<void> {
+    const { actionExecutionId: id, reason } = message;
+    this.remember(id, reason);
+    this.running.get(id)?.abort.abort(new Stopped(reason));
+    await this.options.watcher.stop(id, reason);
+  }
+
+  private remember(id: string, reason: StopAction['reason']): void {
+    this.stopped.set(id, reason);
+    const oldest = this.stopped.size > MOST_STOPS ? this.stopped.keys().next().value : undefined;
+    if (oldest !== undefined) this.stopped.delete(oldest);
+  }
+
+  private report(message: RunAction, result: ActionResult): Promise<void> {
+    const { actionExecutionId, attempt } = message.context;
+    return this.reporter.send({ actionExecutionId, attempt, result });
+  }
+
+  private async inTurn(run: () => Promise<void>): Promise<void> {
+    if (this.busy >= (this.options.concurrency ?? DEFAULT_CONCURRENCY))
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    this.busy++;
+    try {
+      await run();
+    } finally {
+      this.busy--;
+      this.waiting.shift()?.();
+    }
+  }
+
+  private armHeartbeat(): void {
+    if (this.beat !== null || this.closed) return;
+    this.beat = this.options.clock.after(this.options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS, () => {
+      this.beat = null;
+      if (this.running.size === 0) return;
+      this.options.engine
+        .heartbeat(this.options.executorId, [...this.running.keys()])
+        .catch((error: unknown) => this.options.log.warn({ err: error }, 'The heartbeat could not be written.'))
+        .finally(() => this.armHeartbeat())
+        .catch(() => {});
+    });
+  }
+
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.options.clock.after(milliseconds, resolve);
+    });
+  }
+}
+
+const DEFAULT_CONCURRENCY = 64;
+const DEFAULT_HEARTBEAT_MS = 20_000;
+const MOST_STOPS = 1000;
+
+interface Running {
+  readonly abort: AbortController;
+  readonly done: Promise<void>;
+}
+
+/** The reason inside an aborted signal. */
+class Stopped extends Error {
+  readonly why: 'cancelled' | 'timeout' | 'shutdown';
+
+  constructor(why: 'cancelled' | 'timeout' | 'shutdown', seconds?: number) {
+    super(
+      why === 'timeout' && seconds !== undefined
+        ? `Timeout after ${seconds} seconds`
+        : `The action was stopped: ${why}.`,
+    );
+    this.why = why;
+  }
+}
+
+function resultOfStop(reason: unknown): ActionResult {
+  if (!(reason instanceof Stopped))
+    return failure(reason instanceof Error ? reason.message : 'The action was stopped.');
+  switch (reason.why) {
+    case 'cancelled':
+      return { kind: 'cancelled', output: 'The action was cancelled.' };
+    case 'timeout':
+      return failure(reason.message);
+    case 'shutdown':
+      return failure('The executor was shut down while the action ran.', true);
+  }
+}
+
+function unknownAction(name: string, catalogue: Catalogue): ActionResult {
+  const near = catalogue.nearest(name);
+  return failure(`There is no action '${name}' on this executor${near === null ? '.' : `; did you mean '${near}'?`}`);
+}
+
+/** The text of spec/engine.md E-7.1 for names, and a plain one for types. */
+function refuseInput(action: Action, message: RunAction): ActionResult | null {
+  const problems = checkInput(action.parameters, message.input);
+  if (problems.length === 0) return null;
+  const wrong = problems.filter(({ problem }) => problem === 'type');
+  if (wrong.length === problems.length) {
+    return failure(`Invalid input of ${action.name}: ${wrong.map((one) => `${one.message}; ${one.hint}`).join(' ')}`);
+  }
+  const names = (kind: string) =>
+    JSON.stringify(problems.filter(({ problem }) => problem === kind).map((one) => one.parameter));
+  return failure(
+    `Invalid input [name=${action.name}, class=${action.name}, missing=${names('missing')}, unexpected=${names('unknown')}]`,
+  );
+}
