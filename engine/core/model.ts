@@ -1,3 +1,4 @@
+import type { ExecutionsFilter, TasksFilter } from '../../dsl/expressions/host.ts';
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import type { ActionKind, ActionResult } from '../contract.ts';
 
@@ -99,10 +100,11 @@ export interface TaskRuntimeContext {
   readonly with_items?: { readonly count: number; readonly capacity: number | null };
   readonly concurrency?: number;
   readonly retry_task_policy?: { readonly retry_no?: number };
+  readonly pause_before_policy?: { readonly skip: boolean };
   readonly wait_before_policy?: { readonly skip: true };
-  readonly wait_after_policy?: { readonly skip: true; readonly state?: State };
-  /** Raised by each start and each timer that must not fire any more: a timer of an older round is ignored. */
-  readonly round?: number;
+  readonly wait_after_policy?: { readonly skip: true; readonly state?: State; readonly state_info?: string | null };
+  /** Set when a partial join fires: tasks created before this id belong to the same round (spec/engine.md §30 item 4). */
+  readonly join_fired?: string;
 }
 
 /**
@@ -170,7 +172,8 @@ export interface TimerRecord {
   readonly taskExecutionId: TaskExecutionId;
   readonly kind: TimerKind;
   readonly dueAt: number;
-  readonly round: number;
+  /** What was waited for: the policy's value. */
+  readonly delaySeconds: number;
 }
 
 /** A fact that has already happened and now reaches one execution. */
@@ -194,7 +197,9 @@ export type Event =
       readonly output: JsonObject;
     }
   | { readonly type: 'child-updated'; readonly task: TaskExecutionId; readonly child: ExecutionId; readonly to: 'PAUSED' | 'RUNNING' }
-  | { readonly type: 'timer-fired'; readonly timer: TimerRecord }
+  /** A child execution was woken up again by a rerun inside it: this execution and the task follow. */
+  | { readonly type: 'child-rerun'; readonly task: TaskExecutionId; readonly child: ExecutionId }
+  | { readonly type: 'timer-fired'; readonly timer: string }
   | { readonly type: 'pause-requested'; readonly by: 'user' | 'parent' }
   | { readonly type: 'resume-requested'; readonly by: 'user' | 'parent'; readonly env: JsonObject | null }
   | {
@@ -233,13 +238,15 @@ export type Command =
 
 /** Rows that a decision wants to see and that the shell has not loaded. */
 export type Lookup =
-  | { readonly type: 'tasks-by-name'; readonly name: string }
-  | { readonly type: 'action-definition'; readonly name: string }
-  | { readonly type: 'workflow-definition'; readonly name: string }
-  | { readonly type: 'execution-row'; readonly id: string }
-  | { readonly type: 'executions-query'; readonly key: string; readonly filter: JsonObject }
-  | { readonly type: 'tasks-query'; readonly key: string; readonly filter: JsonObject }
-  | { readonly type: 'environment'; readonly name: string };
+  /** The latest task execution of that name in this execution, with its result. */
+  | { readonly type: 'task'; readonly name: string }
+  /** A task execution that the view no longer holds, with its children: the shell puts it into the view. */
+  | { readonly type: 'task-row'; readonly id: TaskExecutionId }
+  | { readonly type: 'action-definition'; readonly name: string; readonly namespace: string; readonly projectId: string }
+  | { readonly type: 'workflow-definition'; readonly name: string; readonly namespace: string; readonly projectId: string }
+  | { readonly type: 'environment'; readonly name: string; readonly projectId: string }
+  | { readonly type: 'executions'; readonly filter: ExecutionsFilter }
+  | { readonly type: 'tasks'; readonly filter: TasksFilter };
 
 export type Decision =
   | { readonly kind: 'decided'; readonly changes: readonly Change[]; readonly commands: readonly Command[] }

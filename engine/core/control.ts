@@ -1,0 +1,115 @@
+import { deepMerge, isJsonObject, type JsonObject } from '../../dsl/json.ts';
+import { dispatch, refreshJoin, takeBacklog } from './dispatch.ts';
+import type { Draft } from './draft.ts';
+import { moveExecution, pauseExecution, tellParent } from './execution.ts';
+import { type Decision, isFinal } from './model.ts';
+import { isValidTransition } from './states.ts';
+import { completionError, continueTask, guarded } from './tasks.ts';
+
+export type Refusal = Extract<Decision, { readonly kind: 'refused' }>;
+
+/** spec/engine.md §16, the table of pause, resume and stop. */
+export function requestPause(draft: Draft, by: 'user' | 'parent'): Refusal | null {
+  const { state } = draft.record;
+  if (state === 'PAUSED') return null;
+  if (state !== 'RUNNING') return by === 'parent' ? null : illegal(draft, 'PAUSED');
+  pauseExecution(draft, by);
+  return null;
+}
+
+export function requestResume(draft: Draft, by: 'user' | 'parent', env: JsonObject | null): void {
+  if (draft.record.state !== 'PAUSED' && draft.record.state !== 'IDLE') return;
+  if (env !== null) mergeEnvironment(draft, env);
+  resumeExecution(draft);
+  if (by === 'user') tellParent(draft, 'RUNNING');
+}
+
+/** Children first, then tasks that waited, then what followed a `pause`, then tasks that ended meanwhile (spec/engine.md E-16.2). */
+function resumeExecution(draft: Draft): void {
+  draft.updateExecution({ state: 'RUNNING', stateInfo: null });
+  for (const child of draft.allChildren()) {
+    if (!isFinal(child.state)) {
+      draft.commands.push({ type: 'send', to: child.id, event: { type: 'resume-requested', by: 'parent', env: null } });
+    }
+  }
+  for (const task of draft.allTasks()) {
+    if (task.state === 'PAUSED') draft.updateTask(task.id, { state: 'RUNNING', stateInfo: null });
+    if (task.state === 'IDLE') draft.toStart.push(task.id);
+  }
+  dispatch(draft, takeBacklog(draft));
+  for (const task of draft.allTasks()) {
+    if (!isFinal(task.state) || task.processed) continue;
+    guarded(draft, task.id, completionError, () => continueTask(draft, task.id));
+  }
+  for (const task of draft.allTasks()) if (task.state === 'WAITING') refreshJoin(draft, task.name);
+}
+
+export function requestStop(
+  draft: Draft,
+  to: 'SUCCESS' | 'ERROR' | 'CANCELLED',
+  message: string | null,
+  by: 'user' | 'parent',
+): Refusal | null {
+  const { state } = draft.record;
+  if (to !== 'SUCCESS' && isFinal(state)) {
+    // Ending again what has ended so is a no-op; ERROR after ERROR keeps the first message.
+    return null;
+  }
+  if (to === 'SUCCESS' && !(state === 'SUCCESS' || isValidTransition(state, 'SUCCESS'))) return illegal(draft, 'SUCCESS');
+  if (to === 'ERROR' && state === 'PAUSED') draft.updateExecution({ state: 'RUNNING' });
+  moveExecution(draft, to, message);
+  if (to !== 'SUCCESS') {
+    stopOutside(draft, to, message);
+    if (by === 'user' && to === 'CANCELLED') return null;
+  }
+  return null;
+}
+
+/** Unfinished children end with the same message, and running actions are told to stop (spec/engine.md E-16.3, §30 item 5). */
+export function stopOutside(draft: Draft, to: 'ERROR' | 'CANCELLED', message: string | null): void {
+  for (const child of draft.allChildren()) {
+    if (isFinal(child.state)) continue;
+    draft.commands.push({
+      type: 'send',
+      to: child.id,
+      event: { type: 'stop-requested', to: to === 'ERROR' ? 'CANCELLED' : to, message, by: 'parent' },
+    });
+  }
+  for (const action of draft.allActions()) {
+    if (!isFinal(action.state) && action.kind !== 'async') {
+      draft.commands.push({ type: 'stop-action', action: action.id, reason: 'cancelled' });
+    }
+  }
+}
+
+function illegal(draft: Draft, to: string): Refusal {
+  const { state, workflowName, id } = draft.record;
+  return {
+    kind: 'refused',
+    code: 'INVALID_STATE',
+    message: `Can't change workflow execution state from ${state} to ${to}. [workflow=${workflowName}, execution_id=${id}]`,
+  };
+}
+
+/** Environment changes are merged and not evaluated (spec/engine.md E-16.4). */
+export function mergeEnvironment(draft: Draft, env: JsonObject): void {
+  const old = isJsonObject(draft.record.params.env) ? draft.record.params.env : {};
+  draft.updateExecution({ params: { ...draft.record.params, env: deepMerge(old, env) } });
+}
+
+/** A child was paused or resumed by somebody: the task and this execution follow (spec/engine.md E-16.1). */
+export function childMoved(draft: Draft, taskId: Parameters<Draft['findTask']>[0], to: 'PAUSED' | 'RUNNING'): void {
+  const task = draft.findTask(taskId);
+  if (task === undefined || isFinal(task.state)) return;
+  if (to === 'PAUSED') {
+    if (task.state === 'RUNNING') draft.updateTask(task.id, { state: 'PAUSED' });
+    pauseExecution(draft, 'user');
+    return;
+  }
+  if (task.state === 'PAUSED') draft.updateTask(task.id, { state: 'RUNNING', stateInfo: null });
+  const isPaused = draft.allTasks().some((other) => other.state === 'PAUSED');
+  if (!isPaused && draft.record.state === 'PAUSED') {
+    resumeExecution(draft);
+    tellParent(draft, 'RUNNING');
+  }
+}
