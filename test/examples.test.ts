@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { complaints, examplesFolder, listExamples, runExample, startLocalServer } from './helpers/examples.ts';
+
+// Those that need Spark or Flink are in examples.chain.test.ts.
+const NEED_ENGINES = new Set(['spark-then-flink']);
+
+const examples = await listExamples();
+const server = await startLocalServer();
+test.after.always(() => server.stop());
+
+for (const example of examples.filter(({ name }) => !NEED_ENGINES.has(name))) {
+  test(`examples/${example.name} ends as its expect.yaml says`, async (t) => {
+    const outcome = await runExample(example, { localServer: server.url });
+    t.deepEqual(complaints(example, outcome), []);
+    t.is(outcome.code, example.expected.state === 'SUCCESS' ? 0 : 1);
+  });
+}
+
+test('an example whose service is down ends ERROR, says why, and exits 1', async (t) => {
+  const example = examples.find(({ name }) => name === 'http-call');
+  t.truthy(example);
+  if (example === undefined) return;
+  const outcome = await runExample(example, { localServer: server.url, input: { second: 'atlantis' } });
+  t.is(outcome.execution.state, 'ERROR');
+  t.is(outcome.code, 1);
+  t.regex(outcome.stdout + outcome.stderr, /404/);
+});
+
+test('every example is listed in examples/README.md', async (t) => {
+  const listed = await readFile(join(examplesFolder, 'README.md'), 'utf8');
+  t.deepEqual(
+    examples.map(({ name }) => name).filter((name) => !listed.includes(`(${name}/)`)),
+    [],
+  );
+});
