@@ -155,7 +155,7 @@ function warnOfDeadJoin(
     );
     return;
   }
-  if (needed < inbound.length) return;
+  if (needed < inbound.length || needed < 2) return;
   const clash = exclusivePair(task.name, possible, spec, graph, cyclic);
   if (clash === null) return;
   problems.warning(
@@ -164,6 +164,9 @@ function warnOfDeadJoin(
     "use 'join: one', or lead both outcomes here by 'on-complete'",
   );
 }
+
+/** Keeps the search linear in long chains; a fork farther up goes unnoticed. */
+const MAX_STEPS_UP = 100;
 
 type Outcome = 'on-success' | 'on-error' | 'on-skip';
 
@@ -197,11 +200,12 @@ function outcomesNeeded(
 ): Map<string, ReadonlySet<Outcome>> {
   const needed = new Map<string, ReadonlySet<Outcome>>();
   let target = join;
-  for (let name: string | undefined = inbound; name !== undefined && !cyclic.has(name); ) {
+  let name: string | undefined = inbound;
+  for (let steps = 0; steps < MAX_STEPS_UP && name !== undefined && !cyclic.has(name); steps++) {
     const task = spec.tasks.get(name);
     if (task === undefined) break;
     needed.set(name, outcomesLeadingTo(task, target));
-    const before = graph.inbound(name);
+    const before: readonly string[] = graph.inbound(name);
     target = name;
     name = before.length === 1 ? before[0] : undefined;
   }

@@ -2,11 +2,10 @@ import { DslError, type Problem } from './errors.ts';
 import { isJsonObject, type Json, type JsonObject } from './json.ts';
 import { Problems } from './problems.ts';
 import { actionSpecFrom, rawAction } from './spec/action.ts';
-import { checkActions, checkWorkbook, checkWorkflows, type DocumentOptions } from './spec/document-check.ts';
+import { DocumentCheck, type DocumentOptions } from './spec/document-check.ts';
 import type { ActionSpec, WorkbookSpec, WorkflowSpec } from './spec/types.ts';
-import { entriesOf, rawWorkbook, workbookSpecFrom } from './spec/workbook.ts';
-import { rawWorkflow, workflowSpecFrom } from './spec/workflow.ts';
-import { readYaml, writeYaml, type YamlDocument } from './yaml.ts';
+import { entriesOf, workbookSpecOf } from './spec/workbook.ts';
+import { readYaml, writeYaml } from './yaml.ts';
 
 export { graphOf, type WorkflowGraph } from './graph.ts';
 export { actionSpecFrom } from './spec/action.ts';
@@ -48,9 +47,9 @@ export type Definitions = ReadonlyMap<string, string>;
  * @throws DslError with every error of the text.
  */
 export function parseWorkbook(text: string, options: DocumentOptions = {}): ParsedWorkbook {
-  const { value, warnings } = readDocument('workbook', text, options);
+  const { value, warnings, workflows } = readDocument('workbook', text, options);
   return {
-    spec: workbookSpecFrom(rawWorkbook(value)),
+    spec: workbookSpecOf(value, workflows),
     warnings,
     definitions: {
       workflows: new Map(entriesOf(value, 'workflows').map(([name, entry]) => [name, definitionText(name, entry)])),
@@ -65,13 +64,8 @@ export function parseWorkbook(text: string, options: DocumentOptions = {}): Pars
  * @throws DslError with every error of the text.
  */
 export function parseWorkflows(text: string, options: DocumentOptions = {}): ParsedWorkflows {
-  const { value, warnings } = readDocument('workflow', text, options);
-  const entries = listEntries(value);
-  return {
-    specs: entries.map(([name, entry]) => workflowSpecFrom(rawWorkflow(name, entry))),
-    warnings,
-    definitions: definitionsOf(text, entries),
-  };
+  const { value, warnings, workflows } = readDocument('workflow', text, options);
+  return { specs: workflows, warnings, definitions: definitionsOf(text, listEntries(value)) };
 }
 
 /**
@@ -99,33 +93,37 @@ export function definitionText(name: string, entry: JsonObject): string {
   return writeYaml({ version: '2.0', [name]: entry });
 }
 
+interface CheckedDocument {
+  readonly value: Json | undefined;
+  readonly problems: readonly Problem[];
+  readonly workflows: readonly WorkflowSpec[];
+}
+
 function readDocument(
   kind: DocumentKind,
   text: string,
   options: DocumentOptions,
-): { value: JsonObject; warnings: Problem[] } {
-  const { value, problems } = checkDocument(kind, text, options);
+): { value: JsonObject; warnings: readonly Problem[]; workflows: readonly WorkflowSpec[] } {
+  const { value, problems, workflows } = checkDocument(kind, text, options);
   const errors = problems.filter((problem) => problem.severity === 'error');
   if (errors.length > 0 || !isJsonObject(value)) throw new DslError(errors);
-  return { value, warnings: problems };
+  return { value, warnings: problems, workflows };
 }
 
-function checkDocument(
-  kind: DocumentKind,
-  text: string,
-  options: DocumentOptions,
-): { value: Json | undefined; problems: Problem[] } {
+function checkDocument(kind: DocumentKind, text: string, options: DocumentOptions): CheckedDocument {
   const found = new Problems();
-  const document: YamlDocument = readYaml(text, found);
+  const document = readYaml(text, found);
+  // Empty text stands for an empty mapping (spec/dsl.md D-1.2).
   const value = document.value === null ? {} : document.value;
-  if (value !== undefined) CHECKS[kind](value, found, options);
-  return { value, problems: found.sorted(document.locate) };
+  const check = new DocumentCheck(found, options);
+  if (value !== undefined) CHECKS[kind](check, value);
+  return { value, problems: found.sorted(document.locate), workflows: check.workflows };
 }
 
-const CHECKS: Readonly<Record<DocumentKind, (value: Json, problems: Problems, options: DocumentOptions) => void>> = {
-  workbook: checkWorkbook,
-  workflow: checkWorkflows,
-  action: checkActions,
+const CHECKS: Readonly<Record<DocumentKind, (check: DocumentCheck, value: Json) => void>> = {
+  workbook: (check, value) => check.workbook(value),
+  workflow: (check, value) => check.workflowList(value),
+  action: (check, value) => check.actionList(value),
 };
 
 function listEntries(document: JsonObject): readonly (readonly [string, JsonObject])[] {

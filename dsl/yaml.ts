@@ -206,17 +206,16 @@ class Reader {
   private key(event: ScalarEvent, text: string): void {
     const frame = this.stack.at(-1);
     if (frame === undefined) return;
-    const place = { path: [...this.path(), text], at: 'key' } as const;
     const isPlain = event.style === SCALAR_STYLE.PLAIN && event.tagStart === -1;
     let key = text;
     if (isPlain && text === '<<') {
       this.refuse(event.valueStart, "the merge key '<<' is not supported", 'write the keys out');
     } else if (isPlain && isSpecialScalar(text)) {
-      key = this.specialKey(text, event.valueStart === -1 ? place : { ...place, source: event.valueStart });
+      key = this.specialKey(text, event.valueStart);
     }
     if (Object.hasOwn(frame.mapping, key)) {
       this.problems.warning(
-        { ...place, source: event.valueStart },
+        { path: [...this.path(), key], source: event.valueStart },
         `Duplicate key '${key}': the last value is used`,
         'remove the other one, or rename it',
       );
@@ -225,16 +224,15 @@ class Reader {
   }
 
   /** Numbers and nulls as keys are text inside of data, as in JSON; booleans are always an error (spec/dsl.md D-1.6, §17-O). */
-  private specialKey(text: string, place: Place): string {
+  private specialKey(text: string, source: number): string {
     const value = resolvePlainScalar(text) as Json;
     if (typeof value === 'string') return value;
-    const isData = this.path()
-      .slice(0, -1)
-      .some((segment) => typeof segment === 'string' && DATA_KEYS.has(segment));
+    const path = this.path();
+    const isData = path.slice(0, -1).some((segment) => typeof segment === 'string' && DATA_KEYS.has(segment));
     if (isData && typeof value !== 'boolean') return value === null ? 'null' : String(value);
     const kind = value === null ? 'null' : typeof value === 'boolean' ? `the boolean ${value}` : 'a number';
     this.problems.error(
-      place,
+      source === -1 ? { path } : { path: [...path, text], source },
       `Invalid DSL: a key must be of type 'string', but ${text === '' ? 'the empty key' : `'${text}'`} is ${kind} in YAML`,
       text === '' ? 'write a name before the colon' : `put it in quotes: '${text}'`,
     );

@@ -2,40 +2,76 @@ import { checkWorkflowGraph } from '../checks.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import type { Path, Problems } from '../problems.ts';
 import { Float } from '../yaql/numbers.ts';
-import { type CallCheck, checkCalls, type DocumentOptions, type KnownNames, knownNames } from './call-check.ts';
+import { checkCalls, type DocumentOptions, type KnownNames, knownNames } from './call-check.ts';
 import { parseInlineCall } from './inline-params.ts';
 import { own } from './policies.ts';
 import { ACTION, DIRECT_TASK, REVERSE_TASK, type Shape, TASK_DEFAULTS, WORKBOOK, WORKFLOW } from './shape.ts';
 import { checkShape } from './shape-check.ts';
 import { show } from './show.ts';
 import { textOf } from './task.ts';
+import type { WorkflowSpec } from './types.ts';
 import { rawWorkflow, typeOf, workflowSpecFrom } from './workflow.ts';
 
 export type { CallCheck, DocumentOptions } from './call-check.ts';
 
-/** spec/dsl.md §3. */
-export function checkWorkbook(document: Json, problems: Problems, options: DocumentOptions): void {
-  if (!isMapping(document, [], problems)) return;
-  checkVersion(document, [], problems);
-  checkShape(document, WORKBOOK, [], problems);
-  const name = textOf(own(document, 'name'));
-  if (name !== null) checkStoredName(name, { path: ['name'] }, problems);
-  const known = knownNames(options, keysOf(own(document, 'actions')), keysOf(own(document, 'workflows')));
-  checkSection(document, 'actions', problems, (_name, entry, path) => checkAction(entry, path, problems));
-  checkSection(document, 'workflows', problems, (name, entry, path) =>
-    checkWorkflow(name, entry, path, problems, known, options.checkCall),
-  );
-}
+/** Everything that is said about one text while it is checked, and the workflows that were found in it. */
+export class DocumentCheck {
+  readonly problems: Problems;
+  /** Built from whatever could be read; fit for use only if there are no errors. */
+  readonly workflows: WorkflowSpec[] = [];
+  private readonly options: DocumentOptions;
 
-export function checkWorkflows(document: Json, problems: Problems, options: DocumentOptions): void {
-  const known = knownNames(options, [], keysOf(document));
-  checkList(document, problems, (name, entry, path) =>
-    checkWorkflow(name, entry, path, problems, known, options.checkCall),
-  );
-}
+  constructor(problems: Problems, options: DocumentOptions) {
+    this.problems = problems;
+    this.options = options;
+  }
 
-export function checkActions(document: Json, problems: Problems): void {
-  checkList(document, problems, (_name, entry, path) => checkAction(entry, path, problems));
+  /** spec/dsl.md §3. */
+  workbook(document: Json): void {
+    const { problems } = this;
+    if (!isMapping(document, [], problems)) return;
+    checkVersion(document, [], problems);
+    checkShape(document, WORKBOOK, [], problems);
+    const name = textOf(own(document, 'name'));
+    if (name !== null) checkStoredName(name, { path: ['name'] }, problems);
+    const known = knownNames(this.options, keysOf(own(document, 'actions')), keysOf(own(document, 'workflows')));
+    checkSection(document, 'actions', problems, (_name, entry, path) => checkAction(entry, path, problems));
+    checkSection(document, 'workflows', problems, (name, entry, path) => this.workflow(name, entry, path, known));
+  }
+
+  workflowList(document: Json): void {
+    const known = knownNames(this.options, [], keysOf(document));
+    checkList(document, this.problems, (name, entry, path) => this.workflow(name, entry, path, known));
+  }
+
+  actionList(document: Json): void {
+    checkList(document, this.problems, (_name, entry, path) => checkAction(entry, path, this.problems));
+  }
+
+  private workflow(name: string, entry: Json, path: Path, known: KnownNames): void {
+    const { problems } = this;
+    if (UUID.test(name)) {
+      problems.error(
+        { path, at: 'key' },
+        'Workflow name cannot be in the format of UUID.',
+        'a name in this form would be taken for an id',
+      );
+    }
+    if (!isMapping(entry, path, problems)) return;
+    checkShape(entry, WORKFLOW, path, problems);
+    const defaults = own(entry, 'task-defaults');
+    if (defaults !== undefined) checkShape(defaults, TASK_DEFAULTS, [...path, 'task-defaults'], problems);
+    const tasks = own(entry, 'tasks');
+    if (!isJsonObject(tasks)) return;
+    const shape = typeOf(entry) === 'reverse' ? REVERSE_TASK : DIRECT_TASK;
+    for (const task of Object.keys(tasks)) {
+      checkTask(task, tasks[task] ?? null, shape, [...path, 'tasks', task], problems);
+    }
+    const spec = workflowSpecFrom(rawWorkflow(name, entry));
+    this.workflows.push(spec);
+    checkWorkflowGraph(spec, entry, path, problems);
+    checkCalls(spec, path, problems, known, this.options.checkCall);
+  }
 }
 
 type EntryCheck = (name: string, entry: Json, path: Path) => void;
@@ -105,35 +141,6 @@ function checkStoredName(name: string, place: { path: Path; at?: 'key' }, proble
 
 function checkAction(entry: Json, path: Path, problems: Problems): void {
   if (isMapping(entry, path, problems)) checkShape(entry, ACTION, path, problems);
-}
-
-function checkWorkflow(
-  name: string,
-  entry: Json,
-  path: Path,
-  problems: Problems,
-  known: KnownNames,
-  checkCall: CallCheck | undefined,
-): void {
-  if (UUID.test(name)) {
-    problems.error(
-      { path, at: 'key' },
-      'Workflow name cannot be in the format of UUID.',
-      'a name in this form would be taken for an id',
-    );
-  }
-  if (!isMapping(entry, path, problems)) return;
-  checkShape(entry, WORKFLOW, path, problems);
-  const defaults = own(entry, 'task-defaults');
-  if (defaults !== undefined) checkShape(defaults, TASK_DEFAULTS, [...path, 'task-defaults'], problems);
-  const tasks = own(entry, 'tasks');
-  if (!isJsonObject(tasks)) return;
-  const shape = typeOf(entry) === 'reverse' ? REVERSE_TASK : DIRECT_TASK;
-  for (const task of Object.keys(tasks))
-    checkTask(task, tasks[task] ?? null, shape, [...path, 'tasks', task], problems);
-  const spec = workflowSpecFrom(rawWorkflow(name, entry));
-  checkWorkflowGraph(spec, entry, path, problems);
-  checkCalls(spec, path, problems, known, checkCall);
 }
 
 function checkTask(name: string, task: Json, shape: Shape, path: Path, problems: Problems): void {

@@ -2,26 +2,38 @@ import { copyObject, isJsonObject, type Json, type JsonObject, setKey } from '..
 import { actionSpecFrom, rawAction } from './action.ts';
 import { own } from './policies.ts';
 import { textOf, textsOf } from './task.ts';
-import type { WorkbookSpec } from './types.ts';
-import { mappingOf, rawWorkflow, workflowSpecFrom } from './workflow.ts';
+import type { ActionSpec, WorkbookSpec, WorkflowSpec } from './types.ts';
+import { mappingOf, workflowSpecFrom } from './workflow.ts';
 
-/** The mapping that is stored: every entry completed as if it had been uploaded by itself, under its short name. */
-export function rawWorkbook(written: JsonObject): JsonObject {
+/**
+ * The workbook that an author wrote, its workflows already built. What is stored holds every entry completed as if it had been
+ * uploaded by itself, under its short name.
+ */
+export function workbookSpecOf(written: JsonObject, workflows: readonly WorkflowSpec[]): WorkbookSpec {
+  const actions = entriesOf(written, 'actions').map(([name, entry]) => actionSpecFrom(rawAction(name, entry)));
   const raw = copyObject(written);
-  completeSection(raw, 'actions', rawAction);
-  completeSection(raw, 'workflows', rawWorkflow);
-  return raw;
+  completeSection(raw, 'actions', actions);
+  completeSection(raw, 'workflows', workflows);
+  return specOf(raw, workflows, actions);
 }
 
 /** Builds a workbook from its stored mapping without checking it. */
 export function workbookSpecFrom(raw: JsonObject): WorkbookSpec {
+  return specOf(
+    raw,
+    entriesOf(raw, 'workflows').map(([, entry]) => workflowSpecFrom(entry)),
+    entriesOf(raw, 'actions').map(([, entry]) => actionSpecFrom(entry)),
+  );
+}
+
+function specOf(raw: JsonObject, workflows: readonly WorkflowSpec[], actions: readonly ActionSpec[]): WorkbookSpec {
   return {
     kind: 'workbook',
     name: textOf(own(raw, 'name')) ?? '',
     description: textOf(own(raw, 'description')),
     tags: textsOf(own(raw, 'tags')),
-    workflows: entriesOf(raw, 'workflows').map(([, entry]) => workflowSpecFrom(entry)),
-    actions: entriesOf(raw, 'actions').map(([, entry]) => actionSpecFrom(entry)),
+    workflows,
+    actions,
     raw,
   };
 }
@@ -41,11 +53,11 @@ export function entriesOf(
 function completeSection(
   raw: Record<string, Json>,
   section: 'actions' | 'workflows',
-  complete: (name: string, written: JsonObject) => JsonObject,
+  specs: readonly (WorkflowSpec | ActionSpec)[],
 ): void {
   const entries = mappingOf(own(raw, section));
   if (entries === null) return;
   const completed = copyObject(entries);
-  for (const [name, entry] of entriesOf(raw, section)) setKey(completed, name, complete(name, entry));
+  for (const spec of specs) setKey(completed, spec.name, spec.raw);
   raw[section] = completed;
 }
