@@ -44,7 +44,7 @@ export function createAction(draft: Draft, task: TaskRecord, spec: TaskSpec, cal
   const { definition } = call;
   const { env, record } = draft;
   const systemInput = call.systemInput ?? call.input;
-  const claimed = env.executorId !== null && !definition.repeatSafe && definition.kind !== 'async';
+  const claimed = env.executorId !== null && !definition.repeatSafe;
   const action: ActionRecord = {
     id: env.newId() as ActionExecutionId,
     taskExecutionId: task.id,

@@ -109,6 +109,7 @@ export interface TimerRow {
   readonly task_execution_id: string;
   readonly kind: TimerKind;
   readonly due_at: number;
+  readonly delay_seconds: number;
   readonly node_id: string;
 }
 
@@ -245,6 +246,7 @@ export function timerFromRow(row: TimerRow): TimerRecord {
     taskExecutionId: row.task_execution_id as TaskExecutionId,
     kind: row.kind,
     dueAt: row.due_at,
+    delaySeconds: row.delay_seconds,
   };
 }
 
@@ -335,4 +337,5 @@ const TIMER: Encoders<TimerRecord> = {
   taskExecutionId: plain('task_execution_id'),
   kind: plain('kind'),
   dueAt: plain('due_at'),
+  delaySeconds: plain('delay_seconds'),
 };

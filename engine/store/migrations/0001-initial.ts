@@ -21,6 +21,9 @@ export async function up(knex: Knex): Promise<void> {
     t.string('spec_hash', 64).notNullable();
     t.string('workbook_name', 255);
     t.string('checksum', 32);
+    // As the API shows them, so that lists need not read specs: a display text, and {input, output} as JSON.
+    t.text('input').notNullable();
+    t.text('interface').notNullable();
     t.unique(['name', 'namespace', 'project_id']);
     t.index(['created_at', 'id']);
   });
@@ -173,6 +176,8 @@ export async function up(knex: Knex): Promise<void> {
     t.string('task_execution_id', 36);
     t.string('kind', 16).notNullable();
     t.bigInteger('due_at').notNullable();
+    // What was waited for: the policy's value.
+    t.float('delay_seconds').notNullable();
     t.string('node_id', 80).notNullable();
     t.index(['due_at']);
     t.index(['execution_id']);
