@@ -1,0 +1,50 @@
+import test from 'ava';
+import { differences } from '../helpers/expectation.ts';
+import { readTap } from './tap.ts';
+
+const OUTPUT = `TAP version 13
+ok 1 - store › rows come back as they were written
+not ok 2 - store › a claim is taken once
+  ---
+    message: Difference
+  ...
+ok 3 - flink › a job is cancelled # SKIP
+# later # TODO
+ok 4
+
+1..4
+# tests 3
+`;
+
+test('TAP of ava is read with passed, failed and skipped tests', (t) => {
+  const { results, complete } = readTap(OUTPUT);
+  t.true(complete);
+  t.deepEqual(
+    results.map(({ title, outcome }) => [title, outcome]),
+    [
+      ['store › rows come back as they were written', 'passed'],
+      ['store › a claim is taken once', 'failed'],
+      ['flink › a job is cancelled', 'skipped'],
+      ['(no title)', 'passed'],
+    ],
+  );
+  t.deepEqual(results[1]?.details, ['    message: Difference']);
+});
+
+test('TAP without a plan is not complete', (t) => {
+  t.false(readTap('TAP version 13\nok 1 - a\n').complete);
+});
+
+test('expectations: patterns fit, everything else must be equal', (t) => {
+  const actual = { id: 'local-17', words: 3, list: [1, { a: null }] };
+  t.deepEqual(
+    differences({ id: { $matches: '^local-\\d+$' }, words: { $any: true }, list: [1, { a: null }] }, actual),
+    [],
+  );
+  t.deepEqual(differences({ id: { $matches: '^app-' }, words: 4, list: [1, { a: null }] }, actual), [
+    'output.id: "local-17" does not match ^app-',
+    'output.words: expected 4, got 3',
+  ]);
+  t.deepEqual(differences({ id: { $any: true }, words: 3 }, actual), ['output.list: unexpected [1,{"a":null}]']);
+  t.deepEqual(differences([1, 2], [1]), ['output: expected [1,2], got [1]']);
+});
