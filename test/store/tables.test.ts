@@ -97,6 +97,7 @@ const timer = {
   taskExecutionId: 't-1',
   kind: 'retry',
   dueAt: 1_700_000_000_003,
+  delaySeconds: 0.5,
 } as unknown as TimerRecord;
 
 test('records of all kinds are the same after they were stored and read', async (t) => {

@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto';
+import { parseActions, parseWorkbook, parseWorkflows, validate } from '../../dsl/index.ts';
+import type {
+  ActionSpec,
+  CallCheck,
+  DocumentKind,
+  DocumentOptions,
+  InputParameter,
+  WorkflowSpec,
+} from '../../dsl/index.ts';
+import type { Problem } from '../../dsl/errors.ts';
+import { stringifyJson } from '../../dsl/json.ts';
+import type { JsonObject } from '../../dsl/json.ts';
+import { pyStr } from '../../dsl/yaql/python-text.ts';
+import type { ActionCatalogue } from '../contract.ts';
+import { EngineError } from '../errors.ts';
+import type { Caller } from '../facade.ts';
+import { storableText } from '../store/columns.ts';
+import type { Store } from '../store/connection.ts';
+import { deleteDefinition, findDefinition, findDefinitionById, raiseDefinitionsEpoch } from '../store/definitions.ts';
+import type { AdHocActionRow, DefinitionTable, RowOf, Scope, WorkbookRow, WorkflowRow } from '../store/definitions.ts';
+import { normalUuid } from '../store/filters.ts';
+import { checkOwner, checkScope, definitionNotFound } from './definition-rules.ts';
+import { saveDefinitions } from './save-definitions.ts';
+import type { Entry, SaveMode } from './save-definitions.ts';
+
+export interface Place {
+  readonly namespace: string;
+  readonly scope: Scope;
+}
+
+/**
+ * Changes of workbooks, workflows and ad-hoc actions: each call is one transaction, all or nothing (spec/dsl.md §15).
+ * All reject with DslError for a text that is no valid definition, and with EngineError: CONFLICT for a name that is taken,
+ * NOT_FOUND, FORBIDDEN.
+ */
+export interface Definitions {
+  /** Also creates or updates its workflows and actions as `<book>.<entry>`. */
+  createWorkbook(caller: Caller, text: string, place: Place): Promise<WorkbookRow>;
+  updateWorkbook(caller: Caller, text: string, place: Place): Promise<WorkbookRow>;
+  /** Its workflows and actions stay. */
+  deleteWorkbook(caller: Caller, name: string, namespace: string): Promise<void>;
+  createWorkflows(caller: Caller, text: string, place: Place): Promise<readonly WorkflowRow[]>;
+  /** `identifier`, an id or a name: the text holds one workflow, which may bring a new name. */
+  updateWorkflows(caller: Caller, text: string, place: Place, identifier?: string): Promise<readonly WorkflowRow[]>;
+  deleteWorkflow(caller: Caller, identifier: string, namespace: string): Promise<void>;
+  createActions(caller: Caller, text: string, place: Place): Promise<readonly AdHocActionRow[]>;
+  updateActions(caller: Caller, text: string, place: Place, identifier?: string): Promise<readonly AdHocActionRow[]>;
+  deleteAction(caller: Caller, identifier: string, namespace: string): Promise<void>;
+  /** Everything that is wrong or doubtful in a text; nothing is stored. */
+  validate(kind: DocumentKind, text: string): readonly Problem[];
+}
+
+export interface DefinitionsOptions {
+  readonly store: Store;
+  readonly catalogue: ActionCatalogue;
+  /** Checks the parameters of calls of system actions whose name stands in the text. */
+  readonly checkCall?: CallCheck;
+  readonly now?: () => number;
+}
+
+export function createDefinitions({ store, catalogue, checkCall, now = Date.now }: DefinitionsOptions): Definitions {
+  const checks: DocumentOptions = checkCall === undefined ? {} : { checkCall };
+  const save = <T extends DefinitionTable>(
+    table: T,
+    mode: SaveMode,
+    caller: Caller,
+    place: Place,
+    entries: readonly Entry[],
+  ): Promise<readonly RowOf[T][]> => {
+    checkScope(caller, place.scope);
+    if (table === 'actions') checkActionNames(catalogue, mode, entries);
+    return store.writer.transaction(async (trx) => {
+      // Writing first takes the lock at once, instead of failing to upgrade a read later.
+      await raiseDefinitionsEpoch(trx);
+      return saveDefinitions(trx, table, mode, { caller, ...place, now: now() }, entries);
+    });
+  };
+  const saveWorkbook = async (mode: SaveMode, caller: Caller, text: string, place: Place): Promise<WorkbookRow> => {
+    checkScope(caller, place.scope);
+    const { spec, definitions } = parseWorkbook(text, checks);
+    const workflows = spec.workflows.map((workflow) =>
+      workflowEntry(workflow, definitions.workflows.get(workflow.name) ?? '', spec.name),
+    );
+    const actions = spec.actions.map((action) =>
+      actionEntry(action, definitions.actions.get(action.name) ?? '', spec.name),
+    );
+    checkActionNames(catalogue, { kind: 'upsert' }, actions);
+    return store.writer.transaction(async (trx) => {
+      await raiseDefinitionsEpoch(trx);
+      const owner = { caller, ...place, now: now() };
+      const book: Entry = {
+        name: spec.name,
+        raw: null,
+        columns: { definition: storableText(text), tags: stringifyJson(spec.tags) },
+      };
+      const rows = await saveDefinitions(trx, 'workbooks', mode, owner, [book]);
+      await saveDefinitions(trx, 'actions', { kind: 'upsert' }, owner, actions);
+      await saveDefinitions(trx, 'workflows', { kind: 'upsert' }, owner, workflows);
+      return onlyRow(rows);
+    });
+  };
+  const remove = async (
+    table: DefinitionTable,
+    caller: Caller,
+    identifier: string,
+    namespace: string,
+  ): Promise<void> => {
+    await store.writer.transaction(async (trx) => {
+      await raiseDefinitionsEpoch(trx);
+      const id = table === 'workbooks' ? null : normalUuid(identifier);
+      const row =
+        id === null
+          ? await findDefinition(trx, table, caller, { name: identifier, namespace })
+          : await findDefinitionById(trx, table, caller, id);
+      if (row === undefined) throw definitionNotFound(table, identifier, namespace);
+      checkOwner(table, caller, row, identifier, namespace);
+      await deleteDefinition(trx, table, row.id);
+    });
+  };
+  return {
+    createWorkbook: (caller, text, place) => saveWorkbook({ kind: 'create' }, caller, text, place),
+    updateWorkbook: (caller, text, place) => saveWorkbook({ kind: 'update' }, caller, text, place),
+    deleteWorkbook: (caller, name, namespace) => remove('workbooks', caller, name, namespace),
+    createWorkflows: async (caller, text, place) =>
+      save('workflows', { kind: 'create' }, caller, place, workflowEntries(text, checks)),
+    updateWorkflows: async (caller, text, place, identifier) =>
+      save('workflows', updateMode('workflows', identifier), caller, place, workflowEntries(text, checks)),
+    deleteWorkflow: (caller, identifier, namespace) => remove('workflows', caller, identifier, namespace),
+    createActions: async (caller, text, place) =>
+      save('actions', { kind: 'create' }, caller, place, actionEntries(text, checks)),
+    updateActions: async (caller, text, place, identifier) =>
+      save('actions', updateMode('actions', identifier), caller, place, actionEntries(text, checks)),
+    deleteAction: async (caller, identifier, namespace) => {
+      if (catalogue.find(identifier) !== undefined) {
+        throw new EngineError('INVALID_INPUT', `Attempt to delete a system action: ${identifier}`);
+      }
+      await remove('actions', caller, identifier, namespace);
+    },
+    validate: (kind, text) => validate(kind, text, checks),
+  };
+}
+
+function updateMode(table: 'workflows' | 'actions', identifier: string | undefined): SaveMode {
+  return identifier === undefined ? { kind: 'update' } : { kind: 'update', identifier, plural: table };
+}
+
+/** A system action runs under its name; an ad-hoc action would hide it from every workflow (spec/dsl.md D-14.5). */
+function checkActionNames(catalogue: ActionCatalogue, mode: SaveMode, entries: readonly Entry[]): void {
+  for (const { name } of entries) {
+    if (catalogue.find(name) === undefined) continue;
+    if (mode.kind === 'update') {
+      throw new EngineError('INVALID_INPUT', `Attempt to modify a system action: ${name}`);
+    }
+    throw new EngineError('CONFLICT', `A system action has the name '${name}'; give this one another name.`);
+  }
+}
+
+function workflowEntries(text: string, checks: DocumentOptions): readonly Entry[] {
+  const { specs, definitions } = parseWorkflows(text, checks);
+  return specs.map((spec) => workflowEntry(spec, definitions.get(spec.name) ?? '', null));
+}
+
+/** Every action of a text keeps the whole text, unlike workflows (spec/rest-api.md §3.5). */
+function actionEntries(text: string, checks: DocumentOptions): readonly Entry[] {
+  return parseActions(text, checks).specs.map((spec) => actionEntry(spec, text, null));
+}
+
+function workflowEntry(spec: WorkflowSpec, definition: string, workbookName: string | null): Entry {
+  const stored = storableText(definition);
+  return {
+    name: workbookName === null ? spec.name : `${workbookName}.${spec.name}`,
+    raw: spec.raw,
+    columns: {
+      definition: stored,
+      tags: stringifyJson(spec.tags),
+      workbook_name: workbookName,
+      checksum: workbookName === null ? createHash('md5').update(stored).digest('hex') : null,
+      input: spec.input.map(showWorkflowParameter).join(', '),
+      interface: stringifyJson(interfaceOf(spec)),
+    },
+  };
+}
+
+function actionEntry(spec: ActionSpec, definition: string, workbookName: string | null): Entry {
+  return {
+    name: workbookName === null ? spec.name : `${workbookName}.${spec.name}`,
+    raw: spec.raw,
+    columns: {
+      definition: storableText(definition),
+      tags: stringifyJson(spec.tags),
+      workbook_name: workbookName,
+      description: spec.description === null ? null : storableText(spec.description),
+      input: spec.input.map(showActionParameter).join(', '),
+    },
+  };
+}
+
+function showWorkflowParameter({ name, default: value }: InputParameter): string {
+  return value === undefined ? name : `${name}="${pyStr(value)}"`;
+}
+
+/** `url, method="GET", params=null`: how the API shows parameters of actions (spec/rest-api.md §3.5). */
+export function showActionParameter({ name, default: value }: InputParameter): string {
+  return value === undefined ? name : `${name}=${stringifyJson(value)}`;
+}
+
+function interfaceOf(spec: WorkflowSpec): JsonObject {
+  return {
+    input: spec.input.map(({ name, default: value }) => (value === undefined ? name : { [name]: value })),
+    output: Object.keys(spec.output ?? {}),
+  };
+}
+
+function onlyRow<T>(rows: readonly T[]): T {
+  const [row] = rows;
+  if (row === undefined) throw new EngineError('INTERNAL', 'A saved definition has no row.');
+  return row;
+}
