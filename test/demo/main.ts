@@ -20,7 +20,8 @@ const HELP = `Runs a chain of real jobs from a YAML file to its result, and ends
   npm run demo -- --refuse Liberty    lets the Flink job fail, to see how a failure looks
 `;
 
-const MARK = 'TRAMONTANE_DEMO';
+/** Begins with SPARK_ so that the executor hands it on to spark-submit. */
+const MARK = 'SPARK_TRAMONTANE_DEMO';
 const startedAt = Date.now();
 
 interface Prepared {

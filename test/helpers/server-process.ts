@@ -27,6 +27,21 @@ export interface ServerProcess {
 
 /** Starts `tramontane serve` on a free port of the loopback interface, in a process of its own, and waits until it answers. */
 export async function startServer(options: ServerOptions): Promise<ServerProcess> {
+  const { child, ready, stop } = launchServer(options);
+  try {
+    return { url: await ready, child, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** As {@link startServer}, but returns at once: `ready` is the address, and rejects when the server ends before it has printed it. */
+export function launchServer(options: ServerOptions): {
+  readonly child: ChildProcess;
+  readonly ready: Promise<string>;
+  stop(): Promise<void>;
+} {
   const args = [
     tramontaneBin,
     'serve',
@@ -44,13 +59,7 @@ export async function startServer(options: ServerOptions): Promise<ServerProcess
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
-  const stop = () => endServer(child);
-  try {
-    return { url: await printedAddress(child, options), child, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  return { child, ready: printedAddress(child, options), stop: () => endServer(child) };
 }
 
 function printedAddress(child: ChildProcess, options: ServerOptions): Promise<string> {
