@@ -84,6 +84,8 @@ export interface StopAction {
   readonly type: 'stop-action';
   readonly actionExecutionId: string;
   readonly reason: 'cancelled' | 'timeout';
+  /** The outbox row that is deleted once the executor has seen to it; null when nothing waits for that. */
+  readonly receipt: string | null;
 }
 
 export type ExecutorMessage = RunAction | StopAction;

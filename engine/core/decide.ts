@@ -139,6 +139,10 @@ function actionCompleted(
   }
   if (attempt !== null && attempt !== action.attempt) return { kind: 'ignored', why: `attempt ${attempt} was given up` };
   const ended = draft.updateAction(id, outcomeOf(draft, action, result));
+  // A person cancelled it: what runs outside is told. A report of the executor itself names its attempt.
+  if (result.kind === 'cancelled' && attempt === null && action.kind !== 'async') {
+    draft.commands.push({ type: 'stop-action', action: id, reason: 'cancelled' });
+  }
   const task = action.taskExecutionId === null ? undefined : draft.findTask(action.taskExecutionId);
   if (task === undefined || isFinal(task.state) || task.state === 'DELAYED') return null;
   if (isForcedFailure(ended) || draft.taskSpec(task.name).withItems.length === 0) actionEnded(draft, task.id, ended);

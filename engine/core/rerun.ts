@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../dsl/json.ts';
 import { mergeEnvironment, type Refusal } from './control.ts';
 import type { Draft } from './draft.ts';
-import { need } from './lookups.ts';
+import { lookupKey, need } from './lookups.ts';
 import type { ExecutionId, TaskExecutionId, TaskRecord } from './model.ts';
 import { isValidTransition } from './states.ts';
 import { completeTask } from './tasks.ts';
@@ -9,7 +9,7 @@ import { completeTask } from './tasks.ts';
 /** spec/engine.md §19. With-items without `reset` repeats exactly what failed, was cancelled or never started. */
 export function requestRerun(draft: Draft, id: TaskExecutionId, reset: boolean, env: JsonObject | null): Refusal | null {
   if (draft.record.state === 'PAUSED') return null;
-  const task = draft.findTask(id) ?? need({ type: 'task-row', id });
+  const task = taskOf(draft, id);
   if (task.state !== 'ERROR' && task.state !== 'CANCELLED') return refused(task);
   const problem = wake(draft);
   if (problem !== null) return problem;
@@ -29,6 +29,15 @@ export function requestRerun(draft: Draft, id: TaskExecutionId, reset: boolean, 
   });
   draft.toStart.push(id);
   return null;
+}
+
+/** The task, put back into the view when it was let go of. */
+function taskOf(draft: Draft, id: TaskExecutionId): TaskRecord {
+  const task = draft.findTask(id);
+  if (task !== undefined) return task;
+  const lookup = { type: 'task-row', id } as const;
+  if (draft.env.findRows(lookupKey(lookup)) !== undefined) throw new Error(`task execution ${id} does not exist`);
+  return need(lookup);
 }
 
 const REOPENED = {
@@ -59,7 +68,7 @@ function wake(draft: Draft): Refusal | null {
 }
 
 export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: ExecutionId): void {
-  if (draft.findTask(taskId) === undefined) need({ type: 'task-row', id: taskId });
+  taskOf(draft, taskId);
   if (wake(draft) !== null) return;
   draft.updateChild(childId, { state: 'RUNNING', accepted: false, stateInfo: null, output: {} });
   draft.updateTask(taskId, { ...REOPENED, state: 'RUNNING' });
@@ -68,7 +77,7 @@ export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: Execu
 /** spec/engine.md E-19.6 */
 export function requestSkip(draft: Draft, id: TaskExecutionId): Refusal | null {
   if (draft.record.state === 'PAUSED') return null;
-  const task = draft.findTask(id) ?? need({ type: 'task-row', id });
+  const task = taskOf(draft, id);
   if (task.state !== 'ERROR') return refused(task);
   const problem = wake(draft);
   if (problem !== null) return problem;

@@ -1,0 +1,46 @@
+import type { FoundAction, FoundWorkflow } from '../core/env.ts';
+import type { JsonObject } from '../../dsl/json.ts';
+
+/**
+ * What names mean, as far as decisions have asked. It is dropped whenever the definitions' epoch moves: a decision on old
+ * meanings is then made again (design.md §2).
+ */
+export class DefinitionCache {
+  private readonly actions = new Map<string, FoundAction | null>();
+  private readonly workflows = new Map<string, FoundWorkflow | null>();
+  private readonly environments = new Map<string, JsonObject | null>();
+
+  action(name: string, namespace: string, projectId: string): FoundAction | null | undefined {
+    return this.actions.get(keyOf(name, namespace, projectId));
+  }
+
+  setAction(name: string, namespace: string, projectId: string, found: FoundAction | null): void {
+    this.actions.set(keyOf(name, namespace, projectId), found);
+  }
+
+  workflow(name: string, namespace: string, projectId: string): FoundWorkflow | null | undefined {
+    return this.workflows.get(keyOf(name, namespace, projectId));
+  }
+
+  setWorkflow(name: string, namespace: string, projectId: string, found: FoundWorkflow | null): void {
+    this.workflows.set(keyOf(name, namespace, projectId), found);
+  }
+
+  environment(name: string, projectId: string): JsonObject | null | undefined {
+    return this.environments.get(keyOf(name, '', projectId));
+  }
+
+  setEnvironment(name: string, projectId: string, found: JsonObject | null): void {
+    this.environments.set(keyOf(name, '', projectId), found);
+  }
+
+  clear(): void {
+    this.actions.clear();
+    this.workflows.clear();
+    this.environments.clear();
+  }
+}
+
+function keyOf(name: string, namespace: string, projectId: string): string {
+  return JSON.stringify([name, namespace, projectId]);
+}

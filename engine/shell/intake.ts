@@ -1,0 +1,84 @@
+import type { Event, ExecutionId } from '../core/model.ts';
+import type { ExecutionView } from '../core/view.ts';
+
+/** One event on its way to one execution. */
+export interface WorkItem {
+  readonly executionId: ExecutionId;
+  readonly event: Event;
+  /** A view that is not stored yet: the event makes the execution's row. */
+  readonly create: ExecutionView | null;
+  /** The outbox row that carried the event; it is deleted in the transaction that uses it. */
+  readonly outboxId: string | null;
+  readonly lane: Lane;
+  /** Called with the view right after this event was folded in, before any other. */
+  readonly onDecided: (view: ExecutionView) => void;
+  /** Called after the commit. */
+  readonly onDone: (outcome: Outcome) => void;
+  readonly onFailed: (error: Error) => void;
+  /** How often deciding or writing it went wrong. */
+  failures: number;
+  /** Somebody else has this execution's row: look at it before making one. */
+  mustLoad: boolean;
+}
+
+export type Outcome =
+  | { readonly kind: 'committed' }
+  | { readonly kind: 'ignored'; readonly why: string }
+  | { readonly kind: 'refused'; readonly code: 'INVALID_STATE' | 'INVALID_INPUT' | 'NOT_ALLOWED'; readonly message: string }
+  /** There is no such execution. */
+  | { readonly kind: 'missing' };
+
+/** Requests of people have a lane of their own, so that they never wait behind a flood of results (design.md §2). */
+export type Lane = 'api' | 'engine';
+
+/**
+ * Waiting events: executions take turns, events of one execution stay in order.
+ */
+export class Intake {
+  private readonly lanes: Record<Lane, Map<ExecutionId, WorkItem[]>> = { api: new Map(), engine: new Map() };
+  private waiting = 0;
+
+  get size(): number {
+    return this.waiting;
+  }
+
+  add(item: WorkItem): void {
+    this.waiting++;
+    const other = this.lanes[item.lane === 'api' ? 'engine' : 'api'].get(item.executionId);
+    // One execution waits in one lane only, or its events would change their order.
+    const lane = other === undefined ? this.lanes[item.lane] : this.lanes[item.lane === 'api' ? 'engine' : 'api'];
+    const list = lane.get(item.executionId);
+    if (list === undefined) lane.set(item.executionId, [item]);
+    else list.push(item);
+  }
+
+  /** Puts items back in front of everything else of their execution. */
+  putBack(items: readonly WorkItem[]): void {
+    for (const item of items.toReversed()) {
+      this.waiting++;
+      const lane = this.lanes.api.has(item.executionId) ? this.lanes.api : this.lanes.engine;
+      const list = lane.get(item.executionId);
+      if (list === undefined) lane.set(item.executionId, [item]);
+      else list.unshift(item);
+    }
+  }
+
+  /** Up to `limit` events, grouped by execution: API lane first, then one execution after the other. */
+  take(limit: number): Map<ExecutionId, WorkItem[]> {
+    const batch = new Map<ExecutionId, WorkItem[]>();
+    let left = limit;
+    for (const lane of [this.lanes.api, this.lanes.engine]) {
+      for (const [id, items] of lane) {
+        if (left <= 0) return batch;
+        lane.delete(id);
+        const taken = items.splice(0, left);
+        // What does not fit goes to the end of the round.
+        if (items.length > 0) lane.set(id, items);
+        batch.set(id, taken);
+        left -= taken.length;
+        this.waiting -= taken.length;
+      }
+    }
+    return batch;
+  }
+}

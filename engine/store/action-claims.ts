@@ -1,0 +1,69 @@
+import type { Knex } from 'knex';
+import { jsonSource } from './bulk.ts';
+import { type ActionRow, type ExecutionRow } from './tables.ts';
+
+/** Claims running actions that nobody has claimed at that attempt (design.md §5): the ids that were got. */
+export async function claimActions(
+  trx: Knex,
+  executorId: string,
+  actions: readonly { readonly id: string; readonly attempt: number }[],
+  now: number,
+): Promise<ReadonlySet<string>> {
+  if (actions.length === 0) return new Set();
+  const source = jsonSource(
+    trx,
+    ['id', 'attempt'],
+    actions.map(({ id, attempt }) => ({ id, attempt })),
+  );
+  const rows: unknown = await trx.raw(
+    `update action_executions set executor_id = ?, heartbeat_at = ? from ${source.sql} as source
+     where action_executions.id = source.id and action_executions.attempt = source.attempt
+       and action_executions.executor_id is null and action_executions.state = 'RUNNING'
+     returning action_executions.id`,
+    [executorId, now, ...source.bindings],
+  );
+  return new Set(Array.isArray(rows) ? (rows as { id: string }[]).map((row) => row.id) : []);
+}
+
+export async function heartbeatActions(trx: Knex, executorId: string, ids: readonly string[], now: number): Promise<void> {
+  for (let at = 0; at < ids.length; at += 500) {
+    await trx('action_executions')
+      .whereIn('id', ids.slice(at, at + 500))
+      .where({ executor_id: executorId, state: 'RUNNING' })
+      .update({ heartbeat_at: now });
+  }
+}
+
+/** Gives a lost action to a new attempt, which only executors that know of it may report on. */
+export async function reopenActions(trx: Knex, ids: readonly string[], executorId: string | null): Promise<void> {
+  for (let at = 0; at < ids.length; at += 500) {
+    await trx('action_executions')
+      .whereIn('id', ids.slice(at, at + 500))
+      .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null });
+  }
+}
+
+
+/** A page of running actions that are not waiting for a person, in order of id. */
+export async function runningActions(knex: Knex, after: string, limit: number): Promise<readonly ActionRow[]> {
+  return knex('action_executions').where('state', 'RUNNING').where('id', '>', after).orderBy('id').limit(limit);
+}
+
+export async function executionOfAction(
+  knex: Knex,
+  id: string,
+): Promise<Pick<ActionRow, 'id' | 'execution_id' | 'state' | 'task_execution_id'> | undefined> {
+  return knex('action_executions').where('id', id).first('id', 'execution_id', 'state', 'task_execution_id');
+}
+
+/** Ids of executions whose row was made by a parent and that have not started. */
+export async function idleExecutions(knex: Knex): Promise<readonly string[]> {
+  const rows: Pick<ExecutionRow, 'id'>[] = await knex('executions').where('state', 'IDLE').select('id').orderBy('id');
+  return rows.map((row) => row.id);
+}
+
+/** Ids of executions with tasks that were created and not started. */
+export async function executionsWithIdleTasks(knex: Knex): Promise<readonly string[]> {
+  const rows: { execution_id: string }[] = await knex('task_executions').where('state', 'IDLE').distinct('execution_id');
+  return rows.map((row) => row.execution_id);
+}

@@ -1,0 +1,239 @@
+import type { Knex } from 'knex';
+import { stringifyJson } from '../../dsl/json.ts';
+import type { ActionRecord, Change, Event, ExecutionId, ExecutionRecord, TaskRecord, TimerRecord } from '../core/model.ts';
+import { type BulkRow, insertMany, jsonSource, updateMany } from './bulk.ts';
+import { actionPatchToRow, actionToRow, executionPatchToRow, executionToRow, taskPatchToRow, taskToRow, timerToRow } from './tables.ts';
+
+/** What one batch changes in one execution. `record` is the execution after all changes. */
+export interface ExecutionChanges {
+  readonly record: ExecutionRecord;
+  /** The version that the decision was made on; null for an execution whose row this batch makes. */
+  readonly version: number | null;
+  readonly changes: readonly Change[];
+}
+
+export interface OutboxRow {
+  readonly id: string;
+  readonly executionId: ExecutionId | null;
+  readonly kind: 'event' | 'stop-action';
+  readonly body: string;
+}
+
+export interface Batch {
+  readonly executions: readonly ExecutionChanges[];
+  readonly outbox: readonly OutboxRow[];
+  /** Outbox rows that this batch used up. */
+  readonly consumed: readonly string[];
+  readonly nodeId: string;
+  readonly now: number;
+}
+
+/**
+ * Claims the executions of a batch: those whose version is still the one that was decided on get the next one; new ones are
+ * inserted. What is not in the answer belongs to somebody else by now and must not be written (design.md §2).
+ */
+export async function claimExecutions(trx: Knex, executions: readonly ExecutionChanges[]): Promise<ReadonlySet<string>> {
+  const known = executions.filter((item) => item.version !== null);
+  const created = executions.filter((item) => item.version === null);
+  const claimed = new Set<string>();
+  if (known.length > 0) {
+    const rows = known.map(({ record, version }) => ({ id: record.id, version })).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const source = jsonSource(trx, ['id', 'version'], rows);
+    const got: unknown = await trx.raw(
+      `update executions set version = executions.version + 1 from ${source.sql} as source
+       where executions.id = source.id and executions.version = source.version returning executions.id`,
+      [...source.bindings],
+    );
+    if (Array.isArray(got)) for (const row of got as { id: string }[]) claimed.add(row.id);
+  }
+  const inserted = await insertMany(
+    trx,
+    'executions',
+    created.map(({ record }) => executionToRow(record, 1)),
+    { ignoreConflicts: true, returning: ['id'] },
+  );
+  for (const row of inserted) claimed.add(String(row.id));
+  return claimed;
+}
+
+/** Writes a claimed batch: changes are folded per row, each kind of row in one statement. */
+export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
+  const folded = fold(batch.executions);
+  await insertMany(trx, 'executions', folded.children.map((record) => executionToRow(record, 1)));
+  await updateGrouped(trx, 'executions', folded.executionPatches);
+  await insertMany(trx, 'task_executions', folded.newTasks.map(({ row, owner }) => taskToRow(row, owner)));
+  await updateGrouped(trx, 'task_executions', folded.taskPatches);
+  await insertMany(trx, 'action_executions', folded.newActions.map(({ row, owner }) => actionToRow(row, owner)));
+  await updateGrouped(trx, 'action_executions', folded.actionPatches);
+  await insertMany(trx, 'timers', folded.newTimers.map((timer) => timerToRow(timer, batch.nodeId)));
+  await deleteMany(trx, 'timers', folded.doneTimers);
+  await insertMany(
+    trx,
+    'outbox',
+    batch.outbox.map(({ id, executionId, kind, body }) => ({ id, execution_id: executionId, kind, body, created_at: batch.now })),
+  );
+  await deleteMany(trx, 'outbox', batch.consumed);
+  await insertMany(trx, 'execution_events', batch.executions.flatMap((item) => eventRow(item, batch.now)));
+}
+
+interface Folded {
+  readonly children: ExecutionRecord[];
+  readonly executionPatches: Patch[];
+  readonly newTasks: { row: TaskRecord; owner: ExecutionRecord }[];
+  readonly taskPatches: Patch[];
+  readonly newActions: { row: ActionRecord; owner: ExecutionRecord }[];
+  readonly actionPatches: Patch[];
+  readonly newTimers: TimerRecord[];
+  readonly doneTimers: string[];
+}
+
+interface Patch {
+  readonly id: string;
+  readonly columns: BulkRow;
+}
+
+function fold(executions: readonly ExecutionChanges[]): Folded {
+  const folded: Folded = {
+    children: [],
+    executionPatches: [],
+    newTasks: [],
+    taskPatches: [],
+    newActions: [],
+    actionPatches: [],
+    newTimers: [],
+    doneTimers: [],
+  };
+  for (const item of executions) foldExecution(item, folded);
+  return folded;
+}
+
+function foldExecution({ record, version, changes }: ExecutionChanges, folded: Folded): void {
+  const tasks = new Map<string, TaskRecord>();
+  const actions = new Map<string, ActionRecord>();
+  const timers = new Map<string, TimerRecord>();
+  const taskPatches = new Map<string, Partial<TaskRecord>>();
+  const actionPatches = new Map<string, Partial<ActionRecord>>();
+  const done = new Set<string>();
+  let executionPatch: Partial<ExecutionRecord> = {};
+  for (const change of changes) {
+    switch (change.type) {
+      case 'execution-updated':
+        executionPatch = { ...executionPatch, ...change.patch };
+        break;
+      case 'task-created':
+        tasks.set(change.task.id, change.task);
+        break;
+      case 'task-updated':
+        merge(tasks, taskPatches, change.id, change.patch);
+        break;
+      case 'action-created':
+        actions.set(change.action.id, change.action);
+        break;
+      case 'action-updated':
+        merge(actions, actionPatches, change.id, change.patch);
+        break;
+      case 'child-created':
+        folded.children.push(change.child);
+        break;
+      case 'timer-set':
+        timers.set(change.timer.id, change.timer);
+        break;
+      case 'timer-done':
+        if (!timers.delete(change.id)) done.add(change.id);
+        break;
+      default:
+        break;
+    }
+  }
+  // A row that this batch makes is inserted in its last state: claimExecutions wrote `record` itself.
+  if (version !== null && Object.keys(executionPatch).length > 0) {
+    folded.executionPatches.push({ id: record.id, columns: executionPatchToRow(executionPatch) });
+  }
+  for (const row of tasks.values()) folded.newTasks.push({ row, owner: record });
+  for (const row of actions.values()) folded.newActions.push({ row, owner: record });
+  for (const [id, patch] of taskPatches) folded.taskPatches.push({ id, columns: taskPatchToRow(patch) });
+  for (const [id, patch] of actionPatches) folded.actionPatches.push({ id, columns: actionPatchToRow(patch) });
+  folded.newTimers.push(...timers.values());
+  folded.doneTimers.push(...done);
+}
+
+function merge<R extends object>(created: Map<string, R>, patches: Map<string, Partial<R>>, id: string, patch: Partial<R>): void {
+  const row = created.get(id);
+  if (row !== undefined) created.set(id, { ...row, ...patch });
+  else patches.set(id, { ...patches.get(id), ...patch });
+}
+
+/** One statement for each set of columns: patches of one kind of step look alike, so there are few. */
+async function updateGrouped(trx: Knex, table: string, patches: readonly Patch[]): Promise<void> {
+  const groups = new Map<string, { columns: string[]; rows: BulkRow[] }>();
+  for (const { id, columns } of patches) {
+    const names = Object.keys(columns).sort();
+    if (names.length === 0) continue;
+    const key = names.join(',');
+    const group = groups.get(key) ?? { columns: names, rows: [] };
+    group.rows.push({ ...columns, id });
+    groups.set(key, group);
+  }
+  for (const { columns, rows } of groups.values()) await updateMany(trx, table, ['id'], columns, rows);
+}
+
+async function deleteMany(trx: Knex, table: string, ids: readonly string[]): Promise<void> {
+  for (let at = 0; at < ids.length; at += 500) await trx(table).whereIn('id', ids.slice(at, at + 500)).delete();
+}
+
+/** States only: what a listener of the event log needs, never contexts or results. */
+function eventRow({ record, version, changes }: ExecutionChanges, now: number): BulkRow[] {
+  const moves = changes.flatMap((change): (string | null)[][] => {
+    switch (change.type) {
+      case 'execution-updated':
+        return change.patch.state === undefined ? [] : [['execution', record.id, change.patch.state]];
+      case 'task-created':
+        return [['task', change.task.id, change.task.state, change.task.name]];
+      case 'task-updated':
+        return change.patch.state === undefined ? [] : [['task', change.id, change.patch.state]];
+      case 'action-created':
+        return [['action', change.action.id, change.action.state, change.action.name]];
+      case 'action-updated':
+        return change.patch.state === undefined ? [] : [['action', change.id, change.patch.state]];
+      case 'child-created':
+        return [['child', change.child.id, change.child.state, change.child.workflowName]];
+      default:
+        return [];
+    }
+  });
+  if (moves.length === 0) return [];
+  return [{ execution_id: record.id, version: (version ?? 0) + 1, at: now, changes: JSON.stringify(moves) }];
+}
+
+export interface QuarantinedEvent {
+  readonly id: string;
+  readonly executionId: ExecutionId;
+  readonly event: Event;
+  readonly error: string;
+}
+
+/** Sets an event aside that failed again and again, and ends its execution, naming the cause (design.md §2). */
+export async function quarantine(trx: Knex, item: QuarantinedEvent, consumed: readonly string[], now: number): Promise<void> {
+  await insertMany(trx, 'quarantine', [
+    {
+      id: item.id,
+      execution_id: item.executionId,
+      event: stringifyJson(item.event),
+      error: item.error,
+      created_at: now,
+    },
+  ]);
+  await trx('executions')
+    .where('id', item.executionId)
+    .whereNotIn('state', ['SUCCESS', 'ERROR', 'CANCELLED'])
+    .update({
+      state: 'ERROR',
+      state_info: `The engine could not handle an event of this execution: ${item.error}`,
+      output: stringifyJson({ result: `The engine could not handle an event of this execution: ${item.error}` }),
+      accepted: true,
+      updated_at: now,
+      version: trx.raw('version + 1'),
+    });
+  await deleteMany(trx, 'outbox', consumed);
+  await trx('timers').where('execution_id', item.executionId).delete();
+}

@@ -1,0 +1,208 @@
+import type { Knex } from 'knex';
+import type { WorkflowSpec } from '../../dsl/spec/types.ts';
+import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
+import { analyse } from '../core/analysis.ts';
+import { type ContextNode, contextFromDelta, EMPTY_CONTEXT, outboundContext } from '../core/context.ts';
+import { type ExecutionId, type ExecutionRecord, isFinal, type TaskExecutionId, type TaskRecord } from '../core/model.ts';
+import { addChild, addTask, childOf, createView, type ExecutionView, membersOf, retention } from '../core/view.ts';
+import { decodeJson } from './columns.ts';
+import { actionFromRow, type ActionRow, executionFromRow, type ExecutionRow, taskFromRow, type TaskRow, timerFromRow, type TimerRow } from './tables.ts';
+
+export interface LoadedView {
+  readonly view: ExecutionView;
+  readonly version: number;
+}
+
+/**
+ * Reads executions as views: just the rows that `retention` keeps (engine/core/view.ts), the chains of contexts below them, and
+ * the environment of each root. Ids that do not exist are missing in the answer.
+ */
+export async function loadViews(
+  knex: Knex,
+  ids: readonly ExecutionId[],
+  loadSpec: (hash: string) => Promise<WorkflowSpec>,
+): Promise<ReadonlyMap<ExecutionId, LoadedView>> {
+  const rows: ExecutionRow[] = await knex('executions').whereIn('id', [...ids]);
+  const environments = await loadEnvironments(knex, rows);
+  const loaded = new Map<ExecutionId, LoadedView>();
+  for (const row of rows) {
+    const record = executionFromRow(row);
+    const view = createView(await loadSpec(row.spec_hash), record, environments.get(row.id) ?? {});
+    await fillView(knex, view);
+    loaded.set(record.id, { view, version: row.version });
+  }
+  return loaded;
+}
+
+/** `env()` shows the environment of the root execution (spec/engine.md §6). */
+async function loadEnvironments(knex: Knex, rows: readonly ExecutionRow[]): Promise<ReadonlyMap<string, JsonObject>> {
+  const roots = [...new Set(rows.flatMap((row) => row.root_execution_id ?? []))];
+  const rootRows: { id: string; params: string }[] =
+    roots.length === 0 ? [] : await knex('executions').whereIn('id', roots).select('id', 'params');
+  const byRoot = new Map(rootRows.map((row) => [row.id, environmentIn(row.params)]));
+  return new Map(
+    rows.map((row) => [
+      row.id,
+      row.root_execution_id === null ? environmentIn(row.params) : (byRoot.get(row.root_execution_id) ?? {}),
+    ]),
+  );
+}
+
+function environmentIn(params: string): JsonObject {
+  const { env } = decodeJson<JsonObject>(params);
+  return isJsonObject(env) ? env : {};
+}
+
+async function fillView(knex: Knex, view: ExecutionView): Promise<void> {
+  const { record } = view;
+  const tasks = await loadRetainedTasks(knex, view);
+  const contexts = await loadContexts(knex, tasks);
+  for (const task of tasks) addTask(view, task, contexts.inbound(task));
+  await countTasks(knex, view);
+  await addMembers(
+    knex,
+    view,
+    tasks.filter((task) => !isFinal(task.state) || !task.processed || retention(view, task) === 'all'),
+  );
+  const timers: TimerRow[] = await knex('timers').where('execution_id', record.id);
+  for (const row of timers) {
+    const timer = timerFromRow(row);
+    view.timers.set(timer.id, timer);
+    membersOf(view, timer.taskExecutionId).timers.add(timer.id);
+  }
+}
+
+const FINAL = ['SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'];
+
+async function loadRetainedTasks(knex: Knex, view: ExecutionView): Promise<TaskRecord[]> {
+  const { record, spec } = view;
+  const backlog = (record.runtimeContext.backlog ?? []).flatMap((command) => command.from ?? []);
+  const open: TaskRow[] = await knex('task_executions')
+    .where('execution_id', record.id)
+    .where((any) =>
+      any
+        .whereNotIn('state', FINAL)
+        .orWhere('processed', false)
+        .orWhere('has_next_tasks', false)
+        .orWhere((failed) => failed.where('state', 'ERROR').where('error_handled', false))
+        .orWhereIn('id', backlog),
+    );
+  const { namedTasks, beforeJoins } = analyse(spec);
+  const names = [...new Set([...namedTasks, ...beforeJoins])];
+  const latest: TaskRow[] = names.length === 0 ? [] : await loadLatest(knex, record.id, names);
+  const byId = new Map([...open, ...latest].map((row) => [row.id, row]));
+  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)).map(taskFromRow);
+}
+
+// Ids of task executions are time-ordered: the greatest is the latest.
+async function loadLatest(knex: Knex, executionId: string, names: readonly string[]): Promise<TaskRow[]> {
+  const rows: TaskRow[] = [];
+  for (let at = 0; at < names.length; at += 500) {
+    const newest = knex('task_executions')
+      .where('execution_id', executionId)
+      .whereIn('name', names.slice(at, at + 500))
+      .groupBy('name')
+      .max('id');
+    rows.push(...(await knex('task_executions').whereIn('id', newest)));
+  }
+  return rows;
+}
+
+async function countTasks(knex: Knex, view: ExecutionView): Promise<void> {
+  const counts: { name: string; count: number }[] = await knex('task_executions')
+    .where('execution_id', view.record.id)
+    .groupBy('name')
+    .select('name')
+    .count({ count: '*' });
+  for (const { name, count } of counts) view.createdOfName.set(name, Number(count));
+}
+
+/** Action executions and child executions of these tasks. */
+export async function addMembers(knex: Knex, view: ExecutionView, tasks: readonly TaskRecord[]): Promise<void> {
+  for (let at = 0; at < tasks.length; at += 500) {
+    const ids = tasks.slice(at, at + 500).map((task) => task.id);
+    const actions: ActionRow[] = await knex('action_executions').whereIn('task_execution_id', ids).orderBy('id');
+    for (const row of actions) {
+      const action = actionFromRow(row);
+      view.actions.set(action.id, action);
+      if (action.taskExecutionId !== null) membersOf(view, action.taskExecutionId).actions.add(action.id);
+    }
+    const children: ExecutionRow[] = await knex('executions').whereIn('task_execution_id', ids).orderBy('id');
+    for (const row of children) addChild(view, childOf(executionFromRow(row)));
+  }
+}
+
+/** Puts one task back that the view had let go of. @returns false when the execution has no such task */
+export async function addTaskRow(knex: Knex, view: ExecutionView, id: TaskExecutionId): Promise<boolean> {
+  const row: TaskRow | undefined = await knex('task_executions').where({ id, execution_id: view.record.id }).first();
+  if (row === undefined) return false;
+  const task = taskFromRow(row);
+  const contexts = await loadContexts(knex, [task]);
+  const latest = view.latestByName.get(task.name);
+  const count = view.createdOfName.get(task.name) ?? 0;
+  addTask(view, task, contexts.inbound(task));
+  view.createdOfName.set(task.name, count);
+  if (latest !== undefined) view.latestByName.set(task.name, latest);
+  await addMembers(knex, view, [task]);
+  return true;
+}
+
+interface ContextRow {
+  readonly id: string;
+  readonly in_context: string;
+  readonly published: string | null;
+}
+
+interface Contexts {
+  inbound(task: TaskRecord): ContextNode;
+}
+
+/** Rebuilds contexts from the chain of rows that they were inherited from (engine/core/context.ts). */
+async function loadContexts(knex: Knex, tasks: readonly TaskRecord[]): Promise<Contexts> {
+  const known = new Map<string, Pick<TaskRecord, 'id' | 'context' | 'published'>>(tasks.map((task) => [task.id, task]));
+  const missing = [...new Set(tasks.flatMap((task) => task.context.base ?? []))].filter((id) => !known.has(id));
+  for (const row of missing.length === 0 ? [] : await loadChain(knex, missing)) {
+    known.set(row.id, {
+      id: row.id as TaskExecutionId,
+      context: decodeJson(row.in_context),
+      published: row.published === null ? null : decodeJson(row.published),
+    });
+  }
+  const built = new Map<string, ContextNode>();
+  // Chains can be long: built from their far end, without recursion.
+  const inbound = (task: Pick<TaskRecord, 'id' | 'context' | 'published'>): ContextNode => {
+    const chain: Pick<TaskRecord, 'id' | 'context' | 'published'>[] = [];
+    for (let at: typeof task | undefined = task; at !== undefined && !built.has(at.id); ) {
+      chain.push(at);
+      at = at.context.base === null ? undefined : known.get(at.context.base);
+    }
+    for (const link of chain.reverse()) {
+      const base = link.context.base === null ? undefined : known.get(link.context.base);
+      const below = base === undefined ? EMPTY_CONTEXT : outboundContext(built.get(base.id) ?? EMPTY_CONTEXT, base.published);
+      built.set(link.id, contextFromDelta(link.context, below));
+    }
+    return built.get(task.id) ?? EMPTY_CONTEXT;
+  };
+  return { inbound };
+}
+
+async function loadChain(knex: Knex, ids: readonly string[]): Promise<readonly ContextRow[]> {
+  const marks = ids.map(() => '?').join(', ');
+  const rows: unknown = await knex.raw(
+    `with recursive chain(id) as (
+       select id from task_executions where id in (${marks})
+       union
+       select json_extract(t.in_context, '$.base') from chain join task_executions t on t.id = chain.id
+       where json_extract(t.in_context, '$.base') is not null
+     )
+     select t.id, t.in_context, t.published from chain join task_executions t on t.id = chain.id`,
+    [...ids],
+  );
+  return Array.isArray(rows) ? (rows as ContextRow[]) : [];
+}
+
+/** Rows of an execution for an answer, without its tasks. */
+export async function loadExecution(knex: Knex, id: string): Promise<ExecutionRecord | undefined> {
+  const row: ExecutionRow | undefined = await knex('executions').where('id', id).first();
+  return row === undefined ? undefined : executionFromRow(row);
+}
