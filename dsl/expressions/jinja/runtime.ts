@@ -1,0 +1,77 @@
+import type { Environment } from './environment.ts';
+import { JinjaError } from './errors.ts';
+
+/** What one evaluation may cost. */
+export interface Limits {
+  /** Loop rounds, calls and items looked at. */
+  readonly steps: number;
+  /** Characters of one text, members of one list. */
+  readonly size: number;
+  /** Macros inside macros, loops calling themselves. */
+  readonly depth: number;
+}
+
+export const DEFAULT_LIMITS: Limits = { steps: 2_000_000, size: 16_000_000, depth: 200 };
+
+/** The state of one evaluation: where names come from, and what may still be spent. */
+export class Runtime {
+  readonly environment: Environment;
+  /** Looks up a variable of the host; undefined when there is none. */
+  readonly variable: (name: string) => unknown;
+  /** Whatever the host's functions need; templates never see it. */
+  readonly host: unknown;
+  /** Whether output is escaped for HTML just now (`{% autoescape %}`). */
+  isEscaping = false;
+  private readonly limits: Limits;
+  private stepsLeft: number;
+  private depth = 0;
+
+  constructor(
+    environment: Environment,
+    variable: (name: string) => unknown,
+    host: unknown,
+    limits: Limits = DEFAULT_LIMITS,
+  ) {
+    this.environment = environment;
+    this.variable = variable;
+    this.host = host;
+    this.limits = limits;
+    this.stepsLeft = limits.steps;
+  }
+
+  /** @throws RuntimeError when the evaluation has run for too long. */
+  spend(steps = 1): void {
+    this.stepsLeft -= steps;
+    if (this.stepsLeft < 0) {
+      throw new JinjaError('RuntimeError', `the expression takes more than ${this.limits.steps} steps`);
+    }
+  }
+
+  /** @throws MemoryError when a value of this many characters or members would be too large. */
+  checkSize(size: number): void {
+    if (size > this.limits.size) {
+      throw new JinjaError('MemoryError', `a value would have more than ${this.limits.size} characters or items`);
+    }
+  }
+
+  nested<Result>(body: () => Result): Result {
+    if (++this.depth > this.limits.depth) {
+      throw new JinjaError('RecursionError', 'maximum recursion depth exceeded');
+    }
+    try {
+      return body();
+    } finally {
+      this.depth--;
+    }
+  }
+
+  escaping<Result>(isEscaping: boolean, body: () => Result): Result {
+    const before = this.isEscaping;
+    this.isEscaping = isEscaping;
+    try {
+      return body();
+    } finally {
+      this.isEscaping = before;
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/** Python strings are sequences of code points; these helpers bridge to UTF-16 with a fast path for text without surrogates. */
+
+const SURROGATE = /[\ud800-\udfff]/;
+
+export function textLength(text: string): number {
+  if (!SURROGATE.test(text)) return text.length;
+  let length = 0;
+  for (const _ of text) length++;
+  return length;
+}
+
+/** The code points as strings. */
+export function characters(text: string): string[] {
+  return SURROGATE.test(text) ? [...text] : text.split('');
+}
+
+export function characterAt(text: string, index: number): string | undefined {
+  return SURROGATE.test(text) ? [...text][index] : text[index];
+}
+
+/** Code-point offset of a UTF-16 offset. */
+export function codePointOffset(text: string, unitOffset: number): number {
+  return textLength(text.slice(0, unitOffset));
+}
+
+/** Python's white space, as `str.isspace` and `split()` know it. */
+export const WHITE_SPACE = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+
+const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
+
+/** `str.splitlines`: no empty line after a final line end. */
+export function splitLines(text: string, keepEnds = false): string[] {
+  const lines: string[] = [];
+  let start = 0;
+  for (const match of text.matchAll(LINE_END)) {
+    const end = match.index + match[0].length;
+    lines.push(text.slice(start, keepEnds ? end : match.index));
+    start = end;
+  }
+  if (start < text.length) lines.push(text.slice(start));
+  return lines;
+}
+
+/** First character in title case, the rest in lower case. */
+export function capitalize(text: string): string {
+  const first = String.fromCodePoint(text.codePointAt(0) ?? 0);
+  return text === '' ? '' : first.toUpperCase() + text.slice(first.length).toLowerCase();
+}
+
+/** `str.title`: each run of letters capitalised. */
+export function titleCase(text: string): string {
+  return text.replace(/\p{Cased}+/gu, capitalize);
+}
+
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>'"]/g, (character) => HTML_ESCAPES[character] ?? character);
+}
+
+const HTML_ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  "'": '&#39;',
+  '"': '&#34;',
+};
+
+/** Replaces the first `count` occurrences (all when negative), as `str.replace`. */
+export function replaceText(text: string, old: string, replacement: string, count: number): string {
+  if (count < 0 && old !== '') return text.replaceAll(old, () => replacement);
+  const parts = old === '' ? ['', ...characters(text), ''] : text.split(old);
+  const limit = count < 0 ? parts.length - 1 : Math.min(count, parts.length - 1);
+  let result = parts[0] ?? '';
+  for (let i = 1; i < parts.length; i++) result += (i <= limit ? replacement : old) + (parts[i] ?? '');
+  return result;
+}
