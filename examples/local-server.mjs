@@ -30,5 +30,7 @@ function station(name) {
 function flaky(name, failures) {
   const call = (calls.get(name) ?? 0) + 1;
   calls.set(name, call);
-  return call <= failures ? { status: 503, body: { error: 'try again', call } } : { status: 200, body: { call, price: 42 } };
+  return call <= failures
+    ? { status: 503, body: { error: 'try again', call } }
+    : { status: 200, body: { call, price: 42 } };
 }
