@@ -85,7 +85,7 @@ function newNode(start: number, scalar: ScalarEvent | null = null): PositionNode
 }
 
 /** Where a reader sees the scalar begin: at its quote or block indicator. */
-function scalarStart(source: string, event: ScalarEvent): number {
+export function scalarStart(source: string, event: ScalarEvent): number {
   if (event.valueStart === -1) return -1;
   switch (event.style) {
     case SCALAR_STYLE.PLAIN:

@@ -12,7 +12,7 @@ import {
 } from 'js-yaml';
 import { type Json, type JsonObject, setKey } from './json.ts';
 import type { Place, Position, Problems } from './problems.ts';
-import { PositionTree } from './yaml-positions.ts';
+import { PositionTree, scalarStart } from './yaml-positions.ts';
 import { isSpecialScalar, resolvePlainScalar } from './yaml-schema.ts';
 import { Float, toFloat } from './yaql/numbers.ts';
 
@@ -92,9 +92,9 @@ function readEventsWithAt(source: string): Event[] | null {
 /** What most likely went wrong near `offset`: the parser's own words seldom say so. */
 function syntaxHint(source: string, offset: number, reason: string): string | null {
   if (reason === 'deficient indentation' || reason.includes('within a flow collection')) {
-    return 'a { or [ before this place is not closed';
+    return 'a {, a [ or a quote before this place is not closed';
   }
-  if (reason.includes('quoted scalar')) return 'a quote before this place is not closed';
+  if (reason.includes('quoted scalar')) return 'a quote is not closed';
   const lineStart = source.lastIndexOf('\n', offset - 1) + 1;
   const lineEnd = source.indexOf('\n', offset);
   const line = source.slice(lineStart, lineEnd === -1 ? source.length : lineEnd);
@@ -215,7 +215,7 @@ class Reader {
     }
     if (Object.hasOwn(frame.mapping, key)) {
       this.problems.warning(
-        { path: [...this.path(), key], source: event.valueStart },
+        { path: [...this.path(), key], source: scalarStart(this.source, event) },
         `Duplicate key '${key}': the last value is used`,
         'remove the other one, or rename it',
       );
@@ -236,7 +236,7 @@ class Reader {
       `Invalid DSL: a key must be of type 'string', but ${text === '' ? 'the empty key' : `'${text}'`} is ${kind} in YAML`,
       text === '' ? 'write a name before the colon' : `put it in quotes: '${text}'`,
     );
-    return text;
+    return `${text}\0`; // not taken for a duplicate of the quoted key
   }
 
   private checkProperties(event: SequenceEvent | MappingEvent | ScalarEvent, tags: ReadonlyMap<string, unknown>): void {

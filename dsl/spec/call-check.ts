@@ -71,6 +71,6 @@ function checkCall(task: TaskSpec, path: Path, check: CallCheck, problems: Probl
 function placeOf(task: TaskSpec, parameter: string | null, path: Path): Place {
   const call = textOf(own(task.raw, 'action'));
   const inline = call === null ? undefined : parseInlineCall(call)?.values.find(({ name }) => name === parameter);
-  if (inline !== undefined) return { path: [...path, 'action'], offset: inline.offset - inline.name.length - 1 };
+  if (inline !== undefined) return { path: [...path, 'action'], offset: inline.nameOffset };
   return parameter === null ? { path: [...path, 'action'] } : { path: [...path, 'input', parameter], at: 'key' };
 }

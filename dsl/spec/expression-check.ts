@@ -1,4 +1,4 @@
-import { containsExpression, validateExpression } from '../expressions/index.ts';
+import { hasExpression, validateExpression } from '../expressions/index.ts';
 import { isJsonObject, type Json } from '../json.ts';
 import type { Path, Problems } from '../problems.ts';
 
@@ -31,7 +31,7 @@ function warnOfBroken(text: string, path: Path, problems: Problems): void {
 /** An expression that is cut off, for instance by a YAML comment, is plain text. */
 function warnOfUnclosed(text: string, path: Path, offset: number, problems: Problems): void {
   const open = /<%|\{\{/.exec(text);
-  if (open === null || containsExpression(text)) return;
+  if (open === null || hasExpression(text)) return;
   const close = open[0] === '<%' ? '%>' : '}}';
   const hint = text.includes(close)
     ? 'an expression must stand on one line: use a folded block (>) or one long line'

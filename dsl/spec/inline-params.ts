@@ -12,6 +12,8 @@ export interface InlineCall {
 export interface InlineValue {
   readonly name: string;
   readonly value: Json;
+  /** Where the name starts in the text. */
+  readonly nameOffset: number;
   /** Where the value starts in the text, behind its quote. */
   readonly offset: number;
 }
@@ -42,7 +44,7 @@ export function parseInlineParams(text: string, skip = 0): Omit<InlineCall, 'nam
     const isQuoted = written.startsWith('"') || written.startsWith("'");
     const value = isQuoted ? written.trim().slice(1, -1) : decode(written.trim());
     setKey(params, name, value);
-    values.push({ name, value, offset: match.index + name.length + (isQuoted ? 2 : 1) });
+    values.push({ name, value, nameOffset: match.index, offset: match.index + name.length + (isQuoted ? 2 : 1) });
   }
   addLost(lost, text, end, text.length);
   return { params, values, lost };

@@ -1,0 +1,182 @@
+import test from 'ava';
+import { type DocumentOptions, validate } from '../../dsl/index.ts';
+import { formatPath, nearest } from '../../dsl/problems.ts';
+import { brief, errorsOf, taskText, warningsOf, workflowText } from './texts.ts';
+
+test('all errors of a text come at once, in its order, with path and hint', (t) => {
+  const text = `version: '2.0'
+load:
+  tags: []
+  tasks:
+    extract:
+      actoin: std.http url="http://h"
+      wait-before: '5'
+      on-success:
+        - transfrom
+        - store: <% $.rows * %>
+    transform:
+      action: std.echo output=<% $.x + %>
+      publish:
+        ok: <% $.fine %>
+        bad: "{{ _.x + }}"
+      on-complete: {publish: {x: 1}}
+    store:
+      join: three
+second: {tasks: {a: {requires: b}}}
+`;
+  const errors = errorsOf('workflow', text);
+  t.deepEqual(
+    errors.map(({ line, column, path }) => `${line}:${column} ${path}`),
+    [
+      '3:9 load.tags',
+      '6:7 load.tasks.extract.actoin',
+      '7:20 load.tasks.extract.wait-before',
+      '9:11 load.tasks.extract.on-success[0]',
+      errors[4] === undefined ? '' : `10:${errors[4].column} load.tasks.extract.on-success[1].store`,
+      errors[5] === undefined ? '' : `12:${errors[5].column} load.tasks.transform.action`,
+      errors[6] === undefined ? '' : `15:${errors[6].column} load.tasks.transform.publish.bad`,
+      '16:31 load.tasks.transform.on-complete.publish.x',
+      '18:13 load.tasks.store.join',
+      '19:22 second.tasks.a.requires',
+    ],
+  );
+  for (const [index, from, to] of [
+    [4, 18, 32],
+    [5, 31, 42],
+    [6, 15, 26],
+  ] as const) {
+    const column = errors[index]?.column ?? 0;
+    t.true(column >= from && column <= to, `error ${index} stands inside of its expression, not at ${column}`);
+  }
+  t.is(errors[1]?.hint, "did you mean 'action'?");
+  t.is(errors[3]?.message, "Task 'transfrom' not found.");
+  t.is(errors[3]?.hint, "did you mean 'transform'?");
+  t.regex(errors[9]?.hint ?? '', /type: reverse/);
+});
+
+test('errors of syntax in expressions point into plain, quoted and block scalars', (t) => {
+  const columns = (body: string): string[] =>
+    errorsOf('workflow', taskText(body)).map(({ line, column }) => `${line}:${column}`);
+  const [plain = ''] = columns('publish:\n  x: <% $.a + * %>');
+  const [quoted = ''] = columns("publish:\n  x: '<% $.a + * %>'");
+  const [block = ''] = columns('publish:\n  x: >\n    text\n    <% $.a + * %>');
+  const column = (position: string): number => Number(position.split(':')[1]);
+  t.regex(plain, /^6:/);
+  t.regex(quoted, /^6:/);
+  t.regex(block, /^8:/);
+  t.true(column(plain) > 10 && column(plain) < 26);
+  t.is(column(quoted), column(plain) + 1, 'the quote counts');
+  t.is(column(block), column(plain) - 1, 'the text starts two columns to the right of the key, the plain value three');
+});
+
+test('a misspelt target does not make its join an error as well', (t) => {
+  t.deepEqual(brief(errorsOf('workflow', workflowText('tasks:\n  a: {on-success: jion}\n  join1: {join: all}'))), [
+    "4:21 Task 'jion' not found.",
+  ]);
+});
+
+test('errors in clauses keep quiet about start tasks and joins', (t) => {
+  t.is(errorsOf('workflow', workflowText('tasks:\n  a: {on-success: [1]}\n  j: {join: all}')).length, 1);
+});
+
+test('expressions that will fail only at run time are warned of', (t) => {
+  const warnings = warningsOf(taskText('publish: {deep: ["<% * %>"]}\ninput: {a: {b: "{{ _.x + }}"}}'));
+  t.is(warnings.length, 2);
+  t.deepEqual(
+    warnings.map(({ path, line }) => `${line} ${path}`),
+    ['5 wf.tasks.t.publish.deep[0]', '6 wf.tasks.t.input.a.b'],
+  );
+  for (const { message } of warnings) t.regex(message, /^This expression will fail at run time: /);
+});
+
+test('an expression that is cut off by a comment or spans lines is warned of', (t) => {
+  const [cut, spanning] = warningsOf(taskText('publish:\n  a: <% $.x #y %>\n  b: |\n    <% $.x +\n       1 %>'));
+  t.is(cut?.message, "'<%' opens no expression here, the text stays as it is");
+  t.deepEqual([cut?.line, cut?.column], [6, 12]);
+  t.regex(cut?.hint ?? '', /put it in quotes/);
+  t.is(spanning?.line, 8);
+  t.regex(spanning?.hint ?? '', /folded block/);
+});
+
+test('duplicate keys are warned of with their path', (t) => {
+  const [warning] = warningsOf(taskText('action: std.noop\naction: std.echo output=1'));
+  t.is(warning?.path, 'wf.tasks.t.action');
+  t.deepEqual([warning?.line, warning?.column], [6, 7]);
+});
+
+const CALLS = workflowText(`tasks:
+  a: {action: std.ehco output=1}
+  b:
+    action: std.echo outptu="x"
+  c:
+    action: std.echo
+    input:
+      output: 1
+      dely: 2
+  d: {action: <% $.name %>}
+  e: {workflow: sib}
+  f: {workflow: wf}
+  g: {action: std.echo, input: <% $.all %>}
+  h: {action: own.act}`);
+
+const HOST: DocumentOptions = {
+  actions: ['std.echo', 'std.noop'],
+  workflows: ['sub'],
+  checkCall: (name, input) =>
+    name !== 'std.echo'
+      ? []
+      : Object.keys(input)
+          .filter((parameter) => parameter !== 'output')
+          .map((parameter) => ({
+            parameter,
+            message: `Invalid input [name=${name}, unexpected=['${parameter}']]`,
+            hint: 'known: output',
+          })),
+};
+
+test('the host tells which names there are; unknown ones are warned of with the nearest', (t) => {
+  const warnings = validate('workflow', CALLS, HOST).filter(({ severity }) => severity === 'warning');
+  t.deepEqual(
+    warnings.map(({ line, column, message, hint }) => `${line}:${column} ${message} ${hint ?? '-'}`),
+    [
+      "4:17 Unknown action 'std.ehco' did you mean 'std.echo'?",
+      "13:19 Unknown workflow 'sib' did you mean 'sub'?",
+      "16:17 Unknown action 'own.act' -",
+    ],
+  );
+});
+
+test('entries of the same workbook are known by their short names', (t) => {
+  const text =
+    "version: '2.0'\nname: b\nactions: {own: {base: std.noop}}\nworkflows:\n  x: {tasks: {t: {action: own}, u: {workflow: y}}}\n  y: {tasks: {t: {action: std.noop}}}\n";
+  t.deepEqual(validate('workbook', text, HOST), []);
+});
+
+test('the host checks the parameters of static calls; its errors stand at the parameter', (t) => {
+  const errors = validate('workflow', CALLS, HOST).filter(({ severity }) => severity === 'error');
+  t.deepEqual(brief(errors), [
+    "6:24 Invalid input [name=std.echo, unexpected=['outptu']]",
+    "11:9 Invalid input [name=std.echo, unexpected=['dely']]",
+  ]);
+});
+
+test('without a host nothing is said about names', (t) => {
+  t.deepEqual(validate('workflow', CALLS), []);
+});
+
+test('the nearest name allows for case, separators and a few slips, and does not guess wildly', (t) => {
+  const names = ['on-success', 'on-error', 'on-complete', 'wait-before', 'wait-after', 'publish', 'a', 'b'];
+  t.is(nearest('on_success', names), 'on-success');
+  t.is(nearest('onSuccess', names), 'on-success');
+  t.is(nearest('on-sucess', names), 'on-success');
+  t.is(nearest('pubilsh', names), 'publish');
+  t.is(nearest('waitbefore', names), 'wait-before');
+  t.is(nearest('c', names), null);
+  t.is(nearest('something', names), null);
+});
+
+test('paths name keys and items', (t) => {
+  t.is(formatPath(['wf', 'tasks', 'load', 'on-success', 1]), 'wf.tasks.load.on-success[1]');
+  t.is(formatPath(['wf', 'tasks', 'a.b', 'x']), 'wf.tasks["a.b"].x');
+  t.is(formatPath([]), '');
+});
