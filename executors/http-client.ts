@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
@@ -17,6 +18,8 @@ export interface HttpRequest {
   readonly followRedirects?: boolean;
   /** Larger answers are an error (`too-large`). */
   readonly maxBytes: number;
+  /** The content of an answer with status 200 is written into this file instead of memory. */
+  readonly saveTo?: string;
   readonly tls?: TlsOptions;
   /** Proxy by scheme of the request's URL. */
   readonly proxies?: Readonly<Record<string, string>>;
@@ -160,7 +163,12 @@ async function exchange(
       const headers = pairsOf(answer.headers as unknown as readonly string[]);
       const next = request.followRedirects === true ? redirect(hop, answer.statusCode, headers) : null;
       if (next === null) {
-        const body = await decode(await readBody(answer.body, headers, request.maxBytes), headers, request.maxBytes);
+        const saveTo = answer.statusCode === 200 ? request.saveTo : undefined;
+        if (saveTo !== undefined) await saveBody(answer.body, saveTo, request.maxBytes);
+        const body =
+          saveTo !== undefined
+            ? Buffer.alloc(0)
+            : await decode(await readBody(answer.body, headers, request.maxBytes), headers, request.maxBytes);
         return {
           status: answer.statusCode,
           reason: answer.statusText || (STATUS_CODES[answer.statusCode] ?? ''),
@@ -274,6 +282,18 @@ async function readBody(
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+async function saveBody(body: AsyncIterable<Uint8Array>, path: string, maxBytes: number): Promise<void> {
+  let length = 0;
+  const bounded = async function* () {
+    for await (const chunk of body) {
+      length += chunk.length;
+      if (length > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`, maxBytes);
+      yield chunk;
+    }
+  };
+  await writeFile(path, bounded());
 }
 
 async function decode(body: Buffer, headers: HttpResponse['headers'], maxBytes: number): Promise<Buffer> {

@@ -1,12 +1,39 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { catalogueOf, type Catalogue } from './catalogue.ts';
+import { createEgressPolicy } from './egress.ts';
+import { flinkPack, type FlinkOptions, type HttpClients } from './flink/pack.ts';
+import { createHttpClient } from './http-client.ts';
+import type { JobBackend } from './jobs/backend.ts';
+import { sparkPack, type SparkOptions } from './spark/pack.ts';
 import { stdPack } from './std/pack.ts';
 
 export type { Catalogue } from './catalogue.ts';
 export type { CallProblem } from './check-call.ts';
 
-export interface CatalogueOptions {}
+export interface CatalogueOptions {
+  readonly spark?: SparkOptions;
+  readonly flink?: FlinkOptions;
+  /** Clients of job backends; default: the strictest policy for users' addresses. */
+  readonly http?: HttpClients;
+}
 
-/** The system actions: one line per pack. */
-export function createCatalogue(_options: CatalogueOptions = {}): Catalogue {
-  return catalogueOf([...stdPack()]);
+/** The system actions: one line per pack. Without options it serves to validate and describe calls; to run them, give the options. */
+export function createCatalogue(options: CatalogueOptions = {}): Catalogue {
+  const folder = join(tmpdir(), 'tramontane');
+  const spark = options.spark ?? { runsFolder: join(folder, 'runs'), sparkHome: null, environment: {} };
+  const flink = options.flink ?? { jarsFolder: join(folder, 'jars') };
+  return catalogueOf([...stdPack(), ...sparkPack(spark), ...flinkPack(flink, options.http ?? defaultClients())]);
+}
+
+/** The backends of the catalogue's job actions, for the job watcher. */
+export function jobBackends(catalogue: Catalogue): readonly JobBackend[] {
+  return catalogue.list().flatMap((action) => (action.kind === 'job' ? [action.backend] : []));
+}
+
+function defaultClients(): HttpClients {
+  return {
+    forUsers: createHttpClient(createEgressPolicy({ allowLoopback: false })),
+    forConnections: createHttpClient(null),
+  };
 }

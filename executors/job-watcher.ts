@@ -14,9 +14,9 @@ import {
   takeExternalJobLease,
   type ExternalJobRow,
 } from '../engine/store/external-jobs.ts';
-import { createHash } from 'node:crypto';
 import type { JobBackend, JobContext, JobRequest, StopReason } from './jobs/backend.ts';
 import type { Clock } from './jobs/clock.ts';
+import { keyOf } from './jobs/key.ts';
 import { PollQueue } from './jobs/poll-queue.ts';
 import { RowWriter } from './jobs/row-writer.ts';
 import { step, type Desk, type FaultPoint, type Next, type WatchLimits } from './jobs/steps.ts';
@@ -456,11 +456,6 @@ const DEFAULT_LIMITS: WatcherLimits = {
   pollsPerServer: 16,
   submitsPerServer: 4,
 };
-
-/** The identity of a job towards servers that take one (spec/spark.md §8.5). */
-export function keyOf(actionExecutionId: string): string {
-  return createHash('sha256').update(actionExecutionId).digest('hex').slice(0, 32);
-}
 
 function laneOf(watched: Watched, work: 'submit' | 'poll' | 'report'): string {
   return work === 'report' ? 'report' : `${work} ${watched.plan.server}`;

@@ -124,14 +124,14 @@ export type StageOutcome =
   | { readonly kind: 'found'; readonly update?: JobUpdate }
   | { readonly kind: 'refused'; readonly result: ActionResult }
   /** Not now, try again with growing pauses. */
-  | { readonly kind: 'later'; readonly reason: string; readonly giveUp: ActionResult };
+  | { readonly kind: 'later'; readonly reason: string; readonly giveUp: ActionResult; readonly update?: JobUpdate };
 
 export type SubmitOutcome =
   | { readonly kind: 'submitted'; readonly update?: JobUpdate }
   /** Certainly nothing was started, and nothing will be. */
   | { readonly kind: 'refused'; readonly result: ActionResult }
   /** Certainly nothing was started; stage and submit again with growing pauses. */
-  | { readonly kind: 'later'; readonly reason: string; readonly giveUp: ActionResult }
+  | { readonly kind: 'later'; readonly reason: string; readonly giveUp: ActionResult; readonly update?: JobUpdate }
   /** Nobody knows: look. */
   | { readonly kind: 'unclear'; readonly reason: string };
 
@@ -144,7 +144,7 @@ export type FindOutcome =
   | { readonly kind: 'ended'; readonly result: ActionResult };
 
 export type JobStatus =
-  | { readonly kind: 'live'; readonly state: string; readonly update?: JobUpdate }
+  | { readonly kind: 'live'; readonly state: string; readonly update?: JobUpdate; readonly againMs?: number }
   /** The wanted state is reached, or the job is over. */
   | {
       readonly kind: 'ended';

@@ -3,7 +3,16 @@ import { stringifyJson } from '../../dsl/json.ts';
 import type { ActionReport, ActionResult } from '../../engine/contract.ts';
 import type { ExternalJobPatch } from '../../engine/store/external-jobs.ts';
 import type { Logger } from '../log.ts';
-import type { GivingUp, JobBackend, JobContext, JobRequest, JobStatus, JobUpdate, SubmitOutcome } from './backend.ts';
+import type {
+  GivingUp,
+  JobBackend,
+  JobContext,
+  JobRequest,
+  JobStatus,
+  JobUpdate,
+  StageOutcome,
+  SubmitOutcome,
+} from './backend.ts';
 import { cancelPause, pollPause, retryPause } from './pauses.ts';
 import { cancelOf, nextLimitMs, passedLimit, toData, withUpdate, type Watched } from './watched.ts';
 
@@ -78,6 +87,9 @@ export async function step(watched: Watched, desk: Desk): Promise<Next> {
   }
 }
 
+/** Nothing was started, and it may be tried again. */
+type Later = Extract<StageOutcome, { kind: 'later' }>;
+
 async function startJob(watched: Watched, desk: Desk): Promise<Next> {
   const limit = passedLimit(watched, desk.now());
   if (watched.job.cancel !== null || limit !== null) return giveUp(watched, stopReason(watched, limit, false), desk);
@@ -97,7 +109,8 @@ async function startJob(watched: Watched, desk: Desk): Promise<Next> {
       case 'refused':
         return finish(watched, { result: staged.result }, desk);
       case 'later':
-        return later(watched, await staged, desk);
+        if (!(await store(watched, staged.update, {}, desk))) return { kind: 'lease-lost' };
+        return later(watched, staged, desk);
     }
     await desk.fault('staged', watched.job.id);
   }
@@ -136,12 +149,8 @@ async function submit(watched: Watched, backend: JobBackend, request: JobRequest
 }
 
 /** Nothing was started: back to `prepared`, so that the next try goes through the claim again. */
-async function submitAgain(
-  watched: Watched,
-  outcome: { reason: string; giveUp: ActionResult },
-  desk: Desk,
-): Promise<Next> {
-  if (!(await store(watched, undefined, { phase: 'prepared' }, desk))) return { kind: 'lease-lost' };
+async function submitAgain(watched: Watched, outcome: Later, desk: Desk): Promise<Next> {
+  if (!(await store(watched, outcome.update, { phase: 'prepared' }, desk))) return { kind: 'lease-lost' };
   watched.job = { ...watched.job, phase: 'prepared' };
   return later(watched, outcome, desk);
 }
@@ -216,7 +225,10 @@ async function watch(watched: Watched, desk: Desk): Promise<Next> {
       watched.unknownSinceMs = null;
       watched.unreachableSinceMs = null;
       if (!(await noteLife(watched, status, backend, desk))) return { kind: 'lease-lost' };
-      return watched.job.cancel === null ? pollAgain(watched, desk) : pressCancel(watched, backend, desk);
+      if (watched.job.cancel !== null) return pressCancel(watched, backend, desk);
+      return status.againMs === undefined
+        ? pollAgain(watched, desk)
+        : { ...pollAgain(watched, desk), afterMs: status.againMs };
   }
 }
 
@@ -367,7 +379,7 @@ async function deliver(watched: Watched, result: ActionResult, desk: Desk): Prom
   return { kind: 'closed' };
 }
 
-async function later(watched: Watched, outcome: { reason: string; giveUp: ActionResult }, desk: Desk): Promise<Next> {
+async function later(watched: Watched, outcome: Later, desk: Desk): Promise<Next> {
   const now = desk.now();
   watched.tryingSinceMs ??= now;
   watched.tries++;
@@ -377,11 +389,7 @@ async function later(watched: Watched, outcome: { reason: string; giveUp: Action
   return { kind: 'again', afterMs: retryPause(watched.tries, desk.random(), 30_000), work: 'submit' };
 }
 
-function toLater(
-  backend: JobBackend,
-  watched: Watched,
-  desk: Desk,
-): (error: unknown) => Promise<{ kind: 'later'; reason: string; giveUp: ActionResult }> {
+function toLater(backend: JobBackend, watched: Watched, desk: Desk): (error: unknown) => Promise<Later> {
   return async (error) => {
     const reason = messageOf(error);
     return {

@@ -1,0 +1,23 @@
+import type { JsonObject } from '../../dsl/json.ts';
+
+/** What `command.json` shows: the whole command, without the secrets in it. */
+export function describeCommand(
+  actionExecutionId: string,
+  argv: readonly string[],
+  conf: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string>>,
+  folder: string,
+): JsonObject {
+  const secretConf = new Set(
+    Object.entries(conf).flatMap(([key, value]) => (SECRET.test(key) ? [`${key}=${value}`] : [])),
+  );
+  return {
+    action_execution_id: actionExecutionId,
+    argv: argv.map((arg) => (secretConf.has(arg) ? `${arg.slice(0, arg.indexOf('='))}=${MASK}` : arg)),
+    env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, SECRET.test(name) ? MASK : value])),
+    working_dir: folder,
+  };
+}
+
+const SECRET = /secret|password|passwd|token|credential|private|access[._-]?key|api[._-]?key/i;
+const MASK = '***';
