@@ -169,11 +169,8 @@ export function runBody(input: JsonObject, plan: JarPlan, claimKey: 'claimMode' 
 }
 
 export function configOf(input: JsonObject): Record<string, string> {
-  const config = isJsonObject(input.config)
-    ? Object.entries(input.config).map(([key, value]) => [key, toText(value)] as const)
-    : [];
   return {
-    ...Object.fromEntries(config),
+    ...textsOf(input.config),
     ...(typeof input.job_name === 'string' && { 'pipeline.name': input.job_name }),
   };
 }
@@ -200,10 +197,13 @@ function serverOf(input: JsonObject, options: FlinkOptions): FlinkServer | strin
     return 'cluster as a mapping (a leased cluster) is not available here; give url: http://host:8081.';
   if (typeof url !== 'string') return 'Give url, the address of the JobManager, such as http://host:8081.';
   if (!/^https?:\/\/[^/]/.test(url)) return `url '${url}' is no http or https address.`;
-  const headers = isJsonObject(input.headers)
-    ? Object.entries(input.headers).map(([name, value]) => [name, toText(value)] as const)
-    : [];
-  return { url: url.replace(/\/+$/, '').replace(/\/v1$/, ''), headers: Object.fromEntries(headers) };
+  return { url: url.replace(/\/+$/, '').replace(/\/v1$/, '') };
+}
+
+function textsOf(values: Json | undefined): Record<string, string> {
+  return isJsonObject(values)
+    ? Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toText(value)]))
+    : {};
 }
 
 function wrongInput(input: JsonObject): string | null {
