@@ -99,7 +99,10 @@ export interface ActionReport {
 /** What a worker may ask of the engine. */
 export interface EnginePort {
   /** Claims before running (design.md §5): the ids that this executor may run. */
-  claim(executorId: string, actions: readonly { readonly id: string; readonly attempt: number }[]): Promise<ReadonlySet<string>>;
+  claim(
+    executorId: string,
+    actions: readonly { readonly id: string; readonly attempt: number }[],
+  ): Promise<ReadonlySet<string>>;
   /** Resolves once the result is committed, or was ignored because somebody else completed the action. Rejects while the engine cannot store: send again. */
   report(report: ActionReport): Promise<void>;
   heartbeat(executorId: string, actionExecutionIds: readonly string[]): Promise<void>;

@@ -14,7 +14,11 @@ export type EngineErrorCode =
 export class EngineError extends TramontaneError {
   override readonly name = 'EngineError';
 
-  constructor(code: EngineErrorCode, message: string, options: { details?: Readonly<Record<string, unknown>>; cause?: unknown } = {}) {
+  constructor(
+    code: EngineErrorCode,
+    message: string,
+    options: { details?: Readonly<Record<string, unknown>>; cause?: unknown } = {},
+  ) {
     super(code, message, options);
   }
 }

@@ -3,7 +3,15 @@ import { copyObject, deepMerge, isJsonObject, type Json, type JsonObject } from 
 import type { ActionCatalogue, ActionReport, ActionResult, EnginePort, ExecutorMessage } from './contract.ts';
 import type { Env, FoundWorkflow, Limits } from './core/env.ts';
 import { isUserFailure } from './core/failure.ts';
-import { type ActionRecord, type Event, type ExecutionId, type ExecutionRecord, isFinal, type TaskExecutionId, type TaskRecord } from './core/model.ts';
+import {
+  type ActionRecord,
+  type Event,
+  type ExecutionId,
+  type ExecutionRecord,
+  isFinal,
+  type TaskExecutionId,
+  type TaskRecord,
+} from './core/model.ts';
 import { environmentOf, newExecution } from './core/new-execution.ts';
 import { createView, type ExecutionView } from './core/view.ts';
 import { EngineError } from './errors.ts';
@@ -90,7 +98,9 @@ class EngineShell implements RunningEngine {
       cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
       onCommitted: (effects) => this.carryOut(effects),
     });
-    this.timers = new TimerHeap(clock, (timer) => this.tell(timer.executionId, { type: 'timer-fired', timer: timer.id }));
+    this.timers = new TimerHeap(clock, (timer) =>
+      this.tell(timer.executionId, { type: 'timer-fired', timer: timer.id }),
+    );
     this.standAlone = new StandAloneActions({
       store,
       finder: this.finder,
@@ -151,10 +161,13 @@ class EngineShell implements RunningEngine {
       const existing = await loadExecution(store.reader, request.id);
       if (existing !== undefined) return visible(caller, existing, request.id);
     }
-    const wanted = request.sourceExecutionId === null ? request : await this.fromSource(caller, request, request.sourceExecutionId);
+    const wanted =
+      request.sourceExecutionId === null ? request : await this.fromSource(caller, request, request.sourceExecutionId);
     const workflow = await this.workflowFor(caller, wanted);
     const stored =
-      typeof wanted.params.env === 'string' ? await findEnvironment(store.reader, wanted.params.env, caller.projectId) : null;
+      typeof wanted.params.env === 'string'
+        ? await findEnvironment(store.reader, wanted.params.env, caller.projectId)
+        : null;
     const env = this.envForStart(clock.now(), stored);
     const id = (request.id ?? newId()) as ExecutionId;
     const view = userErrors(() => {
@@ -243,7 +256,9 @@ class EngineShell implements RunningEngine {
     output: Json,
   ): Promise<ActionRecord> {
     const { reader } = this.options.store;
-    const row: { project_id: string } | undefined = await reader('action_executions').where('id', id).first('project_id');
+    const row: { project_id: string } | undefined = await reader('action_executions')
+      .where('id', id)
+      .first('project_id');
     const action = await findAction(reader, id);
     if (action === undefined || row === undefined || !(caller.isAdmin || row.project_id === caller.projectId)) {
       throw notFound('ActionExecution', id);
@@ -266,21 +281,27 @@ class EngineShell implements RunningEngine {
     const { store } = this.options;
     const row: { project_id: string; task_execution_id: string | null; state: ActionRecord['state'] } | undefined =
       await store.reader('action_executions').where('id', id).first('project_id', 'task_execution_id', 'state');
-    if (row === undefined || !(caller.isAdmin || row.project_id === caller.projectId)) throw notFound('ActionExecution', id);
-    if (row.task_execution_id !== null) throw new EngineError('NOT_ALLOWED', 'Only ad-hoc action execution can be deleted.');
+    if (row === undefined || !(caller.isAdmin || row.project_id === caller.projectId))
+      throw notFound('ActionExecution', id);
+    if (row.task_execution_id !== null)
+      throw new EngineError('NOT_ALLOWED', 'Only ad-hoc action execution can be deleted.');
     if (!isFinal(row.state)) throw new EngineError('NOT_ALLOWED', 'Only completed action execution can be deleted.');
     await store.writer('action_executions').where('id', id).delete();
   }
 
   // ---- EnginePort: what executors call
 
-  claim(executorId: string, actions: readonly { readonly id: string; readonly attempt: number }[]): Promise<ReadonlySet<string>> {
+  claim(
+    executorId: string,
+    actions: readonly { readonly id: string; readonly attempt: number }[],
+  ): Promise<ReadonlySet<string>> {
     const { store, clock } = this.options;
     return store.writer.transaction((trx: Knex) => claimActions(trx, executorId, actions, clock.now()));
   }
 
   async report(report: ActionReport): Promise<void> {
-    const executionId = this.sentActions.get(report.actionExecutionId) ?? (await this.executionOf(report.actionExecutionId));
+    const executionId =
+      this.sentActions.get(report.actionExecutionId) ?? (await this.executionOf(report.actionExecutionId));
     if (executionId === null) {
       await this.standAlone.report(report);
       return;
@@ -355,9 +376,15 @@ class EngineShell implements RunningEngine {
     if (this.closed) return;
     this.conductor.submit(id, event, { outboxId }).then(
       (outcome) => {
-        if (outcome.kind === 'refused') this.options.log.debug('An event came too late', { executionId: id, event: event.type, why: outcome.message });
+        if (outcome.kind === 'refused')
+          this.options.log.debug('An event came too late', {
+            executionId: id,
+            event: event.type,
+            why: outcome.message,
+          });
       },
-      (error: unknown) => this.options.log.error('An event was lost to a fault', { executionId: id, event: event.type, error }),
+      (error: unknown) =>
+        this.options.log.error('An event was lost to a fault', { executionId: id, event: event.type, error }),
     );
   }
 
@@ -392,7 +419,10 @@ class EngineShell implements RunningEngine {
     const { reader } = this.options.store;
     const identifier = request.workflowId ?? request.workflowName;
     if (identifier === null || identifier === '') {
-      throw new EngineError('INVALID_INPUT', 'Workflow ID or workflow name must be provided. Workflow ID is recommended.');
+      throw new EngineError(
+        'INVALID_INPUT',
+        'Workflow ID or workflow name must be provided. Workflow ID is recommended.',
+      );
     }
     const row =
       (await findDefinitionById(reader, 'workflows', caller, identifier)) ??
@@ -446,9 +476,12 @@ function updateEvents(record: ExecutionRecord, request: UpdateExecution): Event[
   if (state === null && !hasDescription && env === null) {
     throw invalid('The property state, description, or env is not provided for update.');
   }
-  if (state !== null && hasDescription) throw invalid('The property description must be updated separately from state.');
+  if (state !== null && hasDescription)
+    throw invalid('The property description must be updated separately from state.');
   if (env !== null && state !== null && state !== 'RUNNING') {
-    throw invalid('The property env can only be updated when workflow execution is not running or on resume from pause.');
+    throw invalid(
+      'The property env can only be updated when workflow execution is not running or on resume from pause.',
+    );
   }
   const events: Event[] = [];
   if (description !== null && hasDescription) events.push({ type: 'description-changed', description });
@@ -464,25 +497,32 @@ function updateEvents(record: ExecutionRecord, request: UpdateExecution): Event[
     case 'SUCCESS':
     case 'ERROR':
     case 'CANCELLED':
-      return [{ type: 'stop-requested', to: state, message: stateInfo, by: 'user' }];
+      return [{ type: 'stop-requested', to: state, message: stateInfo }];
     default:
-      throw invalid(`Cannot change state to ${state}. Allowed states are: 'RUNNING, PAUSED, SUCCESS, ERROR, CANCELLED'`);
+      throw invalid(
+        `Cannot change state to ${state}. Allowed states are: 'RUNNING, PAUSED, SUCCESS, ERROR, CANCELLED'`,
+      );
   }
 }
 
 function resultFor(to: 'SUCCESS' | 'ERROR' | 'CANCELLED', output: Json): ActionResult {
   if (to === 'SUCCESS') return { kind: 'success', output };
   if (to === 'CANCELLED') return { kind: 'cancelled', output };
-  const isEmpty = output === null || output === '' || (isJsonObject(output) && Object.keys(copyObject(output)).length === 0);
+  const isEmpty =
+    output === null || output === '' || (isJsonObject(output) && Object.keys(copyObject(output)).length === 0);
   return { kind: 'error', output: isEmpty ? 'Unknown error' : output, retryable: false };
 }
 
 function visible(caller: Caller, record: ExecutionRecord | undefined, id: string): ExecutionRecord {
-  if (record === undefined || !(caller.isAdmin || record.projectId === caller.projectId)) throw notFound('WorkflowExecution', id);
+  if (record === undefined || !(caller.isAdmin || record.projectId === caller.projectId))
+    throw notFound('WorkflowExecution', id);
   return record;
 }
 
-function accept(outcome: Outcome, missing: () => EngineError = () => new EngineError('INTERNAL', 'the execution vanished')): void {
+function accept(
+  outcome: Outcome,
+  missing: () => EngineError = () => new EngineError('INTERNAL', 'the execution vanished'),
+): void {
   if (outcome.kind === 'missing') throw missing();
   if (outcome.kind === 'refused') throw new EngineError(outcome.code, outcome.message);
 }

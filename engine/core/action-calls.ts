@@ -77,7 +77,8 @@ function unwrap(site: CallSite, outermost: FoundAction, input: JsonObject): Acti
       return { name: outermost.spec.name, definition, input, systemInput: given, wrappers };
     }
     const next = actionDefinition(site.env, spec.base, site.namespace, site.projectId);
-    if (next === null) throw new UserFailure(`Failed to find action [action_name=${spec.base}, namespace=${site.namespace}]`);
+    if (next === null)
+      throw new UserFailure(`Failed to find action [action_name=${spec.base}, namespace=${site.namespace}]`);
     action = next;
   }
 }

@@ -36,11 +36,17 @@ export function rootNamespace(draft: Draft): string {
  * Creates the action execution of a task. A pure action is evaluated at once and its row is created finished; anything else is
  * RUNNING and is handed to an executor after the commit.
  */
-export function createAction(draft: Draft, task: TaskRecord, spec: TaskSpec, call: ActionCall, options: {
-  readonly index: number;
-  readonly extra: JsonObject;
-  readonly timeoutSeconds: number | null;
-}): ActionRecord {
+export function createAction(
+  draft: Draft,
+  task: TaskRecord,
+  spec: TaskSpec,
+  call: ActionCall,
+  options: {
+    readonly index: number;
+    readonly extra: JsonObject;
+    readonly timeoutSeconds: number | null;
+  },
+): ActionRecord {
   const { definition } = call;
   const { env, record } = draft;
   const systemInput = call.systemInput ?? call.input;
@@ -97,8 +103,10 @@ interface Outcome {
 
 /** The final fields of an action execution with this result, ad-hoc outputs applied (spec/engine.md E-28.4). */
 export function outcomeOf(draft: Draft, action: ActionRecord, result: ActionResult): Outcome {
-  if (result.kind === 'cancelled') return { state: 'CANCELLED', stateInfo: null, output: { result: result.output }, accepted: true };
-  if (result.kind === 'error') return { state: 'ERROR', stateInfo: null, output: { result: result.output }, accepted: true };
+  if (result.kind === 'cancelled')
+    return { state: 'CANCELLED', stateInfo: null, output: { result: result.output }, accepted: true };
+  if (result.kind === 'error')
+    return { state: 'ERROR', stateInfo: null, output: { result: result.output }, accepted: true };
   try {
     const output = { result: applyWrappers(draft, action, result.output) };
     checkFieldSize('ActionExecution', 'output', output, draft.env.limits.fieldCharacters);

@@ -28,7 +28,9 @@ const cache = new WeakMap<WorkflowSpec, SpecAnalysis>();
 
 function tasksBeforeJoins(spec: WorkflowSpec, graph: WorkflowGraph): ReadonlySet<string> {
   const found = new Set<string>();
-  const pending = [...spec.tasks.values()].filter((task) => task.join !== null).flatMap((task) => graph.inbound(task.name));
+  const pending = [...spec.tasks.values()]
+    .filter((task) => task.join !== null)
+    .flatMap((task) => graph.inbound(task.name));
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (found.has(name)) continue;
     found.add(name);

@@ -7,7 +7,12 @@ import { scopeOf } from './scope.ts';
 
 /** What a controller wants to happen next (spec/engine.md §4). */
 export type ControlCommand =
-  | { readonly type: 'task'; readonly task: string; readonly from: TaskRecord | null; readonly event: TriggerEvent | null }
+  | {
+      readonly type: 'task';
+      readonly task: string;
+      readonly from: TaskRecord | null;
+      readonly event: TriggerEvent | null;
+    }
   | { readonly type: 'noop' }
   | { readonly type: 'fail' | 'succeed' | 'pause'; readonly message: string | null };
 
@@ -43,7 +48,12 @@ export function firedTransitions(draft: Draft, task: TaskRecord): FiredTransitio
   }
 }
 
-function fired(draft: Draft, task: TaskRecord, event: TriggerEvent, transitions: readonly Transition[]): ControlCommand[] {
+function fired(
+  draft: Draft,
+  task: TaskRecord,
+  event: TriggerEvent,
+  transitions: readonly Transition[],
+): ControlCommand[] {
   if (transitions.length === 0) return [];
   const scope = scopeOf(draft, { task, context: draft.outboundOf(task) });
   return transitions

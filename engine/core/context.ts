@@ -79,7 +79,10 @@ export function outboundContext(inbound: ContextNode, published: JsonObject | nu
  * The inbound context of a task that follows one other: nothing of its own.
  * From time to time everything is stored again in full, so that a restart need not read the whole chain.
  */
-export function inheritContext(from: TaskExecutionId, outbound: ContextNode): { delta: ContextDelta; node: ContextNode } {
+export function inheritContext(
+  from: TaskExecutionId,
+  outbound: ContextNode,
+): { delta: ContextDelta; node: ContextNode } {
   if (outbound.storedHops >= MIN_STORED_HOPS && outbound.storedHops % MIN_STORED_HOPS === 0) {
     const own = flattenContext(outbound);
     const size = Object.keys(own).length;

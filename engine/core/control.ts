@@ -48,31 +48,28 @@ export function requestStop(
   draft: Draft,
   to: 'SUCCESS' | 'ERROR' | 'CANCELLED',
   message: string | null,
-  by: 'user' | 'parent',
 ): Refusal | null {
   const { state } = draft.record;
-  if (to !== 'SUCCESS' && isFinal(state)) {
-    // Ending again what has ended so is a no-op; ERROR after ERROR keeps the first message.
+  if (to === 'SUCCESS') {
+    if (state !== 'SUCCESS' && !isValidTransition(state, 'SUCCESS')) return illegal(draft, 'SUCCESS');
+    moveExecution(draft, to, message);
     return null;
   }
-  if (to === 'SUCCESS' && !(state === 'SUCCESS' || isValidTransition(state, 'SUCCESS'))) return illegal(draft, 'SUCCESS');
-  if (to === 'ERROR' && state === 'PAUSED') draft.updateExecution({ state: 'RUNNING' });
+  // What has ended stays as it ended; ERROR is also taken while PAUSED (spec/engine.md §30 item 6).
+  if (isFinal(state)) return null;
   moveExecution(draft, to, message);
-  if (to !== 'SUCCESS') {
-    stopOutside(draft, to, message);
-    if (by === 'user' && to === 'CANCELLED') return null;
-  }
+  stopOutside(draft, message);
   return null;
 }
 
 /** Unfinished children end with the same message, and running actions are told to stop (spec/engine.md E-16.3, §30 item 5). */
-export function stopOutside(draft: Draft, to: 'ERROR' | 'CANCELLED', message: string | null): void {
+function stopOutside(draft: Draft, message: string | null): void {
   for (const child of draft.allChildren()) {
     if (isFinal(child.state)) continue;
     draft.commands.push({
       type: 'send',
       to: child.id,
-      event: { type: 'stop-requested', to: to === 'ERROR' ? 'CANCELLED' : to, message, by: 'parent' },
+      event: { type: 'stop-requested', to: 'CANCELLED', message },
     });
   }
   for (const action of draft.allActions()) {

@@ -9,12 +9,29 @@ import { Draft } from './draft.ts';
 import type { Env } from './env.ts';
 import { checkCompletion, moveExecution } from './execution.ts';
 import { isUserFailure } from './failure.ts';
-import { type ActionExecutionId, assertNever, type Decision, type Event, isFinal, type Lookup, type TaskRecord } from './model.ts';
+import {
+  type ActionExecutionId,
+  assertNever,
+  type Decision,
+  type Event,
+  isFinal,
+  type Lookup,
+  type TaskRecord,
+} from './model.ts';
 import { resultText } from './results.ts';
 import { childRerun, requestRerun, requestSkip } from './rerun.ts';
 import { scopeOf } from './scope.ts';
 import { isValidTransition } from './states.ts';
-import { actionEnded, completeTask, completionError, guarded, runError, schedule, startTask, taskError } from './tasks.ts';
+import {
+  actionEnded,
+  completeTask,
+  completionError,
+  guarded,
+  runError,
+  schedule,
+  startTask,
+  taskError,
+} from './tasks.ts';
 import { startTransitions } from './transitions.ts';
 import type { ExecutionView } from './view.ts';
 import { itemEnded } from './with-items.ts';
@@ -67,7 +84,7 @@ function handle(draft: Draft, event: Event): Refusal | Ignored | null {
       requestResume(draft, event.by, event.env);
       return null;
     case 'stop-requested':
-      return requestStop(draft, event.to, event.message, event.by);
+      return requestStop(draft, event.to, event.message);
     case 'rerun-requested':
       return requestRerun(draft, event.task, event.reset, event.env);
     case 'skip-requested':
@@ -113,7 +130,8 @@ function startWorkflow(draft: Draft): Refusal | Ignored | null {
     }
   } catch (error) {
     if (!isUserFailure(error)) throw error;
-    if (draft.record.parentExecutionId === null) return { kind: 'refused', code: 'INVALID_INPUT', message: error.message };
+    if (draft.record.parentExecutionId === null)
+      return { kind: 'refused', code: 'INVALID_INPUT', message: error.message };
     moveExecution(draft, 'ERROR', error.message);
     return null;
   }
@@ -124,7 +142,10 @@ function startWorkflow(draft: Draft): Refusal | Ignored | null {
 }
 
 function isReadyToStart(draft: Draft, task: TaskRecord): boolean {
-  return task.state === 'IDLE' && !(draft.record.state === 'PAUSED' && task.runtimeContext.pause_before_policy?.skip === true);
+  return (
+    task.state === 'IDLE' &&
+    !(draft.record.state === 'PAUSED' && task.runtimeContext.pause_before_policy?.skip === true)
+  );
 }
 
 function actionCompleted(
@@ -137,7 +158,8 @@ function actionCompleted(
   if (action === undefined || isFinal(action.state)) {
     return { kind: 'refused', code: 'INVALID_STATE', message: `Action ${id} is already completed` };
   }
-  if (attempt !== null && attempt !== action.attempt) return { kind: 'ignored', why: `attempt ${attempt} was given up` };
+  if (attempt !== null && attempt !== action.attempt)
+    return { kind: 'ignored', why: `attempt ${attempt} was given up` };
   const ended = draft.updateAction(id, outcomeOf(draft, action, result));
   // A person cancelled it: what runs outside is told. A report of the executor itself names its attempt.
   if (result.kind === 'cancelled' && attempt === null && action.kind !== 'async') {
@@ -164,7 +186,11 @@ function actionUpdated(draft: Draft, id: ActionExecutionId, to: 'PAUSED' | 'RUNN
     };
   }
   if (!isValidTransition(action.state, to)) {
-    return { kind: 'refused', code: 'INVALID_STATE', message: `Invalid state transition from ${action.state} to ${to}.` };
+    return {
+      kind: 'refused',
+      code: 'INVALID_STATE',
+      message: `Invalid state transition from ${action.state} to ${to}.`,
+    };
   }
   draft.updateAction(id, { state: to });
   if (action.taskExecutionId !== null) childMoved(draft, action.taskExecutionId, to);
@@ -235,4 +261,3 @@ function changeEnvironment(draft: Draft, env: Parameters<typeof mergeEnvironment
   mergeEnvironment(draft, env);
   return null;
 }
-

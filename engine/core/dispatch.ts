@@ -4,7 +4,13 @@ import { createTask, NO_CONTEXT } from './create-task.ts';
 import type { Draft } from './draft.ts';
 import { moveExecution, pauseExecution } from './execution.ts';
 import { isLateArrival, joinContext, judgeJoin } from './join.ts';
-import { isFinal, type StoredCommand, type TaskExecutionId, type TaskRecord, type TaskRuntimeContext } from './model.ts';
+import {
+  isFinal,
+  type StoredCommand,
+  type TaskExecutionId,
+  type TaskRecord,
+  type TaskRuntimeContext,
+} from './model.ts';
 
 /**
  * Carries out what a controller wants (spec/engine.md E-4.2): tasks before the first state-changing command are created, then
@@ -38,7 +44,10 @@ function inLockOrder(draft: Draft, commands: readonly ControlCommand[]): Control
   const joins = commands.filter(isJoin);
   if (joins.length === 0) return [...commands];
   const nameOf = (command: ControlCommand) => (command.type === 'task' ? command.task : '');
-  return [...commands.filter((command) => !isJoin(command)), ...joins.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))];
+  return [
+    ...commands.filter((command) => !isJoin(command)),
+    ...joins.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)),
+  ];
 }
 
 function isJoinTask(draft: Draft, name: string): boolean {
@@ -69,7 +78,9 @@ function contextFor(draft: Draft, command: TaskCommand): ReturnType<typeof merge
   if (command.from !== null) return inheritContext(command.from.id, draft.outboundOf(draft.task(command.from.id)));
   if (draft.spec.type !== 'reverse') return NO_CONTEXT;
   const required = draft.taskSpec(command.task).requires.flatMap((name) => draft.latestTask(name) ?? []);
-  const done = required.filter((task) => task.state === 'SUCCESS').sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0));
+  const done = required
+    .filter((task) => task.state === 'SUCCESS')
+    .sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0));
   return mergeContexts(done.map((task) => ({ id: task.id, outbound: draft.outboundOf(task) })));
 }
 
@@ -142,7 +153,9 @@ function addToBacklog(draft: Draft, commands: readonly ControlCommand[]): void {
 function toStored(command: ControlCommand): StoredCommand[] {
   if (command.type === 'noop') return [];
   if (command.type === 'task') {
-    return [{ command: 'task', task: command.task, from: command.from?.id ?? null, event: command.event, message: null }];
+    return [
+      { command: 'task', task: command.task, from: command.from?.id ?? null, event: command.event, message: null },
+    ];
   }
   return [{ command: command.type, task: null, from: null, event: null, message: command.message }];
 }

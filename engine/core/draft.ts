@@ -203,7 +203,8 @@ export class Draft {
 
   updateAction(id: ActionExecutionId, patch: Partial<ActionRecord>): ActionRecord {
     const before = this.findAction(id);
-    if (before === undefined) throw new Error(`action execution ${id} is not in the view of execution ${this.current.id}`);
+    if (before === undefined)
+      throw new Error(`action execution ${id} is not in the view of execution ${this.current.id}`);
     const full = { ...patch, updatedAt: this.env.now };
     const after = { ...before, ...full };
     this.actions.set(id, after);

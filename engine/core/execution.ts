@@ -49,7 +49,7 @@ function failureText(draft: Draft, failed: readonly TaskRecord[]): string {
 
 /**
  * Moves the execution to a final state, with its output (spec/engine.md §14), and tells its parent. An error in `output` turns
- * SUCCESS into ERROR. What still runs outside is stopped on ERROR and CANCELLED (§30 item 5).
+ * SUCCESS into ERROR.
  */
 export function moveExecution(draft: Draft, to: 'SUCCESS' | 'ERROR' | 'CANCELLED', message: string | null): void {
   const stateInfo = message === null ? null : message.slice(0, STATE_INFO_LIMIT);
@@ -67,7 +67,12 @@ export function moveExecution(draft: Draft, to: 'SUCCESS' | 'ERROR' | 'CANCELLED
   }
 }
 
-function finish(draft: Draft, state: 'SUCCESS' | 'ERROR' | 'CANCELLED', stateInfo: string | null, output: JsonObject): void {
+function finish(
+  draft: Draft,
+  state: 'SUCCESS' | 'ERROR' | 'CANCELLED',
+  stateInfo: string | null,
+  output: JsonObject,
+): void {
   const { runtimeContext } = draft.record;
   const { backlog, ...rest } = runtimeContext;
   draft.updateExecution({
@@ -146,7 +151,8 @@ export function pauseExecution(draft: Draft, by: 'user' | 'parent'): void {
   if (draft.record.state !== 'RUNNING') return;
   draft.updateExecution({ state: 'PAUSED' });
   for (const child of draft.allChildren()) {
-    if (!isFinal(child.state)) draft.commands.push({ type: 'send', to: child.id, event: { type: 'pause-requested', by: 'parent' } });
+    if (!isFinal(child.state))
+      draft.commands.push({ type: 'send', to: child.id, event: { type: 'pause-requested', by: 'parent' } });
   }
   if (by === 'user') tellParent(draft, 'PAUSED');
 }
@@ -154,5 +160,9 @@ export function pauseExecution(draft: Draft, by: 'user' | 'parent'): void {
 export function tellParent(draft: Draft, to: 'PAUSED' | 'RUNNING'): void {
   const { parentExecutionId, taskExecutionId, id } = draft.record;
   if (parentExecutionId === null || taskExecutionId === null) return;
-  draft.commands.push({ type: 'send', to: parentExecutionId, event: { type: 'child-updated', task: taskExecutionId, child: id, to } });
+  draft.commands.push({
+    type: 'send',
+    to: parentExecutionId,
+    event: { type: 'child-updated', task: taskExecutionId, child: id, to },
+  });
 }

@@ -15,7 +15,12 @@ export function nameList(names: readonly string[]): string {
 }
 
 /** spec/engine.md §3 step 3, E-7.1. */
-export function invalidInput(name: string, kind: string, missing: readonly string[], unexpected: readonly string[]): UserFailure {
+export function invalidInput(
+  name: string,
+  kind: string,
+  missing: readonly string[],
+  unexpected: readonly string[],
+): UserFailure {
   const parts = [
     ...(missing.length > 0 ? [`missing=${nameList(missing)}`] : []),
     ...(unexpected.length > 0 ? [`unexpected=${nameList(unexpected)}`] : []),

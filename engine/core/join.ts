@@ -63,7 +63,8 @@ function lastEndedFails(draft: Draft, join: string): boolean {
 function inducedState(draft: Draft, name: string, join: string): Induced {
   const task = draft.latestTask(name);
   if (task === undefined) return isReachable(draft, name, new Set()) ? 'WAITING' : 'ERROR';
-  if (!isFinal(task.state) || task.nextTasks === null) return isFinal(task.state) && task.processed ? 'ERROR' : 'WAITING';
+  if (!isFinal(task.state) || task.nextTasks === null)
+    return isFinal(task.state) && task.processed ? 'ERROR' : 'WAITING';
   return task.nextTasks.some(([next]) => next === join) ? 'RUNNING' : 'ERROR';
 }
 

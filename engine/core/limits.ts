@@ -21,7 +21,8 @@ function measure(value: Json, budget: number): number {
   if (budget < 0) return budget;
   if (typeof value === 'string') return budget - value.length - 2;
   if (value === null || typeof value === 'boolean') return budget - 4;
-  if (typeof value === 'number' || typeof value === 'bigint' || value instanceof Float) return budget - String(value).length;
+  if (typeof value === 'number' || typeof value === 'bigint' || value instanceof Float)
+    return budget - String(value).length;
   let left = budget - 2;
   if (Array.isArray(value)) {
     for (const item of value) {

@@ -31,4 +31,3 @@ export function environmentByName(env: Env, name: string, projectId: string): Js
   const found = env.findEnvironment(name, projectId);
   return found === undefined ? need({ type: 'environment', name, projectId }) : found;
 }
-

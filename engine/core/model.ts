@@ -196,7 +196,12 @@ export type Event =
       readonly stateInfo: string | null;
       readonly output: JsonObject;
     }
-  | { readonly type: 'child-updated'; readonly task: TaskExecutionId; readonly child: ExecutionId; readonly to: 'PAUSED' | 'RUNNING' }
+  | {
+      readonly type: 'child-updated';
+      readonly task: TaskExecutionId;
+      readonly child: ExecutionId;
+      readonly to: 'PAUSED' | 'RUNNING';
+    }
   /** A child execution was woken up again by a rerun inside it: this execution and the task follow. */
   | { readonly type: 'child-rerun'; readonly task: TaskExecutionId; readonly child: ExecutionId }
   | { readonly type: 'timer-fired'; readonly timer: string }
@@ -206,9 +211,13 @@ export type Event =
       readonly type: 'stop-requested';
       readonly to: 'SUCCESS' | 'ERROR' | 'CANCELLED';
       readonly message: string | null;
-      readonly by: 'user' | 'parent';
     }
-  | { readonly type: 'rerun-requested'; readonly task: TaskExecutionId; readonly reset: boolean; readonly env: JsonObject | null }
+  | {
+      readonly type: 'rerun-requested';
+      readonly task: TaskExecutionId;
+      readonly reset: boolean;
+      readonly env: JsonObject | null;
+    }
   | { readonly type: 'skip-requested'; readonly task: TaskExecutionId }
   | { readonly type: 'description-changed'; readonly description: string }
   | { readonly type: 'env-changed'; readonly env: JsonObject };
@@ -242,8 +251,18 @@ export type Lookup =
   | { readonly type: 'task'; readonly name: string }
   /** A task execution that the view no longer holds, with its children: the shell puts it into the view. */
   | { readonly type: 'task-row'; readonly id: TaskExecutionId }
-  | { readonly type: 'action-definition'; readonly name: string; readonly namespace: string; readonly projectId: string }
-  | { readonly type: 'workflow-definition'; readonly name: string; readonly namespace: string; readonly projectId: string }
+  | {
+      readonly type: 'action-definition';
+      readonly name: string;
+      readonly namespace: string;
+      readonly projectId: string;
+    }
+  | {
+      readonly type: 'workflow-definition';
+      readonly name: string;
+      readonly namespace: string;
+      readonly projectId: string;
+    }
   | { readonly type: 'environment'; readonly name: string; readonly projectId: string }
   | { readonly type: 'executions'; readonly filter: ExecutionsFilter }
   | { readonly type: 'tasks'; readonly filter: TasksFilter };
@@ -254,7 +273,11 @@ export type Decision =
   /** A late or repeated event: nothing happens. */
   | { readonly kind: 'ignored'; readonly why: string }
   /** The caller asked for something that is not allowed now; nothing happens. `code` as in engine/errors.ts. */
-  | { readonly kind: 'refused'; readonly code: 'INVALID_STATE' | 'INVALID_INPUT' | 'NOT_ALLOWED'; readonly message: string };
+  | {
+      readonly kind: 'refused';
+      readonly code: 'INVALID_STATE' | 'INVALID_INPUT' | 'NOT_ALLOWED';
+      readonly message: string;
+    };
 
 export function isFinal(state: State): state is FinalState {
   return state === 'SUCCESS' || state === 'ERROR' || state === 'CANCELLED' || state === 'SKIPPED';

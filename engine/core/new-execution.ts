@@ -34,7 +34,12 @@ export function newExecution(env: Env, options: NewExecution): ExecutionRecord {
   const { spec } = workflow;
   const { missing, unexpected } = checkInput(spec.input, options.input);
   if (missing.length + unexpected.length > 0) {
-    throw invalidInput(workflow.name, spec.type === 'reverse' ? 'ReverseWorkflowSpec' : 'DirectWorkflowSpec', missing, unexpected);
+    throw invalidInput(
+      workflow.name,
+      spec.type === 'reverse' ? 'ReverseWorkflowSpec' : 'DirectWorkflowSpec',
+      missing,
+      unexpected,
+    );
   }
   const input = withDefaults(spec.input, options.input);
   const limit = env.limits.fieldCharacters;
@@ -69,7 +74,9 @@ export function newExecution(env: Env, options: NewExecution): ExecutionRecord {
 
 function checkTarget(workflow: FoundWorkflow, target: Json | undefined): void {
   if (typeof target === 'string' && workflow.spec.tasks.has(target)) return;
-  throw new UserFailure(`Invalid task name [wf_spec=${workflow.name}, task_name=${typeof target === 'string' ? target : 'None'}]`);
+  throw new UserFailure(
+    `Invalid task name [wf_spec=${workflow.name}, task_name=${typeof target === 'string' ? target : 'None'}]`,
+  );
 }
 
 /**

@@ -19,7 +19,8 @@ export function checkInput(declared: readonly InputParameter[], given: JsonObjec
 export function withDefaults(declared: readonly InputParameter[], given: JsonObject): JsonObject {
   const result: Record<string, Json> = copyObject(given);
   for (const parameter of declared) {
-    if (parameter.default !== undefined && !Object.hasOwn(given, parameter.name)) setKey(result, parameter.name, parameter.default);
+    if (parameter.default !== undefined && !Object.hasOwn(given, parameter.name))
+      setKey(result, parameter.name, parameter.default);
   }
   return result;
 }

@@ -36,7 +36,8 @@ function pauseBefore(draft: Draft, id: TaskExecutionId, spec: TaskSpec, scope: E
 
 function waitBefore(draft: Draft, id: TaskExecutionId, spec: TaskSpec, scope: ExpressionScope): void {
   const task = draft.task(id);
-  if (task.runtimeContext.wait_before_policy !== undefined || task.runtimeContext.pause_before_policy?.skip === true) return;
+  if (task.runtimeContext.wait_before_policy !== undefined || task.runtimeContext.pause_before_policy?.skip === true)
+    return;
   const delay = seconds(spec.policies.waitBefore, 'WaitBeforePolicy', scope);
   if (delay === 0) return;
   draft.updateTask(id, {
@@ -63,7 +64,11 @@ function limitConcurrency(draft: Draft, id: TaskExecutionId, spec: TaskSpec, sco
 /** The time limit that an executor gets, in seconds; null for none. */
 export function actionTimeout(draft: Draft, task: TaskRecord, spec: TaskSpec): number | null {
   if (spec.policies.timeout === null) return null;
-  const limit = seconds(spec.policies.timeout, 'TimeoutPolicy', scopeOf(draft, { task, context: draft.inboundOf(task.id) }));
+  const limit = seconds(
+    spec.policies.timeout,
+    'TimeoutPolicy',
+    scopeOf(draft, { task, context: draft.inboundOf(task.id) }),
+  );
   return limit === 0 ? null : limit;
 }
 
@@ -83,7 +88,11 @@ export function afterCompletion(draft: Draft, id: TaskExecutionId, spec: TaskSpe
 function waitAfter(draft: Draft, id: TaskExecutionId, spec: TaskSpec): boolean {
   const task = draft.task(id);
   if (spec.policies.waitAfter === null || task.runtimeContext.wait_after_policy !== undefined) return false;
-  const delay = seconds(spec.policies.waitAfter, 'WaitAfterPolicy', scopeOf(draft, { task, context: draft.inboundOf(id) }));
+  const delay = seconds(
+    spec.policies.waitAfter,
+    'WaitAfterPolicy',
+    scopeOf(draft, { task, context: draft.inboundOf(id) }),
+  );
   if (delay === 0) return false;
   draft.updateTask(id, {
     state: 'DELAYED',
@@ -124,7 +133,8 @@ function retry(draft: Draft, id: TaskExecutionId, policy: RetrySpec): void {
     goOn !== false;
   const runtime = task.runtimeContext;
   if (!again) {
-    if (runtime.retry_task_policy === undefined) draft.updateTask(id, { runtimeContext: { ...runtime, retry_task_policy: {} } });
+    if (runtime.retry_task_policy === undefined)
+      draft.updateTask(id, { runtimeContext: { ...runtime, retry_task_policy: {} } });
     return;
   }
   for (const action of draft.actionsOf(id)) if (action.accepted) draft.updateAction(action.id, { accepted: false });
@@ -151,13 +161,15 @@ function setTimer(draft: Draft, id: TaskExecutionId, kind: TimerKind, delaySecon
 
 /** The timers of a task that must not fire any more. */
 export function dropTimers(draft: Draft, id: TaskExecutionId, kinds?: readonly TimerKind[]): void {
-  for (const timer of draft.timersOf(id)) if (kinds === undefined || kinds.includes(timer.kind)) draft.removeTimer(timer.id);
+  for (const timer of draft.timersOf(id))
+    if (kinds === undefined || kinds.includes(timer.kind)) draft.removeTimer(timer.id);
 }
 
 function seconds(value: number | string | null, policy: string, scope: ExpressionScope): number {
   if (value === null) return 0;
   const result = valueOf(value, scope);
-  if (typeof result !== 'number' || !Number.isInteger(result)) throw wrongType(policy, `${shown(result)} is not of type 'integer'`);
+  if (typeof result !== 'number' || !Number.isInteger(result))
+    throw wrongType(policy, `${shown(result)} is not of type 'integer'`);
   if (result < 0) throw wrongType(policy, `${result} is less than the minimum of 0`);
   return result;
 }
@@ -175,4 +187,3 @@ function wrongType(policy: string, message: string): UserFailure {
     `Invalid data type in ${policy}: ${message}. Value(s) can be shown after YAQL evaluating. If you use YAQL here, please correct it.`,
   );
 }
-

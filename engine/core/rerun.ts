@@ -7,7 +7,12 @@ import { isValidTransition } from './states.ts';
 import { completeTask } from './tasks.ts';
 
 /** spec/engine.md §19. With-items without `reset` repeats exactly what failed, was cancelled or never started. */
-export function requestRerun(draft: Draft, id: TaskExecutionId, reset: boolean, env: JsonObject | null): Refusal | null {
+export function requestRerun(
+  draft: Draft,
+  id: TaskExecutionId,
+  reset: boolean,
+  env: JsonObject | null,
+): Refusal | null {
   if (draft.record.state === 'PAUSED') return null;
   const task = taskOf(draft, id);
   if (task.state !== 'ERROR' && task.state !== 'CANCELLED') return refused(task);
@@ -62,7 +67,11 @@ function wake(draft: Draft): Refusal | null {
   }
   draft.updateExecution({ state: 'RUNNING', stateInfo: null, output: {}, accepted: false });
   if (parentExecutionId !== null && taskExecutionId !== null) {
-    draft.commands.push({ type: 'send', to: parentExecutionId, event: { type: 'child-rerun', task: taskExecutionId, child: id } });
+    draft.commands.push({
+      type: 'send',
+      to: parentExecutionId,
+      event: { type: 'child-rerun', task: taskExecutionId, child: id },
+    });
   }
   return null;
 }

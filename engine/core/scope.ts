@@ -34,7 +34,9 @@ export function scopeOf(draft: Draft, options: ScopeOptions): ExpressionScope {
   };
 }
 
-type Layer = { readonly kind: 'data'; readonly values: JsonObject } | { readonly kind: 'context'; readonly node: ContextNode };
+type Layer =
+  | { readonly kind: 'data'; readonly values: JsonObject }
+  | { readonly kind: 'context'; readonly node: ContextNode };
 
 function data(values: JsonObject): Layer {
   return { kind: 'data', values };
@@ -121,7 +123,9 @@ class DraftHost implements ExpressionHost {
     const rows = rowsOf(this.draft.env, { type: 'tasks', filter });
     const seen = new Set(rows.map((row) => row.id));
     const own = filter.workflowExecutionId === null || filter.workflowExecutionId === this.draft.record.id;
-    const added = own ? this.draft.allTasks().filter((task) => !seen.has(task.id) && task.createdAt === this.draft.env.now) : [];
+    const added = own
+      ? this.draft.allTasks().filter((task) => !seen.has(task.id) && task.createdAt === this.draft.env.now)
+      : [];
     return [...rows.map((row) => this.newest(row)), ...added.map((task) => taskFields(this.draft, task))].filter(
       (row) => filter.state === null || row.state === filter.state,
     );

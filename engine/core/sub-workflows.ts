@@ -14,7 +14,13 @@ const PARAMETERS_AS_INPUT = ['task_name', 'env', 'evaluate_env', 'notify'];
  * Creates the execution of a sub-workflow, to be started after the commit. Answers what is wrong instead when there is no such
  * workflow or its input does not fit: then only the task fails (spec/engine.md §9, §30 item 13).
  */
-export function startChild(draft: Draft, task: TaskRecord, name: string, input: JsonObject, index: number): string | null {
+export function startChild(
+  draft: Draft,
+  task: TaskRecord,
+  name: string,
+  input: JsonObject,
+  index: number,
+): string | null {
   const { env, record } = draft;
   const namespace = rootNamespace(draft);
   const workflow = findWorkflow(draft, name, namespace);

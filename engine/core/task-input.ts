@@ -11,7 +11,9 @@ export function evaluatedName(draft: Draft, task: TaskRecord, spec: TaskSpec, it
   if (!hasExpression(spec.run.name)) return spec.run.name;
   const name = evaluate(spec.run.name, scopeOf(draft, { task, extra: item, context: draft.inboundOf(task.id) }));
   if (typeof name !== 'string' || name === '') {
-    throw new UserFailure(`The name of the ${spec.run.type} must be a string that is not empty, but '${spec.run.name}' gives ${stringifyJson(name)}`);
+    throw new UserFailure(
+      `The name of the ${spec.run.type} must be a string that is not empty, but '${spec.run.name}' gives ${stringifyJson(name)}`,
+    );
   }
   return name;
 }
@@ -20,7 +22,9 @@ export function evaluatedInput(draft: Draft, task: TaskRecord, spec: TaskSpec, i
   const scope = scopeOf(draft, { task, extra: item, context: draft.inboundOf(task.id) });
   const value = typeof spec.input === 'string' ? evaluate(spec.input, scope) : evaluateRecursively(spec.input, scope);
   if (!isJsonObject(value)) {
-    throw new UserFailure(`Wrong dynamic input for task: ${task.name}. Dict type is expected. Actual type: ${typeName(value)}. Value: ${shortText(value)}`);
+    throw new UserFailure(
+      `Wrong dynamic input for task: ${task.name}. Dict type is expected. Actual type: ${typeName(value)}. Value: ${shortText(value)}`,
+    );
   }
   return value;
 }

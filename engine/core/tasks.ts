@@ -45,7 +45,11 @@ export function schedule(draft: Draft, id: TaskExecutionId): void {
     return;
   }
   const call = callOfTask(draft, task, name, input);
-  const action = createAction(draft, task, spec, call, { index: 0, extra: {}, timeoutSeconds: actionTimeout(draft, task, spec) });
+  const action = createAction(draft, task, spec, call, {
+    index: 0,
+    extra: {},
+    timeoutSeconds: actionTimeout(draft, task, spec),
+  });
   if (isFinal(action.state)) actionEnded(draft, id, action);
 }
 
@@ -103,7 +107,8 @@ function publish(draft: Draft, id: TaskExecutionId, spec: TaskSpec): void {
   if (task.state !== 'SUCCESS' && task.state !== 'ERROR' && task.state !== 'SKIPPED') return;
   const wanted = spec.publish[task.state];
   if (!wanted.written) {
-    if (task.state === 'SKIPPED' || Object.keys(task.published ?? {}).length > 0) draft.updateTask(id, { published: {} });
+    if (task.state === 'SKIPPED' || Object.keys(task.published ?? {}).length > 0)
+      draft.updateTask(id, { published: {} });
     return;
   }
   const scope = scopeOf(draft, { task, context: draft.inboundOf(id) });
@@ -128,7 +133,9 @@ export function continueTask(draft: Draft, id: TaskExecutionId): void {
   // While the execution is paused nothing follows; resume continues every finished task that was not processed.
   if (draft.record.state === 'PAUSED') return;
   const task = draft.task(id);
-  const { commands, errorHandled } = draft.isCompleted ? { commands: [], errorHandled: false } : nextTransitions(draft, task);
+  const { commands, errorHandled } = draft.isCompleted
+    ? { commands: [], errorHandled: false }
+    : nextTransitions(draft, task);
   const nextTasks = commands.flatMap((command) =>
     command.type === 'task' && command.event !== null ? [[command.task, command.event] as const] : [],
   );

@@ -13,5 +13,8 @@ export function startTransitions(draft: Draft): ControlCommand[] {
 export function nextTransitions(draft: Draft, task: TaskRecord): FiredTransitions {
   if (draft.spec.type === 'direct') return firedTransitions(draft, task);
   // Errors of reverse workflows are never handled, and other tasks may become ready whatever this one's successors are.
-  return { commands: task.state === 'SUCCESS' || task.state === 'SKIPPED' ? readyTasks(draft) : [], errorHandled: false };
+  return {
+    commands: task.state === 'SUCCESS' || task.state === 'SKIPPED' ? readyTasks(draft) : [],
+    errorHandled: false,
+  };
 }

@@ -79,7 +79,8 @@ export function evolve(view: ExecutionView, change: Change): void {
       return;
     case 'action-created':
       view.actions.set(change.action.id, change.action);
-      if (change.action.taskExecutionId !== null) membersOf(view, change.action.taskExecutionId).actions.add(change.action.id);
+      if (change.action.taskExecutionId !== null)
+        membersOf(view, change.action.taskExecutionId).actions.add(change.action.id);
       return;
     case 'action-updated': {
       const action = view.actions.get(change.id);
@@ -196,8 +197,10 @@ export function retention(
 function releaseMembers(view: ExecutionView, id: TaskExecutionId): void {
   const members = view.membersOfTask.get(id);
   if (members === undefined) return;
-  for (const action of members.actions) if (isFinal(view.actions.get(action)?.state ?? 'SUCCESS')) view.actions.delete(action);
-  for (const child of members.children) if (isFinal(view.children.get(child)?.state ?? 'SUCCESS')) view.children.delete(child);
+  for (const action of members.actions)
+    if (isFinal(view.actions.get(action)?.state ?? 'SUCCESS')) view.actions.delete(action);
+  for (const child of members.children)
+    if (isFinal(view.children.get(child)?.state ?? 'SUCCESS')) view.children.delete(child);
   for (const action of members.actions) if (!view.actions.has(action)) members.actions.delete(action);
   for (const child of members.children) if (!view.children.has(child)) members.children.delete(child);
   if (members.actions.size + members.children.size + members.timers.size === 0) view.membersOfTask.delete(id);

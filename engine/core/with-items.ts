@@ -22,7 +22,9 @@ export function scheduleItems(draft: Draft, id: TaskExecutionId): void {
   const items = itemsOf(draft, task, spec);
   const concurrency = task.runtimeContext.concurrency ?? null;
   if (task.runtimeContext.with_items === undefined) {
-    draft.updateTask(id, { runtimeContext: { ...task.runtimeContext, with_items: { count: items.length, capacity: concurrency } } });
+    draft.updateTask(id, {
+      runtimeContext: { ...task.runtimeContext, with_items: { count: items.length, capacity: concurrency } },
+    });
   }
   const children = childResults(draft, task).filter((child) => child.accepted || !isFinal(child.state));
   const started = new Set(children.map((child) => child.index));
@@ -101,7 +103,12 @@ function judgeItems(draft: Draft, id: TaskExecutionId): void {
   else complete(draft, id, 'SUCCESS', null);
 }
 
-function complete(draft: Draft, task: TaskExecutionId, state: 'SUCCESS' | 'ERROR' | 'CANCELLED', stateInfo: string | null): void {
+function complete(
+  draft: Draft,
+  task: TaskExecutionId,
+  state: 'SUCCESS' | 'ERROR' | 'CANCELLED',
+  stateInfo: string | null,
+): void {
   draft.toComplete.push({ task, state, stateInfo });
 }
 

@@ -175,7 +175,9 @@ export class Conductor {
       if (first === undefined || first.create === null || first.mustLoad) missing.push(id);
     }
     const { store, finder } = this.options;
-    for (const [id, loaded] of missing.length === 0 ? [] : await loadViews(store.reader, missing, (hash) => finder.loadSpec(hash))) {
+    for (const [id, loaded] of missing.length === 0
+      ? []
+      : await loadViews(store.reader, missing, (hash) => finder.loadSpec(hash))) {
       this.views.add(id, loaded);
     }
   }
@@ -287,7 +289,10 @@ export class Conductor {
         plan.lookups = [];
         continue;
       }
-      await answerLookups({ knex: store.reader, finder, definitions: this.definitions, view: cached.view, rows: plan.rows }, plan.lookups);
+      await answerLookups(
+        { knex: store.reader, finder, definitions: this.definitions, view: cached.view, rows: plan.rows },
+        plan.lookups,
+      );
     }
   }
 
@@ -299,7 +304,11 @@ export class Conductor {
     plan.changes = [];
     plan.commands = [];
     plan.items = [];
-    this.options.log.error('An event could not be decided', { executionId: plan.executionId, event: item.event.type, error });
+    this.options.log.error('An event could not be decided', {
+      executionId: plan.executionId,
+      event: item.event.type,
+      error,
+    });
     item.failures++;
     if (item.failures < ATTEMPTS) {
       this.intake.putBack(items);
@@ -352,11 +361,15 @@ export class Conductor {
       const taken = changed.filter((item) => claimed.has(item.record.id));
       const lost = new Set(changed.filter((item) => !claimed.has(item.record.id)).map((item) => item.record.id));
       const lostOutbox = new Set(
-        plans.filter((plan) => lost.has(plan.executionId)).flatMap((plan) => plan.done.flatMap(({ item }) => item.outboxId ?? [])),
+        plans
+          .filter((plan) => lost.has(plan.executionId))
+          .flatMap((plan) => plan.done.flatMap(({ item }) => item.outboxId ?? [])),
       );
       await writeBatch(trx, {
         executions: taken,
-        outbox: writes.filter((write) => write.changes !== null && !lost.has(write.changes.record.id)).flatMap((write) => write.outbox),
+        outbox: writes
+          .filter((write) => write.changes !== null && !lost.has(write.changes.record.id))
+          .flatMap((write) => write.outbox),
         consumed: consumed.filter((id) => !lostOutbox.has(id)),
         nodeId,
         now,
@@ -389,7 +402,8 @@ export class Conductor {
         }
         const cached = this.views.get(plan.executionId);
         if (cached !== undefined) cached.version = (cached.version ?? 0) + 1;
-        if (cached !== undefined) effects.push({ view: cached.view, changes: plan.changes, commands: plan.commands, outbox: write.outbox });
+        if (cached !== undefined)
+          effects.push({ view: cached.view, changes: plan.changes, commands: plan.commands, outbox: write.outbox });
       }
       this.intake.putBack(plan.items);
       if (plan.continues) this.intake.add(selfEvent(plan.executionId));
@@ -425,7 +439,9 @@ export class Conductor {
         ? [groups.slice(0, groups.length >> 1), groups.slice(groups.length >> 1)]
         : [[alone.slice(0, alone.length >> 1)], [alone.slice(alone.length >> 1)]];
     for (const part of parts) {
-      await this.process(new Map(part.flatMap((items) => (items[0] === undefined ? [] : [[items[0].executionId, [...items]]]))));
+      await this.process(
+        new Map(part.flatMap((items) => (items[0] === undefined ? [] : [[items[0].executionId, [...items]]]))),
+      );
     }
   }
 
@@ -442,7 +458,10 @@ export class Conductor {
           clock.now(),
         );
       });
-      log.error('An event was set aside and its execution ended', { executionId: item.executionId, event: item.event.type });
+      log.error('An event was set aside and its execution ended', {
+        executionId: item.executionId,
+        event: item.event.type,
+      });
     } catch (failure) {
       log.error('An event could not even be set aside', { executionId: item.executionId, error: failure });
     }

@@ -24,7 +24,11 @@ export interface WorkItem {
 export type Outcome =
   | { readonly kind: 'committed' }
   | { readonly kind: 'ignored'; readonly why: string }
-  | { readonly kind: 'refused'; readonly code: 'INVALID_STATE' | 'INVALID_INPUT' | 'NOT_ALLOWED'; readonly message: string }
+  | {
+      readonly kind: 'refused';
+      readonly code: 'INVALID_STATE' | 'INVALID_INPUT' | 'NOT_ALLOWED';
+      readonly message: string;
+    }
   /** There is no such execution. */
   | { readonly kind: 'missing' };
 

@@ -8,7 +8,14 @@ import { formatTime } from '../core/scope.ts';
 import type { ExecutionView } from '../core/view.ts';
 import { decodeJson } from '../store/columns.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
-import { actionFromRow, type ActionRow, executionFromRow, type ExecutionRow, taskFromRow, type TaskRow } from '../store/tables.ts';
+import {
+  actionFromRow,
+  type ActionRow,
+  executionFromRow,
+  type ExecutionRow,
+  taskFromRow,
+  type TaskRow,
+} from '../store/tables.ts';
 import { addTaskRow } from '../store/views.ts';
 import type { DefinitionCache } from './definition-cache.ts';
 
@@ -46,7 +53,11 @@ async function answerLookup(context: LookupContext, lookup: Lookup): Promise<voi
       return;
     }
     case 'environment':
-      definitions.setEnvironment(lookup.name, lookup.projectId, await findEnvironment(knex, lookup.name, lookup.projectId));
+      definitions.setEnvironment(
+        lookup.name,
+        lookup.projectId,
+        await findEnvironment(knex, lookup.name, lookup.projectId),
+      );
       return;
     case 'task-row':
       await addTaskRow(knex, view, lookup.id);
@@ -83,7 +94,10 @@ const MOST_ROWS = 10_000;
 
 /** `executions(...)`: spec/engine.md §6; plain mappings with the API's fields. */
 async function findExecutions({ knex, view }: LookupContext, filter: ExecutionsFilter): Promise<readonly JsonObject[]> {
-  const query = knex('executions').where('project_id', view.record.projectId).orderBy(['created_at', 'id']).limit(MOST_ROWS);
+  const query = knex('executions')
+    .where('project_id', view.record.projectId)
+    .orderBy(['created_at', 'id'])
+    .limit(MOST_ROWS);
   if (filter.id !== null) query.where('id', filter.id);
   if (filter.rootExecutionId !== null) query.where('root_execution_id', filter.rootExecutionId);
   if (filter.state !== null) query.where('state', filter.state);
@@ -124,9 +138,14 @@ function milliseconds(time: string): number {
 /** `tasks(...)`: spec/engine.md §6. */
 async function findTasks(context: LookupContext, filter: TasksFilter): Promise<readonly JsonObject[]> {
   const { knex, view } = context;
-  const query = knex('task_executions').where('project_id', view.record.projectId).orderBy(['created_at', 'id']).limit(MOST_ROWS);
+  const query = knex('task_executions')
+    .where('project_id', view.record.projectId)
+    .orderBy(['created_at', 'id'])
+    .limit(MOST_ROWS);
   if (filter.workflowExecutionId !== null) {
-    const ids = filter.recursive ? await withDescendants(knex, filter.workflowExecutionId) : [filter.workflowExecutionId];
+    const ids = filter.recursive
+      ? await withDescendants(knex, filter.workflowExecutionId)
+      : [filter.workflowExecutionId];
     query.whereIn('execution_id', ids);
   }
   const rows: TaskRow[] = await query;
@@ -157,7 +176,9 @@ async function withoutMirrors(knex: Knex, rows: readonly TaskRow[]): Promise<Tas
 /** Task executions as `task()` shows them, with the results of their accepted children (spec/engine.md E-6.1). */
 async function taskRows({ knex, finder }: LookupContext, rows: readonly TaskRow[]): Promise<JsonObject[]> {
   const ids = rows.map((row) => row.id);
-  const actions: ActionRow[] = await knex('action_executions').whereIn('task_execution_id', ids).where('accepted', true);
+  const actions: ActionRow[] = await knex('action_executions')
+    .whereIn('task_execution_id', ids)
+    .where('accepted', true);
   const children: ExecutionRow[] = await knex('executions').whereIn('task_execution_id', ids).where('accepted', true);
   const results = new Map<string, { index: number; value: Json }[]>();
   for (const action of actions.map(actionFromRow)) {
@@ -167,8 +188,12 @@ async function taskRows({ knex, finder }: LookupContext, rows: readonly TaskRow[
     push(results, child.taskExecutionId, { index: child.runtimeContext.index ?? 0, value: child.output });
   }
   const executionIds = [...new Set(rows.map((row) => row.execution_id))];
-  const hashes: { id: string; spec_hash: string }[] = await knex('executions').whereIn('id', executionIds).select('id', 'spec_hash');
-  const specs = new Map(await Promise.all(hashes.map(async (row) => [row.id, await finder.loadSpec(row.spec_hash)] as const)));
+  const hashes: { id: string; spec_hash: string }[] = await knex('executions')
+    .whereIn('id', executionIds)
+    .select('id', 'spec_hash');
+  const specs = new Map(
+    await Promise.all(hashes.map(async (row) => [row.id, await finder.loadSpec(row.spec_hash)] as const)),
+  );
   return rows.map((row) => {
     const task = taskFromRow(row);
     const spec = specs.get(row.execution_id)?.tasks.get(task.name);

@@ -4,7 +4,9 @@ import type { ActionRecord, ExecutionRecord } from '../core/model.ts';
 /** What an executor gets to run an action execution. */
 export function runMessage(
   action: ActionRecord,
-  owner: Pick<ExecutionRecord, 'workflowName' | 'projectId'> | { readonly workflowName: null; readonly projectId: string },
+  owner:
+    | Pick<ExecutionRecord, 'workflowName' | 'projectId'>
+    | { readonly workflowName: null; readonly projectId: string },
 ): RunAction {
   return {
     type: 'run-action',

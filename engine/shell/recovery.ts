@@ -108,7 +108,12 @@ async function fail(target: RecoveryTarget, action: ActionRecord): Promise<void>
   }
   target.submit(
     action.executionId,
-    { type: 'action-completed', action: action.id, attempt: action.attempt, result: { kind: 'error', output: message, retryable: true } },
+    {
+      type: 'action-completed',
+      action: action.id,
+      attempt: action.attempt,
+      result: { kind: 'error', output: message, retryable: true },
+    },
     null,
   );
 }

@@ -78,11 +78,18 @@ export class StandAloneActions {
   }
 
   /** Ends or moves a stored one on behalf of a person. @throws EngineError INVALID_STATE */
-  async update(action: ActionRecord, to: 'SUCCESS' | 'ERROR' | 'CANCELLED' | 'PAUSED' | 'RUNNING', output: Json): Promise<ActionRecord> {
+  async update(
+    action: ActionRecord,
+    to: 'SUCCESS' | 'ERROR' | 'CANCELLED' | 'PAUSED' | 'RUNNING',
+    output: Json,
+  ): Promise<ActionRecord> {
     if (isFinal(action.state)) throw new EngineError('INVALID_STATE', `Action ${action.id} is already completed`);
     if (to === 'PAUSED' || to === 'RUNNING') {
       if (to === 'PAUSED' && action.kind !== 'async') {
-        throw new EngineError('INVALID_STATE', 'Transition to the PAUSED state is only supported for asynchronous action execution.');
+        throw new EngineError(
+          'INVALID_STATE',
+          'Transition to the PAUSED state is only supported for asynchronous action execution.',
+        );
       }
       await this.write(action.id, { state: to });
       return this.stored(action.id);
@@ -182,7 +189,13 @@ export class StandAloneActions {
       result = await waiting;
     }
     const { state, output } = finalFields(action, result);
-    return { id: null, name: action.name, state: state === 'SUCCESS' ? 'SUCCESS' : 'ERROR', input: action.input, output };
+    return {
+      id: null,
+      name: action.name,
+      state: state === 'SUCCESS' ? 'SUCCESS' : 'ERROR',
+      input: action.input,
+      output,
+    };
   }
 
   private wait(id: string, unsaved = false): Promise<ActionResult> {
@@ -199,7 +212,9 @@ export class StandAloneActions {
 
   private async insert(caller: Caller, action: ActionRecord): Promise<void> {
     const owner = { workflowName: null, workflowNamespace: '', projectId: caller.projectId };
-    await this.options.store.writer.transaction((trx: Knex) => insertMany(trx, 'action_executions', [actionToRow(action, owner)]));
+    await this.options.store.writer.transaction((trx: Knex) =>
+      insertMany(trx, 'action_executions', [actionToRow(action, owner)]),
+    );
   }
 
   private async finish(action: ActionRecord, result: ActionResult): Promise<void> {
@@ -207,7 +222,8 @@ export class StandAloneActions {
   }
 
   private async write(id: string, patch: Partial<ActionRecord>): Promise<void> {
-    await this.options.store.writer('action_executions')
+    await this.options.store
+      .writer('action_executions')
       .where('id', id)
       .whereNotIn('state', ['SUCCESS', 'ERROR', 'CANCELLED'])
       .update(actionPatchToRow({ ...patch, updatedAt: this.options.clock.now() }));
@@ -245,7 +261,8 @@ function finalFields(action: ActionRecord, result: ActionResult) {
   }
   try {
     let value = result.output;
-    for (const wrapper of action.wrappers) value = evaluateRecursively(wrapper.output, { data: value, host: NO_EXECUTION });
+    for (const wrapper of action.wrappers)
+      value = evaluateRecursively(wrapper.output, { data: value, host: NO_EXECUTION });
     return { state: 'SUCCESS' as const, output: { result: value }, accepted: true };
   } catch (error) {
     if (!isUserFailure(error)) throw error;

@@ -25,7 +25,12 @@ export async function claimActions(
   return new Set(Array.isArray(rows) ? (rows as { id: string }[]).map((row) => row.id) : []);
 }
 
-export async function heartbeatActions(trx: Knex, executorId: string, ids: readonly string[], now: number): Promise<void> {
+export async function heartbeatActions(
+  trx: Knex,
+  executorId: string,
+  ids: readonly string[],
+  now: number,
+): Promise<void> {
   for (let at = 0; at < ids.length; at += 500) {
     await trx('action_executions')
       .whereIn('id', ids.slice(at, at + 500))
@@ -42,7 +47,6 @@ export async function reopenActions(trx: Knex, ids: readonly string[], executorI
       .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null });
   }
 }
-
 
 /** A page of running actions that are not waiting for a person, in order of id. */
 export async function runningActions(knex: Knex, after: string, limit: number): Promise<readonly ActionRow[]> {
@@ -64,6 +68,8 @@ export async function idleExecutions(knex: Knex): Promise<readonly string[]> {
 
 /** Ids of executions with tasks that were created and not started. */
 export async function executionsWithIdleTasks(knex: Knex): Promise<readonly string[]> {
-  const rows: { execution_id: string }[] = await knex('task_executions').where('state', 'IDLE').distinct('execution_id');
+  const rows: { execution_id: string }[] = await knex('task_executions')
+    .where('state', 'IDLE')
+    .distinct('execution_id');
   return rows.map((row) => row.execution_id);
 }

@@ -1,8 +1,24 @@
 import type { Knex } from 'knex';
 import { stringifyJson } from '../../dsl/json.ts';
-import type { ActionRecord, Change, Event, ExecutionId, ExecutionRecord, TaskRecord, TimerRecord } from '../core/model.ts';
+import type {
+  ActionRecord,
+  Change,
+  Event,
+  ExecutionId,
+  ExecutionRecord,
+  TaskRecord,
+  TimerRecord,
+} from '../core/model.ts';
 import { type BulkRow, insertMany, jsonSource, updateMany } from './bulk.ts';
-import { actionPatchToRow, actionToRow, executionPatchToRow, executionToRow, taskPatchToRow, taskToRow, timerToRow } from './tables.ts';
+import {
+  actionPatchToRow,
+  actionToRow,
+  executionPatchToRow,
+  executionToRow,
+  taskPatchToRow,
+  taskToRow,
+  timerToRow,
+} from './tables.ts';
 
 /** What one batch changes in one execution. `record` is the execution after all changes. */
 export interface ExecutionChanges {
@@ -32,12 +48,17 @@ export interface Batch {
  * Claims the executions of a batch: those whose version is still the one that was decided on get the next one; new ones are
  * inserted. What is not in the answer belongs to somebody else by now and must not be written (design.md §2).
  */
-export async function claimExecutions(trx: Knex, executions: readonly ExecutionChanges[]): Promise<ReadonlySet<string>> {
+export async function claimExecutions(
+  trx: Knex,
+  executions: readonly ExecutionChanges[],
+): Promise<ReadonlySet<string>> {
   const known = executions.filter((item) => item.version !== null);
   const created = executions.filter((item) => item.version === null);
   const claimed = new Set<string>();
   if (known.length > 0) {
-    const rows = known.map(({ record, version }) => ({ id: record.id, version })).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const rows = known
+      .map(({ record, version }) => ({ id: record.id, version }))
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1));
     const source = jsonSource(trx, ['id', 'version'], rows);
     const got: unknown = await trx.raw(
       `update executions set version = executions.version + 1 from ${source.sql} as source
@@ -59,21 +80,47 @@ export async function claimExecutions(trx: Knex, executions: readonly ExecutionC
 /** Writes a claimed batch: changes are folded per row, each kind of row in one statement. */
 export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
   const folded = fold(batch.executions);
-  await insertMany(trx, 'executions', folded.children.map((record) => executionToRow(record, 1)));
+  await insertMany(
+    trx,
+    'executions',
+    folded.children.map((record) => executionToRow(record, 1)),
+  );
   await updateGrouped(trx, 'executions', folded.executionPatches);
-  await insertMany(trx, 'task_executions', folded.newTasks.map(({ row, owner }) => taskToRow(row, owner)));
+  await insertMany(
+    trx,
+    'task_executions',
+    folded.newTasks.map(({ row, owner }) => taskToRow(row, owner)),
+  );
   await updateGrouped(trx, 'task_executions', folded.taskPatches);
-  await insertMany(trx, 'action_executions', folded.newActions.map(({ row, owner }) => actionToRow(row, owner)));
+  await insertMany(
+    trx,
+    'action_executions',
+    folded.newActions.map(({ row, owner }) => actionToRow(row, owner)),
+  );
   await updateGrouped(trx, 'action_executions', folded.actionPatches);
-  await insertMany(trx, 'timers', folded.newTimers.map((timer) => timerToRow(timer, batch.nodeId)));
+  await insertMany(
+    trx,
+    'timers',
+    folded.newTimers.map((timer) => timerToRow(timer, batch.nodeId)),
+  );
   await deleteMany(trx, 'timers', folded.doneTimers);
   await insertMany(
     trx,
     'outbox',
-    batch.outbox.map(({ id, executionId, kind, body }) => ({ id, execution_id: executionId, kind, body, created_at: batch.now })),
+    batch.outbox.map(({ id, executionId, kind, body }) => ({
+      id,
+      execution_id: executionId,
+      kind,
+      body,
+      created_at: batch.now,
+    })),
   );
   await deleteMany(trx, 'outbox', batch.consumed);
-  await insertMany(trx, 'execution_events', batch.executions.flatMap((item) => eventRow(item, batch.now)));
+  await insertMany(
+    trx,
+    'execution_events',
+    batch.executions.flatMap((item) => eventRow(item, batch.now)),
+  );
 }
 
 interface Folded {
@@ -157,7 +204,12 @@ function foldExecution({ record, version, changes }: ExecutionChanges, folded: F
   folded.doneTimers.push(...done);
 }
 
-function merge<R extends object>(created: Map<string, R>, patches: Map<string, Partial<R>>, id: string, patch: Partial<R>): void {
+function merge<R extends object>(
+  created: Map<string, R>,
+  patches: Map<string, Partial<R>>,
+  id: string,
+  patch: Partial<R>,
+): void {
   const row = created.get(id);
   if (row !== undefined) created.set(id, { ...row, ...patch });
   else patches.set(id, { ...patches.get(id), ...patch });
@@ -178,7 +230,10 @@ async function updateGrouped(trx: Knex, table: string, patches: readonly Patch[]
 }
 
 async function deleteMany(trx: Knex, table: string, ids: readonly string[]): Promise<void> {
-  for (let at = 0; at < ids.length; at += 500) await trx(table).whereIn('id', ids.slice(at, at + 500)).delete();
+  for (let at = 0; at < ids.length; at += 500)
+    await trx(table)
+      .whereIn('id', ids.slice(at, at + 500))
+      .delete();
 }
 
 /** States only: what a listener of the event log needs, never contexts or results. */
@@ -213,7 +268,12 @@ export interface QuarantinedEvent {
 }
 
 /** Sets an event aside that failed again and again, and ends its execution, naming the cause (design.md §2). */
-export async function quarantine(trx: Knex, item: QuarantinedEvent, consumed: readonly string[], now: number): Promise<void> {
+export async function quarantine(
+  trx: Knex,
+  item: QuarantinedEvent,
+  consumed: readonly string[],
+  now: number,
+): Promise<void> {
   await insertMany(trx, 'quarantine', [
     {
       id: item.id,

@@ -25,7 +25,14 @@ export async function deleteExecutions(trx: Knex, ids: readonly string[]): Promi
         actions.slice(a, a + SLICE).map((row) => row.id),
       );
     }
-    for (const table of ['action_executions', 'task_executions', 'timers', 'outbox', 'execution_events', 'quarantine']) {
+    for (const table of [
+      'action_executions',
+      'task_executions',
+      'timers',
+      'outbox',
+      'execution_events',
+      'quarantine',
+    ]) {
       await trx(table).whereIn('execution_id', slice).delete();
     }
     await trx('executions').whereIn('id', slice).delete();

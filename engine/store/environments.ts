@@ -1,10 +1,10 @@
-import { isJsonObject, stringifyJson } from '../../dsl/json.ts';
+import { stringifyJson } from '../../dsl/json.ts';
 import type { JsonObject } from '../../dsl/json.ts';
 import type { Knex } from 'knex';
 import { EngineError } from '../errors.ts';
 import type { Caller } from '../facade.ts';
 import { newId } from '../ids.ts';
-import { decodeJson, storableText } from './columns.ts';
+import { storableText } from './columns.ts';
 import { isUniqueViolation } from './connection.ts';
 import type { Store } from './connection.ts';
 import { raiseDefinitionsEpoch } from './definitions.ts';
@@ -54,7 +54,10 @@ export async function createEnvironment(
       await trx('environments').insert(row);
     } catch (error) {
       if (!isUniqueViolation(error)) throw error;
-      throw new EngineError('CONFLICT', `Duplicate entry for Environment ['name', 'project_id']: ${name}, ${caller.projectId}`);
+      throw new EngineError(
+        'CONFLICT',
+        `Duplicate entry for Environment ['name', 'project_id']: ${name}, ${caller.projectId}`,
+      );
     }
   });
   return row;
@@ -71,7 +74,9 @@ export async function updateEnvironment(
   return store.writer.transaction(async (trx) => {
     await raiseDefinitionsEpoch(trx);
     const row = await changeable(trx, caller, name);
-    const changes = Object.entries(columnsOf(patch)).filter(([column, value]) => row[column as keyof EnvironmentRow] !== value);
+    const changes = Object.entries(columnsOf(patch)).filter(
+      ([column, value]) => row[column as keyof EnvironmentRow] !== value,
+    );
     if (changes.length === 0) return row;
     const columns = { ...Object.fromEntries(changes), updated_at: now };
     await trx('environments').where('id', row.id).update(columns);
@@ -92,13 +97,6 @@ export async function findEnvironment(knex: Knex, caller: Caller, name: string):
   return restrictToVisible(knex('environments').where('name', name), caller, true)
     .orderByRaw('case when project_id = ? then 0 else 1 end, created_at, id', [caller.projectId])
     .first();
-}
-
-/** The variables that a project's executions get under a name; null if there is no such environment. */
-export async function environmentVariables(knex: Knex, name: string, projectId: string): Promise<JsonObject | null> {
-  const row = await findEnvironment(knex, { projectId, isAdmin: false }, name);
-  const variables = row === undefined ? null : decodeJson<JsonObject>(row.variables);
-  return isJsonObject(variables) ? variables : null;
 }
 
 export function environmentNotFound(name: string): EngineError {

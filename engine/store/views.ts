@@ -3,10 +3,25 @@ import type { WorkflowSpec } from '../../dsl/spec/types.ts';
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { analyse } from '../core/analysis.ts';
 import { type ContextNode, contextFromDelta, EMPTY_CONTEXT, outboundContext } from '../core/context.ts';
-import { type ExecutionId, type ExecutionRecord, isFinal, type TaskExecutionId, type TaskRecord } from '../core/model.ts';
+import {
+  type ExecutionId,
+  type ExecutionRecord,
+  isFinal,
+  type TaskExecutionId,
+  type TaskRecord,
+} from '../core/model.ts';
 import { addChild, addTask, childOf, createView, type ExecutionView, membersOf, retention } from '../core/view.ts';
 import { decodeJson } from './columns.ts';
-import { actionFromRow, type ActionRow, executionFromRow, type ExecutionRow, taskFromRow, type TaskRow, timerFromRow, type TimerRow } from './tables.ts';
+import {
+  actionFromRow,
+  type ActionRow,
+  executionFromRow,
+  type ExecutionRow,
+  taskFromRow,
+  type TaskRow,
+  timerFromRow,
+  type TimerRow,
+} from './tables.ts';
 
 export interface LoadedView {
   readonly view: ExecutionView;
@@ -178,7 +193,8 @@ async function loadContexts(knex: Knex, tasks: readonly TaskRecord[]): Promise<C
     }
     for (const link of chain.reverse()) {
       const base = link.context.base === null ? undefined : known.get(link.context.base);
-      const below = base === undefined ? EMPTY_CONTEXT : outboundContext(built.get(base.id) ?? EMPTY_CONTEXT, base.published);
+      const below =
+        base === undefined ? EMPTY_CONTEXT : outboundContext(built.get(base.id) ?? EMPTY_CONTEXT, base.published);
       built.set(link.id, contextFromDelta(link.context, below));
     }
     return built.get(task.id) ?? EMPTY_CONTEXT;

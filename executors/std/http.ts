@@ -7,6 +7,8 @@ import { headerOf, type HttpRequest, type HttpResponse } from '../http-client.ts
 import { toNumber, toText } from '../inputs.ts';
 
 /** spec/engine.md E-27.1. */
+const DEFAULT_TIMEOUT_SECONDS = 60;
+
 export const http: SyncAction = {
   name: 'std.http',
   description:
@@ -50,7 +52,6 @@ export const mistralHttp: AsyncAction = {
   run: (input, context) => call(input, callbackHeaders(context), context),
 };
 
-const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_ANSWER_BYTES = 5 * 1024 * 1024;
 
 async function call(
