@@ -2,7 +2,7 @@ import type { JsonObject } from '../dsl/json.ts';
 import type { ActionDefinition, ActionResult, RunContext } from '../engine/contract.ts';
 import type { HttpClient } from './http-client.ts';
 import type { JobBackend } from './jobs/backend.ts';
-import type { Logger } from './log.ts';
+import type { Logger } from '../engine/log.ts';
 
 /**
  * An action is data ({@link ActionDefinition}) plus the code that its kind needs. Nobody else interprets its input.

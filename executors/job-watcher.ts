@@ -15,13 +15,13 @@ import {
   type ExternalJobRow,
 } from '../engine/store/external-jobs.ts';
 import type { JobBackend, JobContext, JobRequest, StopReason } from './jobs/backend.ts';
-import type { Clock } from './jobs/clock.ts';
+import type { Clock } from '../engine/shell/clock.ts';
 import { keyOf } from './jobs/key.ts';
 import { PollQueue } from './jobs/poll-queue.ts';
 import { RowWriter } from './jobs/row-writer.ts';
 import { step, type Desk, type FaultPoint, type Next, type WatchLimits } from './jobs/steps.ts';
 import { cancelOf, toData, toWatched, toWatchPlan, type Watched } from './jobs/watched.ts';
-import type { Logger } from './log.ts';
+import type { Logger } from '../engine/log.ts';
 import { Reporter } from './reporter.ts';
 
 export interface JobWatcherOptions {
@@ -213,7 +213,7 @@ export class JobWatcher {
       this.settle(watched, await step(watched, this.desk));
     } catch (error) {
       // The database or our own code failed: the record says where to go on.
-      this.options.log.error({ actionExecutionId: id, err: error }, 'A step of a job failed and is repeated.');
+      this.options.log.error('A step of a job failed and is repeated.', { actionExecutionId: id, error });
       if (!this.closed) this.schedule(watched, { kind: 'again', afterMs: 2000, work: 'poll' });
     }
   }
@@ -225,7 +225,7 @@ export class JobWatcher {
         this.schedule(watched, next);
         return;
       case 'lease-lost':
-        this.options.log.warn({ actionExecutionId: watched.job.id }, 'Another node watches this job now.');
+        this.options.log.warn('Another node watches this job now.', { actionExecutionId: watched.job.id });
         this.drop(watched);
         return;
       case 'closed':
@@ -277,7 +277,7 @@ export class JobWatcher {
         if (fresh !== undefined) this.take(fresh);
       }
       if (taken > 0) {
-        this.options.log.info({ jobs: taken }, 'Jobs that nobody watched have been taken over.');
+        this.options.log.info('Jobs that nobody watched have been taken over.', { jobs: taken });
         this.pump();
       }
       if (rows.length < options.limit || taken === 0) return;
@@ -334,7 +334,7 @@ export class JobWatcher {
     const next = this.queue.nextMs(now);
     if (next === null || this.wakeUp?.atMs === next) return;
     this.wakeUp?.cancel();
-    const cancel = this.options.clock.after(next - now, () => {
+    const cancel = this.options.clock.after(Math.min(next - now, LONGEST_TIMER_MS), () => {
       this.wakeUp = null;
       this.pump();
     });
@@ -348,7 +348,7 @@ export class JobWatcher {
         this.busyChores++;
         chore()
           .catch((error: unknown) =>
-            this.options.log.error({ err: error }, 'The job watcher could not read or write its table.'),
+            this.options.log.error('The job watcher could not read or write its table.', { error }),
           )
           .finally(() => {
             this.busyChores--;
@@ -442,6 +442,9 @@ interface ServerLoad {
   /** Submitted or being submitted, and not over. */
   running: number;
 }
+
+/** Longer ones would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const DEFAULT_LIMITS: WatcherLimits = {
   retryForMs: 120_000,

@@ -1,7 +1,7 @@
 import type { ActionReport, EnginePort } from '../engine/contract.ts';
-import type { Clock } from './jobs/clock.ts';
+import type { Clock } from '../engine/shell/clock.ts';
 import { retryPause } from './jobs/pauses.ts';
-import type { Logger } from './log.ts';
+import type { Logger } from '../engine/log.ts';
 
 /** Keeps a result and sends it again, with growing pauses, until the engine has committed it (design: losing the queue loses nothing). */
 export class Reporter {
@@ -25,10 +25,11 @@ export class Reporter {
         await this.engine.report(report);
         return;
       } catch (error) {
-        this.log.warn(
-          { actionExecutionId: report.actionExecutionId, tries, err: error },
-          'The engine did not take the result: it is sent again.',
-        );
+        this.log.warn('The engine did not take the result: it is sent again.', {
+          actionExecutionId: report.actionExecutionId,
+          tries,
+          error,
+        });
         await this.pause(retryPause(tries, Math.random(), 30_000));
       }
     }

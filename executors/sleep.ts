@@ -1,3 +1,5 @@
+import type { Clock } from '../engine/shell/clock.ts';
+
 /** Resolves after the time; rejects with the signal's reason as soon as it is aborted. */
 export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -26,3 +28,12 @@ export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> 
 }
 
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** As the clock's `after`, for times beyond the 25 days that Node's timers know. */
+export function afterLong(clock: Clock, milliseconds: number, callback: () => void): () => void {
+  if (milliseconds <= LONGEST_TIMER) return clock.after(milliseconds, callback);
+  let cancel = clock.after(LONGEST_TIMER, () => {
+    cancel = afterLong(clock, milliseconds - LONGEST_TIMER, callback);
+  });
+  return () => cancel();
+}

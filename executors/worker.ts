@@ -6,9 +6,10 @@ import { Claims } from './claims.ts';
 import { deferred } from './deferred.ts';
 import type { HttpClient } from './http-client.ts';
 import type { JobWatcher } from './job-watcher.ts';
-import type { Clock } from './jobs/clock.ts';
-import type { Logger } from './log.ts';
+import type { Clock } from '../engine/shell/clock.ts';
+import type { Logger } from '../engine/log.ts';
 import { Reporter } from './reporter.ts';
+import { afterLong } from './sleep.ts';
 
 export interface WorkerOptions {
   readonly catalogue: Catalogue;
@@ -80,10 +81,10 @@ export class Worker {
     const { actionExecutionId: id } = message.context;
     if (this.closed) throw new Error('This executor is shutting down.');
     if (message.target !== null && message.target !== this.options.host) {
-      this.options.log.warn(
-        { actionExecutionId: id, target: message.target },
-        'An action for another host was delivered here: left alone.',
-      );
+      this.options.log.warn('An action for another host was delivered here: left alone.', {
+        actionExecutionId: id,
+        target: message.target,
+      });
       return;
     }
     const action = this.options.catalogue.find(message.name);
@@ -132,7 +133,9 @@ export class Worker {
     const stopTimer =
       timeoutSeconds === null
         ? () => {}
-        : this.options.clock.after(timeoutSeconds * 1000, () => abort.abort(new Stopped('timeout', timeoutSeconds)));
+        : afterLong(this.options.clock, timeoutSeconds * 1000, () =>
+            abort.abort(new Stopped('timeout', timeoutSeconds)),
+          );
     const aborted = deferred<ActionResult>();
     const onAbort = () => aborted.resolve(resultOfStop(abort.signal.reason));
     abort.signal.addEventListener('abort', onAbort, { once: true });
@@ -159,10 +162,10 @@ export class Worker {
     } catch (error) {
       if (context.signal.aborted) return resultOfStop(context.signal.reason);
       const text = error instanceof Error ? error.message : String(error);
-      this.options.log.warn(
-        { actionExecutionId: context.run.actionExecutionId, err: error },
-        'An action raised an exception.',
-      );
+      this.options.log.warn('An action raised an exception.', {
+        actionExecutionId: context.run.actionExecutionId,
+        error,
+      });
       return failure(
         `The action raised an exception [action=${action.name}, action_ex_id=${context.run.actionExecutionId}, msg='${text}']`,
       );
@@ -206,7 +209,7 @@ export class Worker {
       if (this.running.size === 0) return;
       this.options.engine
         .heartbeat(this.options.executorId, [...this.running.keys()])
-        .catch((error: unknown) => this.options.log.warn({ err: error }, 'The heartbeat could not be written.'))
+        .catch((error: unknown) => this.options.log.warn('The heartbeat could not be written.', { error }))
         .finally(() => this.armHeartbeat())
         .catch(() => {});
     });

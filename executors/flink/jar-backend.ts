@@ -105,7 +105,7 @@ async function stage(
     // Nothing here starts a job, so whatever may pass is simply tried again.
     const result = callFailed(error, plan.jobId);
     if (natureOf(error) === 'final') return { kind: 'refused', result };
-    context.log.debug({ actionExecutionId: job.id, err: error }, 'Flink could not be asked.');
+    context.log.debug('Flink could not be asked.', { actionExecutionId: job.id, error });
     return { kind: 'later', reason: error instanceof Error ? error.message : String(error), giveUp: result };
   }
 }
@@ -128,7 +128,7 @@ async function submit(
     jars.forget(client, plan.jarHash);
     await client.jars
       .delete(plan.jarId)
-      .catch((error: unknown) => context.log.warn({ err: error }, 'The jar could not be deleted from Flink.'));
+      .catch((error: unknown) => context.log.warn('The jar could not be deleted from Flink.', { error }));
   }
   return { kind: 'submitted', update: adopted(plan) };
 }
@@ -286,8 +286,8 @@ async function progress(plan: JarPlan, context: JobContext, client: FlinkClient)
   const isEndless = plan.waitFor === 'finished' && !plan.hasTimeout && details['job-type'] === 'STREAMING';
   if (isEndless)
     context.log.info(
-      { jobId: plan.jobId },
       'A streaming job is waited for without a timeout: if its input has no end, neither has the task.',
+      { jobId: plan.jobId },
     );
   return {
     state: details.state ?? null,

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../dsl/json.ts';
 import type { ActionResult, RunContext } from '../../engine/contract.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../../engine/log.ts';
 
 /**
  * What a kind of remote or long-running job must be able to do. The job watcher does the rest: the record, the order of steps,

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { updateExternalJobs, type ExternalJobPatch } from '../../engine/store/external-jobs.ts';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../../engine/shell/clock.ts';
 
 /**
  * Gathers changes of many jobs while a transaction is under way and writes them with the next one: a thousand polls a second cost

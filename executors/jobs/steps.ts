@@ -2,7 +2,7 @@ import type { JsonObject } from '../../dsl/json.ts';
 import { stringifyJson } from '../../dsl/json.ts';
 import type { ActionReport, ActionResult } from '../../engine/contract.ts';
 import type { ExternalJobPatch } from '../../engine/store/external-jobs.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../../engine/log.ts';
 import type {
   GivingUp,
   JobBackend,
@@ -139,10 +139,10 @@ async function submit(watched: Watched, backend: JobBackend, request: JobRequest
     case 'later':
       return submitAgain(watched, outcome, desk);
     case 'unclear':
-      desk.log.warn(
-        { actionExecutionId: watched.job.id, reason: outcome.reason },
-        'The submit has no clear outcome: looking for the job.',
-      );
+      desk.log.warn('The submit has no clear outcome: looking for the job.', {
+        actionExecutionId: watched.job.id,
+        reason: outcome.reason,
+      });
       watched.lookingSinceMs = desk.now();
       return { kind: 'again', afterMs: 500, work: 'poll' };
   }
@@ -250,10 +250,10 @@ async function pressCancel(watched: Watched, backend: JobBackend, desk: Desk): P
     if (!(await store(watched, outcome.update, {}, desk))) return { kind: 'lease-lost' };
     return { kind: 'again', afterMs: outcome.againMs ?? pause, work: 'poll', server: 'up' };
   } catch (error) {
-    desk.log.warn(
-      { actionExecutionId: watched.job.id, reason: messageOf(error) },
-      'The job could not be cancelled yet.',
-    );
+    desk.log.warn('The job could not be cancelled yet.', {
+      actionExecutionId: watched.job.id,
+      reason: messageOf(error),
+    });
     return { kind: 'again', afterMs: pause, work: 'poll' };
   }
 }
@@ -325,10 +325,10 @@ async function readLooks(
     return { ...(progress !== undefined && { progress }), ...(logTail !== undefined && { logTail }) };
   } catch (error) {
     // Figures and logs are for people: without them the job goes on.
-    desk.log.debug(
-      { actionExecutionId: watched.job.id, reason: messageOf(error) },
-      'Progress and log could not be read.',
-    );
+    desk.log.debug('Progress and log could not be read.', {
+      actionExecutionId: watched.job.id,
+      reason: messageOf(error),
+    });
     return {};
   }
 }
@@ -368,10 +368,10 @@ async function deliver(watched: Watched, result: ActionResult, desk: Desk): Prom
     await desk.report({ actionExecutionId: watched.job.id, attempt: watched.attempt, result });
   } catch (error) {
     watched.tries++;
-    desk.log.warn(
-      { actionExecutionId: watched.job.id, reason: messageOf(error) },
-      'The engine did not take the result: it is sent again.',
-    );
+    desk.log.warn('The engine did not take the result: it is sent again.', {
+      actionExecutionId: watched.job.id,
+      reason: messageOf(error),
+    });
     return { kind: 'again', afterMs: retryPause(watched.tries, desk.random(), 30_000), work: 'report' };
   }
   await desk.fault('reported', watched.job.id);
@@ -384,7 +384,7 @@ async function later(watched: Watched, outcome: Later, desk: Desk): Promise<Next
   watched.tryingSinceMs ??= now;
   watched.tries++;
   desk.releaseSlot(watched);
-  desk.log.info({ actionExecutionId: watched.job.id, reason: outcome.reason }, 'The job cannot be submitted yet.');
+  desk.log.info('The job cannot be submitted yet.', { actionExecutionId: watched.job.id, reason: outcome.reason });
   if (now - watched.tryingSinceMs >= desk.limits.retryForMs) return finish(watched, { result: outcome.giveUp }, desk);
   return { kind: 'again', afterMs: retryPause(watched.tries, desk.random(), 30_000), work: 'submit' };
 }

@@ -138,7 +138,7 @@ async function state(job: Job, context: JobContext, options: SparkOptions, host:
   await rotateOutput(plan.runDirectory);
   const update = await newFacts(job, plan);
   if (plan.waitForEnd) return { kind: 'live', state: 'running', ...(update !== undefined && { update }) };
-  context.log.info({ actionExecutionId: job.id }, 'The run is submitted and goes on by itself.');
+  context.log.info('The run is submitted and goes on by itself.', { actionExecutionId: job.id });
   return ended('running', runSucceeded(await factsOf(job, plan, 'running', options), null));
 }
 
