@@ -115,6 +115,34 @@ export function daysInMonth(year: number, month: number): number {
   return date.getUTCDate();
 }
 
+/** 1 for the first of January. */
+export function dayOfYear(value: DateTime): number {
+  const { year, month, day } = value.fields();
+  let days = day;
+  for (let i = 1; i < month; i += 1) days += daysInMonth(year, i);
+  return days;
+}
+
+/** The ISO 8601 week and the year it belongs to. */
+export function isoWeek(value: DateTime): { readonly year: number; readonly week: number } {
+  const { year } = value.fields();
+  const week = Math.floor((dayOfYear(value) - 1 - value.weekday() + 10) / 7);
+  if (week < 1) return { year: year - 1, week: weeksInYear(year - 1) };
+  return week > weeksInYear(year) ? { year: year + 1, week: 1 } : { year, week };
+}
+
+/** Monday is 0; also for years out of range. */
+export function weekdayOf(year: number, month: number, day: number): number {
+  const days = Number(microsecondsOf(year, month, day) / DAY);
+  return (((days + 3) % 7) + 7) % 7;
+}
+
+/** 53 when the year begins on a Thursday, or on a Wednesday and is a leap year. */
+function weeksInYear(year: number): number {
+  const first = weekdayOf(year, 1, 1);
+  return first === 3 || (first === 2 && daysInMonth(year, 2) === 29) ? 53 : 52;
+}
+
 /** Midnight of a day of the proleptic Gregorian calendar as microseconds since 1970-01-01. */
 function microsecondsOf(year: number, month: number, day: number): bigint {
   const date = new Date(0);

@@ -1,6 +1,6 @@
 import { DateTime } from './date-time.ts';
 import { dictEntries, isDict } from './dicts.ts';
-import { Float } from './numbers.ts';
+import { Float, type PyNumber } from './numbers.ts';
 import { SetLike, ValuesView } from './sets.ts';
 import { TimeSpan } from './time-span.ts';
 import { PyList, PyTuple, YaqlValue } from './values.ts';
@@ -26,9 +26,8 @@ export function pyRepr(value: unknown, options: TextOptions = {}): string {
     case 'string':
       return quote(value);
     case 'number':
-      return Number.isInteger(value) ? BigInt(value).toString() : formatFloat(value);
     case 'bigint':
-      return value.toString();
+      return formatNumber(value);
     case 'boolean':
       return value ? 'True' : 'False';
     case 'undefined':
@@ -38,6 +37,13 @@ export function pyRepr(value: unknown, options: TextOptions = {}): string {
     default:
       return '<object>';
   }
+}
+
+/** A number as Python prints it. */
+export function formatNumber(value: PyNumber): string {
+  if (value instanceof Float) return formatFloat(value.value);
+  if (typeof value === 'bigint') return value.toString();
+  return Number.isInteger(value) ? BigInt(value).toString() : formatFloat(value);
 }
 
 /** Shortest digits that read back, in Python's layout: `2.0`, `1e+16`, `1e-05`, `inf`. */

@@ -5,7 +5,8 @@ import { Float, isNumber } from './numbers.ts';
 
 /**
  * What a value is to an expression (spec/expressions.md §4.1).
- * `view` is the re-iterable result of `dict.values()`, `ordered` that of `orderBy`, `opaque` a host object with no meaning here.
+ * `view` is the re-iterable result of `dict.values()`, `ordered` that of `orderBy`, `pair` an evaluated `key => value` argument,
+ * `opaque` a host object with no meaning here.
  */
 export type Kind =
   | 'null'
@@ -23,6 +24,7 @@ export type Kind =
   | 'timespan'
   | 'regex'
   | 'context'
+  | 'pair'
   | 'opaque';
 
 /**
@@ -45,6 +47,19 @@ export abstract class YaqlValue {
   /** Equal values have the same key in a `Map`. @throws TypeError (YaqlError) when unhashable. */
   hashKey(): unknown {
     return this;
+  }
+}
+
+/** The argument `key => value`, evaluated; only functions that build dicts see it. */
+export class Pair extends YaqlValue {
+  readonly yaqlKind: Kind = 'pair';
+  readonly key: unknown;
+  readonly value: unknown;
+
+  constructor(key: unknown, value: unknown) {
+    super();
+    this.key = key;
+    this.value = value;
   }
 }
 

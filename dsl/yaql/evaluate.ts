@@ -1,0 +1,213 @@
+import type { Argument, Ast } from './ast.ts';
+import type { Code, Context } from './context.ts';
+import { PyDict, dictGet, isDict, isPlainKey } from './dicts.ts';
+import { YaqlError } from './errors.ts';
+import { FAST_BINARY, SLOW } from './fast-operators.ts';
+import { END, PyIterator, pullerOf } from './iterators.ts';
+import { CallSite, EMPTY, limited, type SiteArgument } from './overloads.ts';
+import { pyRepr } from './python-text.ts';
+import { ITERABLE, kindBit } from './types.ts';
+import { Pair, isTruthy } from './values.ts';
+
+/**
+ * Compiles a tree to closures. Everything but constants is a function call by name (spec/expressions.md §3); the commonest calls
+ * take a shortcut as long as their functions are the library's own.
+ */
+export function compile(node: Ast): Code {
+  switch (node.kind) {
+    case 'constant':
+    case 'keyword': {
+      const { value } = node;
+      return () => value;
+    }
+    case 'variable':
+      return compileVariable(node.name);
+    case 'group':
+      return compile(node.inner);
+    case 'list':
+      return compileList(node.args);
+    case 'map':
+      return compileMap(node.args);
+    case 'call':
+      return compileCall(new CallSite(node.name, 'function', node.args.map(siteArgument)));
+    case 'index':
+      return compileIndex(node.target, node.args);
+    case 'unary':
+      return compileUnary(node);
+    case 'binary':
+      return compileBinary(node);
+  }
+}
+
+function compileCall(site: CallSite): Code {
+  return (context) => site.invoke(context);
+}
+
+function compileVariable(name: string): Code {
+  return name === '$1' ? (context) => context.getFirst() : (context) => context.get(name);
+}
+
+function compileList(args: readonly Argument[]): Code {
+  const site = new CallSite('#list', 'function', args.map(siteArgument));
+  if (args.some((arg) => arg.kind === 'empty' || arg.kind === 'mapping')) return compileCall(site);
+  const items = args.map((arg) => compile(arg as Ast));
+  return (context) => {
+    if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
+    const list: unknown[] = [];
+    for (let i = 0; i < items.length; i += 1) list.push((items[i] as Code)(context));
+    return list;
+  };
+}
+
+function compileMap(args: readonly Argument[]): Code {
+  const site = new CallSite('#map', 'function', args.map(siteArgument));
+  const pairs = args.flatMap((arg) => (arg.kind === 'mapping' ? [arg] : []));
+  if (pairs.length < args.length) return compileCall(site);
+  const names = pairs.map(({ key }) => (key.kind === 'keyword' || key.kind === 'constant' ? key.value : null));
+  const values = pairs.map(({ value }) => compile(value));
+  const keys = names.every((name): name is string => typeof name === 'string' && isPlainKey(name))
+    ? null
+    : pairs.map(({ key }) => compile(key));
+  return (context) => {
+    if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
+    if (keys) {
+      const entries = keys.map((key, i) => [key(context), (values[i] as Code)(context)] as const);
+      return new PyDict(entries);
+    }
+    const object: Record<string, unknown> = {};
+    for (let i = 0; i < names.length; i += 1) object[names[i] as string] = (values[i] as Code)(context);
+    return object;
+  };
+}
+
+function compileIndex(target: Ast, args: readonly Argument[]): Code {
+  const site = new CallSite('#indexer', 'function', [siteArgument(target), ...args.map(siteArgument)]);
+  const [arg] = args;
+  if (args.length !== 1 || !arg || arg.kind === 'empty' || arg.kind === 'mapping') return compileCall(site);
+  const list = compile(target);
+  const index = compile(arg);
+  return (context) => {
+    if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
+    const collection = list(context);
+    const at = index(context);
+    if (
+      Array.isArray(collection) &&
+      typeof at === 'number' &&
+      at >= 0 &&
+      at < collection.length &&
+      Number.isInteger(at)
+    ) {
+      return collection[at] ?? null;
+    }
+    return site.invokeWith(context, [collection, at]);
+  };
+}
+
+function compileUnary(node: Ast & { readonly kind: 'unary' }): Code {
+  const site = new CallSite(`#unary_operator_${node.operator}`, 'function', [siteArgument(node.operand)]);
+  if (node.operator !== 'not') return compileCall(site);
+  const operand = compile(node.operand);
+  return (context) =>
+    context.run.plain && site.isStandard(context) ? !isTruthy(operand(context)) : site.invoke(context);
+}
+
+function compileBinary(node: Ast & { readonly kind: 'binary' }): Code {
+  const { operator } = node;
+  if (operator === '.' || operator === '?.') return compileMemberAccess(node);
+  const name = OPERATOR_NAMES[operator] ?? `#operator_${operator}`;
+  const site = new CallSite(name, 'function', [siteArgument(node.left), siteArgument(node.right)]);
+  const left = compile(node.left);
+  const right = compile(node.right);
+  if (operator === 'and' || operator === 'or') {
+    return (context) => {
+      if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
+      const first = left(context);
+      return isTruthy(first) === (operator === 'and') ? right(context) : first;
+    };
+  }
+  const fast = FAST_BINARY.get(operator);
+  if (!fast) return compileCall(site);
+  return (context) => {
+    if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
+    const a = left(context);
+    const b = right(context);
+    const result = fast(a, b);
+    return result === SLOW ? site.invokeWith(context, [a, b]) : result;
+  };
+}
+
+const OPERATOR_NAMES: Readonly<Record<string, string>> = { '=': '*equal', '!=': '*not_equal' };
+
+function compileMemberAccess(node: Ast & { readonly kind: 'binary' }): Code {
+  const receiver = compile(node.left);
+  const member = compileMember(node.right);
+  if (node.operator === '.') {
+    if (!member) return noMember;
+    return (context) => member(context, receiver(context));
+  }
+  return (context) => {
+    const value = receiver(context);
+    if (value === null || value === undefined) return null;
+    return member ? member(context, value) : noMember();
+  };
+}
+
+type Member = (context: Context, receiver: unknown) => unknown;
+
+/** What stands behind a dot: a bare word or a call, nothing else. */
+function compileMember(node: Ast): Member | null {
+  if (node.kind === 'keyword') return compileProperty(node.value);
+  if (node.kind !== 'call') return null;
+  const site = new CallSite(node.name, 'method', node.args.map(siteArgument));
+  return (context, receiver) => site.invoke(context, receiver);
+}
+
+function noMember(): never {
+  throw new YaqlError('NoMatchingFunctionException', 'No function "#operator_." matches supplied arguments');
+}
+
+function compileProperty(name: string): Member {
+  const site = new CallSite(`#property#${name}`, 'function', [{ code: () => null }]);
+  const read: Member = (context, receiver) => {
+    if (typeof receiver === 'object' && receiver !== null) {
+      if (isDict(receiver)) {
+        const value = dictGet(receiver, name);
+        if (value === undefined) throw new YaqlError('KeyError', pyRepr(name));
+        return value;
+      }
+      if (kindBit(receiver) & ITERABLE) return readFromEach(context, receiver, read);
+    }
+    return site.invokeWith(context, [receiver]);
+  };
+  return read;
+}
+
+/** The property of every item, lazily. */
+function readFromEach(context: Context, collection: unknown, read: Member): PyIterator {
+  const { run } = context;
+  const pull = pullerOf(limited(collection, run) as Iterable<unknown>);
+  return new PyIterator(run, () => {
+    const item = pull();
+    return item === END ? END : read(context, item);
+  });
+}
+
+function siteArgument(arg: Argument): SiteArgument {
+  switch (arg.kind) {
+    case 'empty':
+      return { code: () => EMPTY, empty: true };
+    case 'mapping': {
+      const key = compile(arg.key);
+      const value = siteArgument(arg.value);
+      return {
+        code: (context) => new Pair(key(context), value.code(context)),
+        mapping: { word: arg.key.kind === 'keyword' ? arg.key.value : null, key, value },
+      };
+    }
+    case 'constant':
+    case 'keyword':
+      return { code: compile(arg), constant: { value: arg.value } };
+    default:
+      return { code: compile(arg) };
+  }
+}

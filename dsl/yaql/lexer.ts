@@ -1,0 +1,150 @@
+import { asciiDigits, parseInteger } from './arithmetic.ts';
+import { YaqlSyntaxError } from './errors.ts';
+import { toFloat, type PyNumber } from './numbers.ts';
+import { formatNumber } from './python-text.ts';
+import { characterByName } from './unicode-names.ts';
+
+/** `symbol` covers operators, also those that are words, and all brackets; its text is the symbol. */
+export type Token =
+  | { readonly type: 'variable'; readonly text: string; readonly position: number }
+  | { readonly type: 'number'; readonly value: PyNumber; readonly text: string; readonly position: number }
+  | { readonly type: 'function'; readonly text: string; readonly position: number }
+  | { readonly type: 'word'; readonly text: string; readonly position: number }
+  | { readonly type: 'constant'; readonly value: boolean | null; readonly text: string; readonly position: number }
+  | { readonly type: 'string'; readonly text: string; readonly position: number }
+  | { readonly type: 'symbol'; readonly text: string; readonly position: number }
+  | { readonly type: 'end'; readonly text: ''; readonly position: null };
+
+/**
+ * Splits an expression into tokens on demand, so that the first error in the text is the one reported
+ * (spec/expressions.md §1). Positions count code points from 0.
+ */
+export class Lexer {
+  readonly #text: string;
+  readonly #wide: boolean;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#wide = /[\ud800-\udfff]/.test(text);
+  }
+
+  /** @throws YaqlSyntaxError at a character that begins no token or in a string with a bad escape. */
+  next(): Token {
+    this.#match(BLANKS);
+    const start = this.#at;
+    if (start >= this.#text.length) return { type: 'end', text: '', position: null };
+    const position = this.#position(start);
+    const variable = this.#match(VARIABLE);
+    if (variable !== null) return { type: 'variable', text: variable, position };
+    const number = this.#match(NUMBER);
+    if (number !== null) return numberToken(number, position);
+    const name = this.#match(FUNCTION);
+    if (name !== null) return { type: 'function', text: name.slice(0, -1), position };
+    const word = this.#match(WORD);
+    if (word !== null) return wordToken(word, position);
+    const string = this.#string(start, position);
+    if (string) return string;
+    const symbol = this.#match(SYMBOL);
+    if (symbol !== null) return { type: 'symbol', text: symbol, position };
+    const char = String.fromCodePoint(this.#text.codePointAt(start) ?? 0);
+    throw new YaqlSyntaxError(
+      'YaqlLexicalException',
+      `Lexical error: illegal character '${char}' at position ${position}`,
+      position,
+    );
+  }
+
+  #match(pattern: RegExp): string | null {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text);
+    if (!found) return null;
+    this.#at = pattern.lastIndex;
+    return found[0];
+  }
+
+  #string(start: number, position: number): Token | null {
+    const quote = this.#text[start] ?? '';
+    if (quote !== "'" && quote !== '"' && quote !== '`') return null;
+    for (let at = start + 1; at < this.#text.length; at += 1) {
+      const char = this.#text[at];
+      if (char === '\\') {
+        at += 1;
+        if (this.#text[at] === '\n') return null;
+      } else if (char === quote) {
+        this.#at = at + 1;
+        const raw = this.#text.slice(start + 1, at);
+        const text = quote === '`' ? raw.replaceAll('\\`', '`') : decodeEscapes(raw, position);
+        return { type: 'string', text, position };
+      }
+    }
+    return null;
+  }
+
+  #position(unit: number): number {
+    return this.#wide ? Array.from(this.#text.slice(0, unit)).length : unit;
+  }
+}
+
+// Python's \w is every alphanumeric code point of any script and the underscore; \d every decimal digit.
+const W = '[\\p{L}\\p{N}_]';
+const BLANKS = /[ \t\r\n]*/y;
+const VARIABLE = new RegExp(`\\$${W}*`, 'uy');
+const NUMBER = new RegExp(`(?<!${W})\\p{Nd}+(?:\\.\\p{Nd}+)?(?!${W})|(?<!${W})\\p{Nd}+(?!${W})`, 'uy');
+const FUNCTION = new RegExp(`(?<!${W})(?!\\p{Nd})${W}+\\(`, 'uy');
+const WORD = new RegExp(`(?!__)(?<!${W})(?!\\p{Nd})${W}+`, 'uy');
+const SYMBOL = /\?\.|=~|!~|->|=>|>=|<=|!=|[.+\-*/><=[{()\],}]/y;
+
+const WORD_OPERATORS: ReadonlySet<string> = new Set(['mod', 'in', 'not', 'and', 'or']);
+const CONSTANTS: ReadonlyMap<string, boolean | null> = new Map([
+  ['true', true],
+  ['false', false],
+  ['null', null],
+]);
+
+function numberToken(digits: string, position: number): Token {
+  const plain = asciiDigits(digits);
+  const value = plain.includes('.') ? toFloat(Number(plain)) : parseInteger(plain);
+  return { type: 'number', value, text: formatNumber(value), position };
+}
+
+function wordToken(word: string, position: number): Token {
+  if (WORD_OPERATORS.has(word)) return { type: 'symbol', text: word, position };
+  const constant = CONSTANTS.get(word);
+  if (constant === undefined) return { type: 'word', text: word, position };
+  return { type: 'constant', value: constant, text: CONSTANT_TEXTS[word] ?? word, position };
+}
+
+/** Errors show a constant as Python prints it. */
+const CONSTANT_TEXTS: Readonly<Record<string, string>> = { true: 'True', false: 'False', null: 'None' };
+
+const ESCAPE = /\\(?:U(.{8})|u(.{4})|x(.{2})|([0-7]{1,3})|N\{([^}]+)\}|([\\'"abfnrtv]))/gu;
+const SIMPLE: Readonly<Record<string, string>> = {
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+};
+
+function decodeEscapes(raw: string, position: number): string {
+  if (!raw.includes('\\')) return raw;
+  return raw.replace(ESCAPE, (whole, long, short, byte, octal, name, simple) => {
+    if (simple !== undefined) return SIMPLE[simple] ?? '';
+    if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
+    const decoded = name === undefined ? fromHex(long ?? short ?? byte) : characterByName(name);
+    if (decoded !== null) return decoded;
+    throw new YaqlSyntaxError('UnicodeDecodeError', `'unicodeescape' codec can't decode ${whole}`, position);
+  });
+}
+
+function fromHex(hex: string): string | null {
+  if (!/^[0-9A-Fa-f]+$/.test(hex)) return null;
+  const code = Number.parseInt(hex, 16);
+  return code > 0x10ffff ? null : String.fromCodePoint(code);
+}

@@ -1,0 +1,104 @@
+import { YaqlError } from './errors.ts';
+
+/** Engine options. The first five carry the names and defaults of the reference (spec/expressions.md §11.8). */
+export interface Options {
+  /** Longest collection that passes an Iterable parameter or the output; -1 is no limit. */
+  readonly limitIterators?: number;
+  /** Bytes, compared with estimates of CPython sizes; -1 is no limit. */
+  readonly memoryQuota?: number;
+  readonly convertSetsToLists?: boolean;
+  readonly convertTuplesToLists?: boolean;
+  readonly convertOutputData?: boolean;
+  /** Dicts count as collections of their keys. */
+  readonly iterableDicts?: boolean;
+  /** Items pulled and lambdas called in one evaluation, by default 10 million. */
+  readonly maxSteps?: number;
+  /** Milliseconds for one evaluation, checked at steps; by default none. It makes results depend on the machine. */
+  readonly timeLimit?: number;
+  /** Nested calls of lambdas and defined functions, by default 400. */
+  readonly maxDepth?: number;
+  /** Longest string or list that one operation may build, by default 20 million. */
+  readonly maxSize?: number;
+}
+
+/** What one evaluation may use, and how much of it is used up. */
+export class Run {
+  readonly options: Options;
+  readonly limitIterators: number;
+  readonly memoryQuota: number;
+  readonly iterableDicts: boolean;
+  /** No option is set that shortcuts past the general call would have to heed. */
+  readonly plain: boolean;
+  readonly maxSize: number;
+  readonly #maxSteps: number;
+  readonly #maxDepth: number;
+  readonly #deadline: number;
+  #steps = 0;
+  #depth = 0;
+
+  constructor(options: Options = {}) {
+    this.options = options;
+    this.limitIterators = options.limitIterators ?? -1;
+    this.memoryQuota = options.memoryQuota ?? -1;
+    this.iterableDicts = options.iterableDicts ?? false;
+    this.plain = this.limitIterators < 0 && this.memoryQuota <= 0 && !this.iterableDicts;
+    this.maxSize = options.maxSize ?? 20_000_000;
+    this.#maxSteps = options.maxSteps ?? 10_000_000;
+    this.#maxDepth = options.maxDepth ?? 400;
+    this.#deadline = options.timeLimit === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.timeLimit;
+  }
+
+  /** Counts one step. @throws YaqlError of class LimitExceededException. */
+  step(): void {
+    this.#steps += 1;
+    if (this.#steps > this.#maxSteps) throw limitExceeded(`takes more than ${this.#maxSteps} steps`);
+    if ((this.#steps & 0x3ff) === 0 && this.#deadline !== Number.POSITIVE_INFINITY) this.#checkTime();
+  }
+
+  /** Counts many steps at once. */
+  steps(count: number): void {
+    this.#steps += count;
+    this.step();
+  }
+
+  enter(): void {
+    this.#depth += 1;
+    if (this.#depth > this.#maxDepth) {
+      this.#depth = 0;
+      throw new YaqlError('RecursionError', 'maximum recursion depth exceeded');
+    }
+  }
+
+  leave(): void {
+    this.#depth -= 1;
+  }
+
+  /** Before a string or list of this length is built. */
+  checkSize(length: number): void {
+    if (length > this.maxSize) throw limitExceeded(`builds a value of more than ${this.maxSize} elements`);
+  }
+
+  checkCollection(length: number): void {
+    if (this.limitIterators >= 0 && length > this.limitIterators) throw collectionTooLarge(this.limitIterators);
+  }
+
+  /** @param bytes an estimate of CPython's `sys.getsizeof`; see memory.ts. */
+  checkMemory(bytes: number): void {
+    if (this.memoryQuota > 0 && bytes > this.memoryQuota) {
+      throw new YaqlError('MemoryQuotaExceededException', 'Expression consumed too much memory');
+    }
+  }
+
+  #checkTime(): void {
+    if (performance.now() > this.#deadline) throw limitExceeded(`takes more than ${this.options.timeLimit} ms`);
+  }
+}
+
+export function collectionTooLarge(limit: number): YaqlError {
+  return new YaqlError('CollectionTooLargeException', `Collection length exceeds ${limit} elements`);
+}
+
+/** Our own guards: the reference has none of them and would run on. */
+export function limitExceeded(what: string): YaqlError {
+  return new YaqlError('LimitExceededException', `The expression ${what}`);
+}
