@@ -62,7 +62,7 @@ export const EXECUTIONS: Collection = {
     json('input'),
     json('output'),
     uuid('task_execution_id', { nullable: true }),
-    uuid('root_execution_id', { nullable: true }),
+    uuid('root_execution_id', { nullable: true, clientChosen: true }),
     text('state'),
     text('state_info', { nullable: true }),
     uuid('project_id'),
@@ -82,7 +82,7 @@ export const TASKS: Collection = {
     text('workflow_name'),
     uuid('workflow_id', { nullable: true }),
     text('workflow_namespace'),
-    uuid('workflow_execution_id', { column: 'execution_id' }),
+    uuid('workflow_execution_id', { column: 'execution_id', clientChosen: true }),
     tags('tags'),
     text('state'),
     text('state_info', { nullable: true }),
@@ -128,6 +128,7 @@ export function columnOf(collection: Collection, name: string): Column | undefin
 interface Options {
   readonly nullable?: boolean;
   readonly column?: string;
+  readonly clientChosen?: boolean;
 }
 
 function definitionColumns(): Column[] {
@@ -168,5 +169,6 @@ function tags(name: string, options: Options = {}): Column {
 }
 
 function column(type: Column['type'], name: string, options: Options): Column {
-  return { name, type, column: options.column ?? name, nullable: options.nullable ?? false };
+  const { column = name, nullable = false, clientChosen = false } = options;
+  return { name, type, column, nullable, clientChosen };
 }

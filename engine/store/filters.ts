@@ -14,6 +14,8 @@ export interface Column {
   readonly column: string;
   readonly type: 'text' | 'uuid' | 'time' | 'flag' | 'json' | 'tags';
   readonly nullable: boolean;
+  /** Holds ids of executions, which clients may choose: with an operator in front, any text is taken for one. */
+  readonly clientChosen?: boolean;
 }
 
 /** A condition on one column. Times are whole seconds since 1970: what clients see has no fraction. */
@@ -36,8 +38,9 @@ export function parseFilter(column: Column, text: string): Filter {
   const { operator, value } = splitOperator(text);
   switch (column.type) {
     case 'text':
-      return { column, operator, kind: 'text', values: isList(operator) ? value.split(',') : [value] };
+      return textFilter(column, operator, value);
     case 'uuid':
+      if (column.clientChosen === true && value !== text) return textFilter(column, operator, value);
       return {
         column,
         operator,
@@ -128,6 +131,10 @@ export function matches(filter: Filter, value: unknown): boolean {
       if (filter.operator === 'has') return asciiLower(String(value)).includes(asciiLower(filter.values[0] ?? ''));
       return compares(filter.operator, String(value), filter.values);
   }
+}
+
+function textFilter(column: Column, operator: Operator, value: string): Filter {
+  return { column, operator, kind: 'text', values: isList(operator) ? value.split(',') : [value] };
 }
 
 function splitOperator(text: string): { operator: Operator; value: string } {

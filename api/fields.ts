@@ -1,0 +1,61 @@
+import { parseJson, stringifyJson } from '../dsl/json.ts';
+import type { Json } from '../dsl/json.ts';
+
+/** How single columns look on the wire: spec/rest-api.md §2.3. */
+
+export type WireRow = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+export interface Field {
+  readonly name: string;
+  /** Columns that it needs; empty for fields that a handler works out. */
+  readonly columns: readonly string[];
+  readonly show: (row: WireRow) => Json;
+  /** `asked`: in lists only where `fields` or `include_output` ask for it. `single`: never in lists. */
+  readonly inLists: 'always' | 'asked' | 'single';
+}
+
+interface Options {
+  readonly column?: string;
+  readonly inLists?: Field['inLists'];
+}
+
+export function plain(name: string, options: Options = {}): Field {
+  return field(name, options, (value) => value ?? null);
+}
+
+/** `YYYY-MM-DD HH:MM:SS` in UTC: clients parse exactly this. */
+export function time(name: string, options: Options = {}): Field {
+  return field(name, options, (value) => formatTime(typeof value === 'number' ? value : null));
+}
+
+/** JSON inside a string. */
+export function jsonText(name: string, options: Options = {}): Field {
+  return field(name, options, (value) => value ?? null);
+}
+
+export function list(name: string, options: Options = {}): Field {
+  return field(name, options, (value) => (typeof value === 'string' ? parseJson(value) : null));
+}
+
+export function flag(name: string, options: Options = {}): Field {
+  return field(name, options, (value) => (value === null || value === undefined ? null : Boolean(value)));
+}
+
+/** A field without a column of its own. The handlers of single items fill it in; lists leave it out. */
+export function computed(name: string): Field {
+  return { name, columns: [], show: () => null, inLists: 'single' };
+}
+
+export function formatTime(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ');
+}
+
+/** JSON inside a string, for values that are in memory. */
+export function jsonString(value: Json): string {
+  return stringifyJson(value);
+}
+
+function field(name: string, options: Options, show: (value: WireRow[string]) => Json): Field {
+  const column = options.column ?? name;
+  return { name, columns: [column], show: (row) => show(row[column]), inLists: options.inLists ?? 'always' };
+}

@@ -1,0 +1,79 @@
+import type { Router, RouterContext } from '@koa/router';
+import { stringifyJson } from '../dsl/json.ts';
+import type { Json } from '../dsl/json.ts';
+import type { Caller } from '../engine/facade.ts';
+import { badRequest } from './api-error.ts';
+import { readText } from './body.ts';
+
+/** What a handler gets of HTTP. */
+export interface ApiRequest {
+  readonly caller: Caller;
+  /** Parts of the path, percent-decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Of a repeated parameter the last value; parameters without a name are ignored. */
+  readonly query: ReadonlyMap<string, string>;
+  /** `http://host:port`, as the client calls this server. */
+  readonly base: string;
+  readonly contentType: string;
+  /** The body as text. */
+  text(): Promise<string>;
+}
+
+export interface Reply {
+  readonly status: 200 | 201 | 204;
+  readonly body?: Json;
+}
+
+export type Handler = (request: ApiRequest) => Promise<Reply>;
+
+export interface ApiState {
+  caller: Caller;
+}
+
+export type ApiRouter = Router<ApiState>;
+
+/** Lets a handler serve a route. */
+export function serve(handler: Handler): (ctx: RouterContext<ApiState>) => Promise<void> {
+  return async (ctx) => {
+    const { status, body } = await handler(requestOf(ctx));
+    ctx.status = status;
+    if (body === undefined) return;
+    ctx.type = 'application/json';
+    ctx.body = stringifyJson(body);
+  };
+}
+
+/** A collection's path where an item's is needed, such as `DELETE /v2/workflows`. */
+export function missingArgument(name: string): Handler {
+  return async () => {
+    throw badRequest(`Missing argument: "${name}"`);
+  };
+}
+
+/** @throws EngineError INVALID_INPUT naming a parameter that is not among `known`. */
+export function checkQuery(request: ApiRequest, known: readonly string[]): void {
+  for (const name of request.query.keys()) {
+    if (!known.includes(name)) throw badRequest(`Unknown argument: "${name}"`);
+  }
+}
+
+export function param(request: ApiRequest, name: string): string {
+  return request.params[name] ?? '';
+}
+
+function requestOf(ctx: RouterContext<ApiState>): ApiRequest {
+  return {
+    caller: ctx.state.caller,
+    params: ctx.params,
+    query: queryOf(ctx.querystring),
+    base: ctx.origin,
+    contentType: ctx.get('content-type'),
+    text: () => readText(ctx.req, ctx.get('content-type')),
+  };
+}
+
+function queryOf(text: string): ReadonlyMap<string, string> {
+  const query = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(text)) if (name !== '') query.set(name, value);
+  return query;
+}

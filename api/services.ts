@@ -1,0 +1,18 @@
+import type { ActionCatalogue } from '../engine/contract.ts';
+import type { Engine } from '../engine/facade.ts';
+import type { Definitions } from '../engine/shell/definitions.ts';
+import type { Store } from '../engine/store/connection.ts';
+import type { DefinitionFinder } from '../engine/store/definition-finder.ts';
+
+/** What the handlers call: reads go to the store, everything that decides goes to the engine. */
+export interface Services {
+  readonly store: Store;
+  readonly definitions: Definitions;
+  readonly finder: DefinitionFinder;
+  readonly engine: Engine;
+  readonly catalogue: ActionCatalogue;
+  /** A JSON file that `GET /info` answers with, or null to switch that off. */
+  readonly infoFile: string | null;
+  /** The groups that this process belongs to, for `GET /v2/services`. */
+  processes(): readonly { readonly name: string; readonly type: string }[];
+}

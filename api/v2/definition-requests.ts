@@ -1,0 +1,35 @@
+import { formatProblem } from '../../dsl/errors.ts';
+import type { DocumentKind } from '../../dsl/index.ts';
+import type { Place } from '../../engine/shell/definitions.ts';
+import { checkScope } from '../../engine/shell/definition-rules.ts';
+import { readDefinition } from '../body.ts';
+import type { ApiRequest, Handler, Reply } from '../request.ts';
+import type { Services } from '../services.ts';
+
+/** What workbooks, workflows and actions have in common: a definition as the body, its place in the query. */
+
+export interface Upload {
+  readonly text: string;
+  readonly place: Place;
+}
+
+export async function readUpload(request: ApiRequest): Promise<Upload> {
+  const { text, scope: scopeInBody } = await readDefinition(request);
+  const scope = request.query.get('scope') || scopeInBody || 'private';
+  checkScope(request.caller, scope);
+  return { text, place: { namespace: namespaceOf(request), scope } };
+}
+
+export function namespaceOf(request: ApiRequest): string {
+  return request.query.get('namespace') ?? '';
+}
+
+/** Always 200: what is wrong is part of the answer. */
+export function validateDefinition(services: Services, kind: DocumentKind): Handler {
+  return async (request): Promise<Reply> => {
+    const { text } = await readDefinition(request);
+    const errors = services.definitions.validate(kind, text).filter((problem) => problem.severity === 'error');
+    if (errors.length === 0) return { status: 200, body: { valid: true } };
+    return { status: 200, body: { valid: false, error: errors.map(formatProblem).join('\n') } };
+  };
+}

@@ -1,0 +1,119 @@
+import test from 'ava';
+import { listen } from '../../api/server.ts';
+import { startApi } from '../helpers/api.ts';
+
+test('the root and the version say where the API is', async (t) => {
+  const { send, url } = await startApi(t);
+  t.deepEqual((await send('GET', '/')).body, {
+    versions: [{ id: 'v2.0', status: 'CURRENT', links: [{ href: `${url}/v2`, target: 'v2', rel: 'self' }] }],
+  });
+  for (const path of ['/v2', '/v2/', '//v2//']) t.deepEqual((await send('GET', path)).body, { uri: `${url}/v2` }, path);
+  t.is((await send('GET', '/info')).body.faultstring, 'Info endpoint disabled.');
+  t.is((await send('GET', '/healthz')).status, 200);
+  t.is((await send('GET', '/readyz')).status, 200);
+  t.deepEqual((await send('GET', '/v2/services')).body, { services: [{ name: 'test', type: 'api_group' }] });
+});
+
+test('what is not there is 404, a wrong method is 405 with Allow, both as JSON', async (t) => {
+  const { send } = await startApi(t);
+  for (const path of [
+    '/nothing',
+    '/v2/nothing',
+    '/v2/workflows/a/b',
+    '/v2/environments/x/y/z',
+    '/v2/executions/x/foo',
+  ]) {
+    const { status, body } = await send('GET', path);
+    t.is(status, 404, path);
+    t.deepEqual(Object.keys(body).sort(), ['debuginfo', 'faultcode', 'faultstring']);
+  }
+  for (const [method, path] of [
+    ['PATCH', '/v2/workflows'],
+    ['POST', '/v2/tasks'],
+    ['DELETE', '/v2/tasks/x'],
+    ['PATCH', '/v2/actions/std.echo'],
+    ['POST', '/v2/executions/x'],
+    ['PUT', '/'],
+  ] as const) {
+    const { status, body, headers } = await send(method, path, method === 'DELETE' ? undefined : 'x');
+    t.is(status, 405, path);
+    t.truthy(body.faultstring);
+    t.regex(headers.get('allow') ?? '', /GET/);
+  }
+  const head = await send('HEAD', '/v2/workflows');
+  t.is(head.status, 405);
+  t.is((await send('OPTIONS', '/v2/workflows')).status, 200);
+});
+
+test('slashes at the end and in a row do not matter, a path that cannot be decoded is 400', async (t) => {
+  const { send } = await startApi(t);
+  t.is((await send('GET', '/v2//workflows/')).status, 200);
+  t.is((await send('GET', '/v2/workflows/%ZZ')).status, 400);
+  t.is(
+    (await send('GET', '/v2/workflows/a%2Fb')).body.faultstring,
+    'Workflow not found [workflow_identifier=a/b, namespace=]',
+  );
+});
+
+test('the path of a collection where an item is needed is 400', async (t) => {
+  const { send } = await startApi(t);
+  for (const [method, path] of [
+    ['DELETE', '/v2/workflows'],
+    ['DELETE', '/v2/executions'],
+    ['PUT', '/v2/executions'],
+    ['PUT', '/v2/tasks'],
+    ['PUT', '/v2/action_executions'],
+  ] as const) {
+    const { status, body } = await send(method, path, method === 'PUT' ? { state: 'RUNNING' } : undefined);
+    t.is(status, 400, `${method} ${path}`);
+    t.regex(body.faultstring, /Missing argument/);
+  }
+});
+
+test('bodies that are no JSON object are refused before anything else', async (t) => {
+  const { send } = await startApi(t);
+  const json = { 'Content-Type': 'application/json' };
+  for (const path of ['/v2/executions', '/v2/environments', '/v2/action_executions']) {
+    t.regex((await send('POST', path, 'not json', json)).body.faultstring, /not in valid JSON format/);
+    t.is((await send('POST', path, '[]', json)).status, 400);
+    t.regex((await send('POST', path, '', json)).body.faultstring, /Missing argument/);
+    t.is((await send('POST', path, '{}', { 'Content-Type': 'text/plain' })).status, 415);
+    t.regex(
+      (await send('POST', path, { name: 'x', bogus: 1 })).body.faultstring,
+      /Unknown attribute for argument \w+: bogus/,
+    );
+    t.regex((await send('POST', path, { project_id: 'x' })).body.faultstring, /Cannot set read only field/);
+  }
+});
+
+test('without authentication a caller is an administrator only if the server says so, or the role does', async (t) => {
+  const text = "version: '2.0'\nwf:\n  tasks:\n    t:\n      action: std.noop\n";
+  const open = await startApi(t);
+  t.is((await open.send('POST', '/v2/workflows?scope=public', text)).status, 201);
+  const strict = await startApi(t, { anonymousIsAdmin: false });
+  t.is((await strict.send('POST', '/v2/workflows?scope=public', text)).status, 403);
+  t.is((await strict.send('GET', '/v2/executions?all_projects=true')).status, 403);
+  t.is((await strict.send('GET', '/v2/workflows?all_projects=true')).status, 403);
+  t.is((await strict.send('GET', '/v2/executions?all_projects=false')).status, 200);
+  t.is((await strict.send('POST', '/v2/workflows?scope=public', text, { 'X-Roles': 'member, admin' })).status, 201);
+});
+
+test('an unforeseen error is 500 and tells nothing of its inside', async (t) => {
+  const { send } = await startApi(t);
+  const { status, body } = await send('POST', '/v2/executions', { workflow_name: 'x' });
+  t.is(status, 500);
+  t.is(body.faultcode, 'Server');
+  t.false(body.faultstring.includes('this test has no engine'));
+});
+
+test('the server listens beyond this machine only when told that this is meant', async (t) => {
+  const refuse = () => listen(() => {}, { host: '0.0.0.0', port: 0, insecure: false });
+  await t.throwsAsync(refuse, { code: 'NOT_ALLOWED', message: /--insecure/ });
+  const server = await listen(() => {}, { host: '0.0.0.0', port: 0, insecure: true });
+  const port = Number(new URL(server.url).port);
+  await t.throwsAsync(
+    listen(() => {}, { host: '0.0.0.0', port, insecure: true }),
+    { code: 'UNAVAILABLE', message: /in use/ },
+  );
+  await server.close();
+});

@@ -1,0 +1,106 @@
+import { createApp } from '../../api/app.ts';
+import { listen } from '../../api/server.ts';
+import type { ActionCatalogue, ActionDefinition } from '../../engine/contract.ts';
+import type { Engine } from '../../engine/facade.ts';
+import { silentLogger } from '../../engine/log.ts';
+import type { Store } from '../../engine/store/connection.ts';
+import { createDefinitionFinder } from '../../engine/store/definition-finder.ts';
+import { createDefinitions } from '../../engine/shell/definitions.ts';
+import { memoryStore } from './store.ts';
+
+export interface Exchange {
+  readonly status: number;
+  readonly headers: Headers;
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests read what a client reads
+  readonly body: any;
+}
+
+export interface ApiUnderTest {
+  readonly url: string;
+  readonly store: Store;
+  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Exchange>;
+}
+
+/** A server on a real socket over a database in memory. Objects are sent as JSON, texts as they are. */
+export async function startApi(
+  t: { teardown(run: () => Promise<void>): void },
+  options: { engine?: Partial<Engine>; anonymousIsAdmin?: boolean } = {},
+): Promise<ApiUnderTest> {
+  const store = await memoryStore(t);
+  const app = createApp(
+    {
+      store,
+      definitions: createDefinitions({ store, catalogue }),
+      finder: createDefinitionFinder(store.reader),
+      engine: { ...absentEngine, ...options.engine },
+      catalogue,
+      infoFile: null,
+      processes: () => [{ name: 'test', type: 'api_group' }],
+    },
+    { log: silentLogger, anonymousIsAdmin: options.anonymousIsAdmin ?? true },
+  );
+  const server = await listen(app.callback(), { host: '127.0.0.1', port: 0, insecure: false });
+  t.teardown(() => server.close());
+  return {
+    url: server.url,
+    store,
+    send: async (method, path, body, headers = {}) => {
+      const isText = typeof body === 'string' || body instanceof Uint8Array;
+      const response = await fetch(`${server.url}${path}`, {
+        method,
+        headers: {
+          Connection: 'close',
+          ...(body === undefined || isText ? {} : { 'Content-Type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: isText ? (body as string) : JSON.stringify(body) }),
+        redirect: 'manual',
+      });
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
+    },
+  };
+}
+
+function absent(): never {
+  throw new Error('this test has no engine');
+}
+
+const absentEngine: Engine = {
+  startExecution: absent,
+  updateExecution: absent,
+  deleteExecution: absent,
+  rerunTask: absent,
+  skipTask: absent,
+  updateAction: absent,
+  runAction: absent,
+  deleteAction: absent,
+};
+
+function definition(
+  name: string,
+  properties: ActionDefinition['parameters']['properties'],
+  required: string[],
+): ActionDefinition {
+  return {
+    name,
+    description: `What ${name} does.`,
+    kind: 'pure',
+    repeatSafe: true,
+    parameters: { type: 'object', properties, required, additionalProperties: false },
+    result: { description: 'Nothing.' },
+    examples: [],
+  };
+}
+
+const ACTIONS = [
+  definition('std.echo', { output: {}, delay: { type: 'number', default: 0 } }, ['output']),
+  definition('std.noop', {}, []),
+];
+
+export const catalogue: ActionCatalogue = {
+  find: (name) => ACTIONS.find((action) => action.name === name),
+  list: () => ACTIONS,
+  runPure: () => ({ kind: 'success', output: null }),
+  needsWorker: () => false,
+};
