@@ -1,6 +1,6 @@
 import { graphOf, reachable, stronglyConnected, type WorkflowGraph } from './graph.ts';
 import { isJsonObject, type JsonObject } from './json.ts';
-import { didYouMean, type Path, type Problems } from './problems.ts';
+import type { Path, Problems } from './problems.ts';
 import { isEngineCommand, transitionsOf } from './spec/on-clause.ts';
 import { own } from './spec/policies.ts';
 import { CLAUSE_KEYS, textsOf } from './spec/task.ts';
@@ -8,12 +8,18 @@ import { ENGINE_COMMANDS, type TaskSpec, type WorkflowSpec } from './spec/types.
 
 /**
  * The rules that need the whole workflow (spec/dsl.md D-4.5), and warnings about what can never happen. `written` is the
- * author's mapping at `path`; the shape of every task has been checked before.
+ * author's mapping at `path`; its shape has been checked before, which said everything after the first `since` findings.
  */
-export function checkWorkflowGraph(spec: WorkflowSpec, written: JsonObject, path: Path, problems: Problems): void {
+export function checkWorkflowGraph(
+  spec: WorkflowSpec,
+  written: JsonObject,
+  path: Path,
+  problems: Problems,
+  since: number,
+): void {
   for (const task of spec.tasks.values()) warnOfCommandName(task, path, problems);
   if (spec.type === 'reverse') checkRequires(spec, written, path, problems);
-  else checkTransitions(spec, written, path, problems);
+  else checkTransitions(spec, written, path, problems, since);
 }
 
 function warnOfCommandName(task: TaskSpec, path: Path, problems: Problems): void {
@@ -25,9 +31,15 @@ function warnOfCommandName(task: TaskSpec, path: Path, problems: Problems): void
   );
 }
 
-function checkTransitions(spec: WorkflowSpec, written: JsonObject, path: Path, problems: Problems): void {
+function checkTransitions(
+  spec: WorkflowSpec,
+  written: JsonObject,
+  path: Path,
+  problems: Problems,
+  since: number,
+): void {
   const graph = graphOf(spec);
-  const areClausesSound = !problems.hasErrorBelow(path, isAboutClauses);
+  const areClausesSound = !problems.hasErrorSince(since, (place) => isAboutClauses(place.slice(path.length)));
   if (spec.tasks.size > 0 && graph.startTasks.length === 0 && areClausesSound) {
     problems.error(
       { path: [...path, 'tasks'], at: 'key' },
@@ -74,7 +86,7 @@ function checkClauses(spec: WorkflowSpec, holder: JsonObject, path: Path, proble
       problems.error(
         { path: [...path, key, ...inner], at },
         `Task '${transition.to}' not found.`,
-        didYouMean(transition.to, [...spec.tasks.keys(), ...ENGINE_COMMANDS]),
+        problems.spelling.didYouMean(transition.to, [...spec.tasks.keys(), ...ENGINE_COMMANDS]),
       );
     }
   }
@@ -241,7 +253,7 @@ function checkNames(spec: WorkflowSpec, holder: JsonObject, path: Path, problems
   for (const [i, name] of textsOf(requires).entries()) {
     if (spec.tasks.has(name)) continue;
     const place = { path: [...path, 'requires', ...(typeof requires === 'string' ? [] : [i])] };
-    problems.error(place, `Task '${name}' not found.`, didYouMean(name, spec.tasks.keys()));
+    problems.error(place, `Task '${name}' not found.`, problems.spelling.didYouMean(name, spec.tasks.keys()));
   }
 }
 

@@ -34,9 +34,18 @@ export class DslError extends TramontaneError {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
-    super('DSL_INVALID', problems.map(formatProblem).join('\n'), { details: { problems } });
+    super('DSL_INVALID', summary(problems), { details: { problems } });
     this.problems = problems;
   }
+}
+
+const MAX_LINES = 100;
+
+/** One line for each problem, as far as a person would read. */
+function summary(problems: readonly Problem[]): string {
+  const lines = problems.slice(0, MAX_LINES).map(formatProblem);
+  if (problems.length > MAX_LINES) lines.push(`and ${problems.length - MAX_LINES} more problems`);
+  return lines.join('\n');
 }
 
 /** `line:column: what is wrong; what would be right` */

@@ -111,7 +111,7 @@ function readDocument(
 }
 
 function checkDocument(kind: DocumentKind, text: string, options: DocumentOptions): CheckedDocument {
-  const found = new Problems();
+  const found = new Problems(options);
   const document = readYaml(text, found);
   // Empty text stands for an empty mapping (spec/dsl.md D-1.2).
   const value = document.value === null ? {} : document.value;

@@ -1,4 +1,5 @@
 import type { Problem } from './errors.ts';
+import { Spelling } from './spelling.ts';
 
 /** The way from the root of a document to a node: keys of mappings and indices of lists. */
 export type Path = readonly (string | number)[];
@@ -20,8 +21,19 @@ export interface Position {
 
 /** Collects what is wrong while checks run; positions are worked out at the end, and only if there is something to place. */
 export class Problems {
+  /** Finds names near to misspelt ones, as long as its budget lasts. */
+  readonly spelling = new Spelling();
+  /** The languages that expressions may be in (spec/dsl.md D-13.6); undefined: all. */
+  readonly languages: readonly ('yaql' | 'jinja')[] | undefined;
+  private readonly strict: boolean;
   private readonly found: { readonly place: Place; readonly problem: Omit<Problem, 'line' | 'column' | 'path'> }[] = [];
   private errors = 0;
+
+  /** `strict`: what has no effect is an error as well (spec/dsl.md §17-K). */
+  constructor(options: { readonly strict?: boolean; readonly allowedLanguages?: readonly ('yaql' | 'jinja')[] } = {}) {
+    this.strict = options.strict ?? false;
+    this.languages = options.allowedLanguages;
+  }
 
   error(place: Place, message: string, hint: string | null = null): void {
     this.errors++;
@@ -32,18 +44,24 @@ export class Problems {
     this.found.push({ place, problem: { severity: 'warning', message, hint } });
   }
 
+  /** Something that the reference loses without a word. */
+  lost(place: Place, message: string, hint: string | null = null): void {
+    if (this.strict) this.error(place, message, hint);
+    else this.warning(place, message, hint);
+  }
+
+  /** How much has been found so far; for {@link hasErrorSince}. */
+  get count(): number {
+    return this.found.length;
+  }
+
   get errorCount(): number {
     return this.errors;
   }
 
-  /** Whether an error was found at a node below `path` that satisfies `test`, which gets the rest of the way. */
-  hasErrorBelow(path: Path, test: (rest: Path) => boolean = () => true): boolean {
-    return this.found.some(
-      ({ place, problem }) =>
-        problem.severity === 'error' &&
-        path.every((segment, i) => place.path[i] === segment) &&
-        test(place.path.slice(path.length)),
-    );
+  /** Whether an error was found after the first `count` findings whose place satisfies `test`. */
+  hasErrorSince(count: number, test: (path: Path) => boolean): boolean {
+    return this.found.slice(count).some(({ place, problem }) => problem.severity === 'error' && test(place.path));
   }
 
   /** Everything that was found, in the order of the text; errors before warnings where both stand at one place. */
@@ -66,52 +84,3 @@ export function formatPath(path: Path): string {
 }
 
 const PLAIN_SEGMENT = /^[\p{L}\p{N}_-]+$/u;
-
-/** The name among `names` that `word` is most likely a slip of; null when none is near. */
-export function nearest(word: string, names: Iterable<string>): string | null {
-  let best: string | null = null;
-  // One slip in a short word, up to three in a long one; a word of two letters is like any other one.
-  let bestDistance = Math.min(3, Math.floor(word.length / 3)) + 1;
-  const folded = fold(word);
-  for (const name of names) {
-    if (name === word || Math.abs(name.length - word.length) >= bestDistance) continue;
-    const distance = fold(name) === folded ? 0 : editDistance(word, name, bestDistance);
-    if (distance < bestDistance) {
-      best = name;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-/** `did you mean 'x'?`, or null when no name is near. */
-export function didYouMean(word: string, names: Iterable<string>): string | null {
-  const name = nearest(word, names);
-  return name === null ? null : `did you mean '${name}'?`;
-}
-
-function fold(name: string): string {
-  return name.toLowerCase().replaceAll(/[-_\s]/g, '');
-}
-
-/** Insertions, deletions, changes and swaps of neighbours; gives up with `limit` once no better result is possible. */
-function editDistance(a: string, b: string, limit: number): number {
-  let before: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    let smallest = i;
-    for (let j = 1; j <= b.length; j++) {
-      const change = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let cost = Math.min(change, (last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        cost = Math.min(cost, (before[j - 2] ?? 0) + 1);
-      row.push(cost);
-      smallest = Math.min(smallest, cost);
-    }
-    if (smallest >= limit) return limit;
-    before = last;
-    last = row;
-  }
-  return last[b.length] ?? limit;
-}

@@ -97,7 +97,10 @@ function syntaxHint(source: string, offset: number, reason: string): string | nu
   if (reason.includes('quoted scalar')) return 'a quote is not closed';
   const lineStart = source.lastIndexOf('\n', offset - 1) + 1;
   const lineEnd = source.indexOf('\n', offset);
-  const line = source.slice(lineStart, lineEnd === -1 ? source.length : lineEnd);
+  const line = source.slice(
+    Math.max(lineStart, offset - 1000),
+    Math.min(lineEnd === -1 ? source.length : lineEnd, offset + 1000),
+  );
   if (/[:-]\s+\{\{/.test(line)) return `a text that begins with {{ must stand in quotes: "{{ … }}"`;
   if (/[:-]\s+\{%/.test(line)) return `a text that begins with {% must stand in quotes: "{% … %}"`;
   if (/[:-]\s+<%.*(?:: | #)/.test(line))

@@ -1,6 +1,6 @@
 import { hasExpression } from '../expressions/index.ts';
 import type { JsonObject } from '../json.ts';
-import { didYouMean, type Path, type Place, type Problems } from '../problems.ts';
+import type { Path, Place, Problems } from '../problems.ts';
 import { parseInlineCall } from './inline-params.ts';
 import { own } from './policies.ts';
 import { textOf } from './task.ts';
@@ -20,6 +20,12 @@ export interface DocumentOptions {
   readonly workflows?: Iterable<string>;
   /** Checks the parameters of an action whose name is static; what it returns are errors. */
   readonly checkCall?: CallCheck;
+  /** The languages that expressions may be in; all if left out (spec/dsl.md D-13.6). */
+  readonly allowedLanguages?: readonly ('yaql' | 'jinja')[];
+  /** Inline parameters that are lost are errors, not warnings (spec/dsl.md §17-K). */
+  readonly strict?: boolean;
+  /** false: take whatever can be built, as `skip_validation` asks (spec/dsl.md §15). */
+  readonly validate?: boolean;
 }
 
 export interface KnownNames {
@@ -54,7 +60,11 @@ export function checkCalls(
     const taskPath = [...path, 'tasks', task.name];
     const names = known[type];
     if (names !== null && !names.has(name)) {
-      problems.warning({ path: [...taskPath, type] }, `Unknown ${type} '${name}'`, didYouMean(name, names));
+      problems.warning(
+        { path: [...taskPath, type] },
+        `Unknown ${type} '${name}'`,
+        problems.spelling.didYouMean(name, names),
+      );
     }
     if (type === 'action' && check !== undefined) checkCall(task, taskPath, check, problems);
   }

@@ -8,6 +8,7 @@ import { own } from './policies.ts';
 import { ACTION, DIRECT_TASK, REVERSE_TASK, type Shape, TASK_DEFAULTS, WORKBOOK, WORKFLOW } from './shape.ts';
 import { checkShape } from './shape-check.ts';
 import { show } from './show.ts';
+import { checkVariables } from './variable-check.ts';
 import { textOf } from './task.ts';
 import type { WorkflowSpec } from './types.ts';
 import { rawWorkflow, typeOf, workflowSpecFrom } from './workflow.ts';
@@ -31,11 +32,12 @@ export class DocumentCheck {
     const { problems } = this;
     if (!isMapping(document, [], problems)) return;
     checkVersion(document, [], problems);
-    checkShape(document, WORKBOOK, [], problems);
+    if (this.options.validate !== false) checkShape(document, WORKBOOK, [], problems);
+    else if (textOf(own(document, 'name')) === null) missing('name', problems);
     const name = textOf(own(document, 'name'));
     if (name !== null) checkStoredName(name, { path: ['name'] }, problems);
     const known = knownNames(this.options, keysOf(own(document, 'actions')), keysOf(own(document, 'workflows')));
-    checkSection(document, 'actions', problems, (_name, entry, path) => checkAction(entry, path, problems));
+    checkSection(document, 'actions', problems, (_name, entry, path) => this.action(entry, path));
     checkSection(document, 'workflows', problems, (name, entry, path) => this.workflow(name, entry, path, known));
   }
 
@@ -45,11 +47,12 @@ export class DocumentCheck {
   }
 
   actionList(document: Json): void {
-    checkList(document, this.problems, (_name, entry, path) => checkAction(entry, path, this.problems));
+    checkList(document, this.problems, (_name, entry, path) => this.action(entry, path));
   }
 
   private workflow(name: string, entry: Json, path: Path, known: KnownNames): void {
     const { problems } = this;
+    const since = problems.count;
     if (UUID.test(name)) {
       problems.error(
         { path, at: 'key' },
@@ -58,6 +61,10 @@ export class DocumentCheck {
       );
     }
     if (!isMapping(entry, path, problems)) return;
+    if (this.options.validate === false) {
+      this.uncheckedWorkflow(name, entry, path);
+      return;
+    }
     checkShape(entry, WORKFLOW, path, problems);
     const defaults = own(entry, 'task-defaults');
     if (defaults !== undefined) checkShape(defaults, TASK_DEFAULTS, [...path, 'task-defaults'], problems);
@@ -69,9 +76,29 @@ export class DocumentCheck {
     }
     const spec = workflowSpecFrom(rawWorkflow(name, entry));
     this.workflows.push(spec);
-    checkWorkflowGraph(spec, entry, path, problems);
+    checkWorkflowGraph(spec, entry, path, problems, since);
     checkCalls(spec, path, problems, known, this.options.checkCall);
+    checkVariables(spec, entry, path, problems);
   }
+
+  /** Only what nothing could be built without (spec/dsl.md §15, `skip_validation`). */
+  private uncheckedWorkflow(name: string, entry: JsonObject, path: Path): void {
+    const spec = workflowSpecFrom(rawWorkflow(name, entry));
+    if (spec.tasks.size === 0) {
+      this.problems.error({ path, at: 'key' }, `Workflow doesn't have any tasks [data=${show(entry)}]`);
+    }
+    this.workflows.push(spec);
+  }
+
+  private action(entry: Json, path: Path): void {
+    if (!isMapping(entry, path, this.problems) || this.options.validate === false) return;
+    checkShape(entry, ACTION, path, this.problems);
+  }
+}
+
+function missing(key: 'name' | 'version', problems: Problems): void {
+  const hint = key === 'version' ? "the text must begin with: version: '2.0'" : null;
+  problems.error({ path: [] }, `Invalid DSL: '${key}' is a required property`, hint);
 }
 
 type EntryCheck = (name: string, entry: Json, path: Path) => void;
@@ -80,11 +107,7 @@ type EntryCheck = (name: string, entry: Json, path: Path) => void;
 function checkList(document: Json, problems: Problems, checkEntry: EntryCheck): void {
   if (!isMapping(document, [], problems)) return;
   if (!Object.hasOwn(document, 'version')) {
-    problems.error(
-      { path: [] },
-      "Invalid DSL: 'version' is a required property",
-      "the text must begin with: version: '2.0'",
-    );
+    missing('version', problems);
   }
   checkVersion(document, [], problems);
   const names = Object.keys(document).filter((name) => name !== 'version');
@@ -137,10 +160,6 @@ function checkStoredName(name: string, place: { path: Path; at?: 'key' }, proble
       `Name '${name}' must not contain spaces`,
       `for instance '${name.trim().replaceAll(/ +/g, '_')}'`,
     );
-}
-
-function checkAction(entry: Json, path: Path, problems: Problems): void {
-  if (isMapping(entry, path, problems)) checkShape(entry, ACTION, path, problems);
 }
 
 function checkTask(name: string, task: Json, shape: Shape, path: Path, problems: Problems): void {

@@ -5,7 +5,7 @@ import type { Path, Problems } from '../problems.ts';
 /** Checks the syntax of the expressions in a text that starts `offset` units after the start of the YAML scalar. */
 export function checkExpressions(text: string, path: Path, offset: number, problems: Problems): void {
   if (!MAY_HOLD_EXPRESSION.test(text)) return;
-  const error = validateExpression(text);
+  const error = validateExpression(text, problems.languages);
   if (error !== null) problems.error({ path, offset: offset + (error.offset ?? 0) }, error.message);
   else warnOfUnclosed(text, path, offset, problems);
 }
@@ -23,7 +23,7 @@ export function warnOfDeepExpressions(value: Json, path: Path, problems: Problem
 
 function warnOfBroken(text: string, path: Path, problems: Problems): void {
   if (!MAY_HOLD_EXPRESSION.test(text)) return;
-  const error = validateExpression(text);
+  const error = validateExpression(text, problems.languages);
   if (error === null) return warnOfUnclosed(text, path, 0, problems);
   problems.warning({ path, offset: error.offset ?? 0 }, `This expression will fail at run time: ${error.message}`);
 }

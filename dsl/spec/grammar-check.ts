@@ -59,7 +59,7 @@ function checkNext(text: string, place: Place, shape: Shape, problems: Problems)
 /** The reference loses such text without a word (spec/dsl.md §11, §17-K). */
 function warnOfLost(lost: readonly LostText[], place: Place, problems: Problems): void {
   for (const piece of lost) {
-    problems.warning(
+    problems.lost(
       { ...place, offset: piece.offset },
       `${show(piece.text)} has no effect`,
       `a parameter is name="text", name='text', name=<% … %>, name=[…], true, false, null or digits, without blanks around =; use 'input' for others`,

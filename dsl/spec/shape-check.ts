@@ -1,6 +1,6 @@
 import { isExpression } from '../expressions/index.ts';
 import { isJsonObject, type Json, type JsonObject, stringifyJson } from '../json.ts';
-import { didYouMean, type Path, type Problems } from '../problems.ts';
+import type { Path, Problems } from '../problems.ts';
 import { Float } from '../yaql/numbers.ts';
 import { checkExpressions, warnOfDeepExpressions } from './expression-check.ts';
 import { checkGrammar } from './grammar-check.ts';
@@ -76,7 +76,7 @@ function integerOf(value: Json): number | bigint | null {
 
 function checkText(text: string, part: TextShape, shape: Shape, path: Path, problems: Problems): void {
   if (part.values !== undefined && !part.values.includes(text)) {
-    const hint = didYouMean(text, part.values) ?? mustBe(path, shape);
+    const hint = problems.spelling.didYouMean(text, part.values) ?? mustBe(path, shape);
     if (isUnion(shape)) return refuse(text, shape, path, problems, hint);
     return problems.error({ path }, `Invalid DSL: ${show(text)} is not one of ${show(part.values)}`, hint);
   }
@@ -127,7 +127,7 @@ function checkMapping(mapping: JsonObject, part: MappingShape, shape: Shape, pat
 function checkRequired(mapping: JsonObject, part: MappingShape, path: Path, problems: Problems): void {
   for (const key of part.required ?? []) {
     if (Object.hasOwn(mapping, key)) continue;
-    const near = didYouMean(
+    const near = problems.spelling.didYouMean(
       key,
       Object.keys(mapping).filter((other) => !Object.hasOwn(part.keywords ?? {}, other)),
     );
@@ -158,7 +158,7 @@ function checkEntry(key: string, value: Json, part: MappingShape, path: Path, pr
     return;
   }
   const keywords = Object.keys(part.keywords ?? {});
-  const hint = didYouMean(key, keywords);
+  const hint = problems.spelling.didYouMean(key, keywords);
   if (part.open) {
     problems.warning({ path: child, at: 'key' }, `Unknown key '${key}' is ignored`, hint);
     return;

@@ -1,6 +1,7 @@
 import test from 'ava';
+import * as fc from 'fast-check';
 import type { Json } from '../../dsl/json.ts';
-import { parseInlineCall } from '../../dsl/spec/inline-params.ts';
+import { parseInlineCall, parseInlineParams } from '../../dsl/spec/inline-params.ts';
 import { parseNext } from '../../dsl/spec/on-clause.ts';
 import { warningsOf, taskText } from './texts.ts';
 
@@ -79,6 +80,42 @@ test('values know where they stand in the text', (t) => {
   for (const { value, offset } of parseInlineCall(text)?.values ?? []) {
     t.true(text.slice(offset).startsWith(typeof value === 'string' ? value : JSON.stringify(value)));
   }
+});
+
+test('parameters are found where the pattern of the reference finds them', (t) => {
+  const pattern =
+    /([-_\p{L}\p{N}]+)=("[^"]*"\s*|'[^']*'\s*|\{\{[^\n]*?\}\}|<%[^\n]*?%>|\[[^\n]*\]\s*|true|false|null|\d+)/gu;
+  const piece = fc.constantFrom(
+    'a',
+    'b-c',
+    '=',
+    ' ',
+    '"',
+    "'",
+    '{{',
+    '}}',
+    '<%',
+    '%>',
+    '[',
+    ']',
+    'true',
+    'null',
+    '12',
+    '\n',
+    '𝒳',
+    '.',
+    'é',
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 24 }), (pieces) => {
+      const text = pieces.join('');
+      const expected = [...text.matchAll(pattern)].map((match) => [match.index, match[1]]);
+      const found = parseInlineParams(text).values.map(({ nameOffset, name }) => [nameOffset, name]);
+      return JSON.stringify(found) === JSON.stringify(expected);
+    }),
+    { numRuns: 3000, seed: 5 },
+  );
+  t.pass();
 });
 
 const NEXTS: readonly (readonly [text: string, to: string | null, params: Record<string, Json>])[] = [

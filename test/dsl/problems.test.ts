@@ -1,6 +1,8 @@
 import test from 'ava';
 import { type DocumentOptions, validate } from '../../dsl/index.ts';
-import { formatPath, nearest } from '../../dsl/problems.ts';
+import { formatPath } from '../../dsl/problems.ts';
+import { parseInlineCall } from '../../dsl/spec/inline-params.ts';
+import { Spelling } from '../../dsl/spelling.ts';
 import { brief, errorsOf, taskText, warningsOf, workflowText } from './texts.ts';
 
 test('all errors of a text come at once, in its order, with path and hint', (t) => {
@@ -164,13 +166,98 @@ test('without a host nothing is said about names', (t) => {
   t.deepEqual(validate('workflow', CALLS), []);
 });
 
+test('inputs that nothing reads are warned of, unless something may read all of them', (t) => {
+  const unused = (output: string): string[] =>
+    brief(
+      warningsOf(
+        workflowText(
+          `input:\n  - used\n  - lost\n  - too: <% $.lost %>\noutput: {o: ${output}}\ntasks: {t: {action: std.echo output=<% $.used %>}}`,
+        ),
+      ),
+    );
+  t.deepEqual(unused('1'), ["5:7 Input 'lost' is never used", "6:7 Input 'too' is never used"]);
+  t.deepEqual(unused('<% $.lost + $.too %>'), []);
+  t.deepEqual(unused('<% $ %>'), []);
+  t.deepEqual(unused('<% execution().input %>'), []);
+});
+
+test('an input that only a message of a transition reads is used', (t) => {
+  t.deepEqual(
+    warningsOf(workflowText(`input: [why]\ntasks: {t: {on-success: [{'fail(msg=<% $.why %>)': <% true %>}]}}`)),
+    [],
+  );
+});
+
+test('a variable that is near to one that is set is taken for a slip, others may come from the environment', (t) => {
+  const [warning, ...others] = warningsOf(
+    workflowText(`vars: {records: 1}
+tasks:
+  a: {publish: {total: <% $.from_env %>}, on-success: b}
+  b: {with-items: 'item in <% $.recrods %>', action: 'std.echo output=<% $.item + $.total %>'}`),
+  );
+  t.deepEqual(others, []);
+  t.is(warning?.message, "Variable 'recrods' is read, but nothing in this workflow sets it");
+  t.is(warning?.hint, "did you mean 'records'?");
+  t.deepEqual([warning?.line, warning?.column], [6, 35]);
+});
+
+test('a language that the operator disabled is refused at upload', (t) => {
+  const errors = validate('workflow', taskText("publish: {a: '{{ _.x }}', b: <% $.y %>}"), {
+    allowedLanguages: ['yaql'],
+  });
+  t.deepEqual(brief(errors), ["5:21 The 'jinja' expression language is disabled by the operator."]);
+});
+
+test('in strict mode text that is lost is an error', (t) => {
+  const text = taskText('action: std.echo output=abc');
+  t.deepEqual(
+    validate('workflow', text, { strict: true }).map(({ severity }) => severity),
+    ['error'],
+  );
+  t.deepEqual(
+    validate('workflow', text).map(({ severity }) => severity),
+    ['warning'],
+  );
+});
+
+test('without validation whatever can be built is taken', (t) => {
+  const options: DocumentOptions = { validate: false };
+  t.deepEqual(validate('workflow', taskText('wait-before: x\nnonsense: 1\non-success: nowhere'), options), []);
+  t.deepEqual(brief(validate('workflow', workflowText('type: direct'), options)), [
+    "2:1 Workflow doesn't have any tasks [data={'type': 'direct'}]",
+  ]);
+  t.regex(validate('workflow', workflowText('[1]'), options)[0]?.message ?? '', /is not of type 'object'/);
+  t.regex(
+    validate('workflow', 'a: {tasks: {t: {x: 1}}}', options)[0]?.message ?? '',
+    /'version' is a required property/,
+  );
+  t.regex(validate('workbook', "version: '2.0'", options)[0]?.message ?? '', /'name' is a required property/);
+  t.regex(validate('workflow', 'a: [', options)[0]?.message ?? '', /^Definition could not be parsed/);
+});
+
+test('inline calls and spelling take linear time on texts made to be slow', (t) => {
+  const n = 100_000;
+  const start = performance.now();
+  for (const piece of ['a', '=<%', '={{', '=[', 'a="', "a='", '=\n', '=<%\n'])
+    parseInlineCall(`act ${piece.repeat(n)}`);
+  const names = Array.from(
+    { length: 3000 },
+    (_, i) => `  a_rather_long_name_${i}: {on-success: a_rather_long_nmae_${i}}`,
+  );
+  t.is(validate('workflow', workflowText(`tasks:\n${names.join('\n')}`)).length, 3000);
+  // Seconds are generous for a busy machine; what grows with the square of the length takes minutes.
+  t.true(performance.now() - start < 10_000);
+});
+
 test('the nearest name allows for case, separators and a few slips, and does not guess wildly', (t) => {
+  const nearest = (word: string, known: readonly string[]): string | null => new Spelling().nearest(word, known);
   const names = ['on-success', 'on-error', 'on-complete', 'wait-before', 'wait-after', 'publish', 'a', 'b'];
   t.is(nearest('on_success', names), 'on-success');
   t.is(nearest('onSuccess', names), 'on-success');
   t.is(nearest('on-sucess', names), 'on-success');
   t.is(nearest('pubilsh', names), 'publish');
   t.is(nearest('waitbefore', names), 'wait-before');
+  t.is(nearest('wait-beofre', names), 'wait-before');
   t.is(nearest('c', names), null);
   t.is(nearest('something', names), null);
 });
