@@ -58,7 +58,8 @@ function attributeOr(object: unknown, name: string, otherwise: () => unknown): u
   if (value !== undefined) return value;
   const method = methodNamed(object, name);
   if (method !== undefined) return new NativeFunction(name, (args, runtime) => method(object, args, runtime));
-  return otherwise() ?? missing(object, name);
+  const other = otherwise();
+  return other === undefined ? missing(object, name) : other;
 }
 
 /** The undefined value for a key or attribute that is not there. */

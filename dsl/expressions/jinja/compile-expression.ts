@@ -92,8 +92,11 @@ class ExpressionCompiler {
   private name(name: string): Evaluator {
     const global = this.environment.globals.get(name);
     return (scope) => {
-      const value = scope.get(name) ?? scope.runtime.variable(name) ?? global;
-      return value === undefined ? new Undefined(`'${name}' is undefined`) : value;
+      const own = scope.get(name);
+      if (own !== undefined) return own;
+      const variable = scope.runtime.variable(name);
+      if (variable !== undefined) return variable;
+      return global === undefined ? new Undefined(`'${name}' is undefined`) : global;
     };
   }
 

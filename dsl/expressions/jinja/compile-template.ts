@@ -332,7 +332,8 @@ function filling(
     shape.parameters.forEach((name, i) => {
       if (values.has(name)) return;
       const fallback = defaults[i - required];
-      scope.set(name, fallback?.(scope) ?? new Undefined(`parameter '${name}' was not provided`));
+      const value = fallback === undefined ? new Undefined(`parameter '${name}' was not provided`) : fallback(scope);
+      scope.set(name, value);
     });
   };
 }

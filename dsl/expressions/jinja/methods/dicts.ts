@@ -14,7 +14,10 @@ export const dictMethods: ReadonlyMap<string, Method> = new Map<string, Method>(
   method<Dict>('values', [], (self) => new DictView(self, 'values')),
   method<Dict>('items', [], (self) => new DictView(self, 'items')),
   method<Dict>('copy', [], (self) => newDict(dictEntries(self))),
-  method<Dict>('get', ['key', ['default', null]], (self, [key, fallback]) => lookUp(self, key) ?? fallback),
+  method<Dict>('get', ['key', ['default', null]], (self, [key, fallback]) => {
+    const value = lookUp(self, key);
+    return value === undefined ? fallback : value;
+  }),
   method<Dict>('fromkeys', ['iterable', ['value', null]], (_self, [keys, value]) =>
     newDict([...iterate(keys)].map((key) => [key, value])),
   ),
