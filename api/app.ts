@@ -1,6 +1,5 @@
 import { Router } from '@koa/router';
 import Koa from 'koa';
-import { TramontaneError } from '../dsl/errors.ts';
 import type { Logger } from '../engine/log.ts';
 import { ApiError } from './api-error.ts';
 import { anonymousCaller } from './caller.ts';
@@ -70,10 +69,7 @@ function answerErrors(log: Logger) {
     } catch (error) {
       const found = faultOf(error);
       if (found.status >= 500) log.error('A request failed.', { method: ctx.method, path: ctx.path, error });
-      sendFault(
-        ctx,
-        isMalformedPath(error) ? fault(400, `The path ${ctx.path} is not correctly percent-encoded`) : found,
-      );
+      sendFault(ctx, found);
     }
   };
 }
@@ -82,10 +78,6 @@ function sendFault(ctx: AppContext, { status, headers, body }: Fault): void {
   ctx.status = status;
   ctx.set(headers);
   ctx.body = body;
-}
-
-function isMalformedPath(error: unknown): boolean {
-  return error instanceof URIError && !(error instanceof TramontaneError);
 }
 
 /** Repeated slashes count as one: clients are configured with addresses that end in one. */

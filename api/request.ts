@@ -66,7 +66,7 @@ function requestOf(ctx: RouterContext<ApiState>): ApiRequest {
     caller: ctx.state.caller,
     params: ctx.params,
     query: queryOf(ctx.querystring),
-    base: ctx.origin,
+    base: `${ctx.protocol}://${ctx.host}`,
     contentType: ctx.get('content-type'),
     text: () => readText(ctx.req, ctx.get('content-type')),
   };

@@ -31,7 +31,6 @@ const BODY: BodyShape = {
 };
 
 const MAX_ID = 36;
-const SETTABLE_STATES = ['RUNNING', 'PAUSED', 'SUCCESS', 'ERROR', 'CANCELLED'];
 
 /** spec/rest-api.md §3.6, §3.7, §4.1 */
 export function executionRoutes(router: ApiRouter, services: Services): void {
@@ -154,25 +153,14 @@ function startOf(body: JsonObject): StartExecution {
   };
 }
 
+/** Which of them go together is the engine's to say. */
 function updateOf(body: JsonObject): UpdateExecution {
-  const state = textAttribute(body, 'state');
-  const description = textAttribute(body, 'description');
-  const env = environmentOf(body);
-  if (state === null && description === null && env === null) {
-    throw badRequest('The property state, description, or env is not provided for update.');
-  }
-  if (description !== null && state !== null) {
-    throw badRequest('The property description cannot be updated along with state.');
-  }
-  if (env !== null && state !== null && state !== 'RUNNING') {
-    throw badRequest(
-      'The property env can only be updated when workflow execution is not running or on resume from pause.',
-    );
-  }
-  if (state !== null && !SETTABLE_STATES.includes(state)) {
-    throw badRequest(`Cannot change state to ${state}. Allowed states are: ${SETTABLE_STATES.join(', ')}`);
-  }
-  return { state, stateInfo: textAttribute(body, 'state_info'), description, env };
+  return {
+    state: textAttribute(body, 'state'),
+    stateInfo: textAttribute(body, 'state_info'),
+    description: textAttribute(body, 'description'),
+    env: environmentOf(body),
+  };
 }
 
 function environmentOf(body: JsonObject): JsonObject | null {
