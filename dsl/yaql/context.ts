@@ -87,18 +87,19 @@ export class Context extends YaqlValue {
     const position = positionOf(name);
     if (position === 1) return this.getFirst();
     const key = position === 0 ? withDollar(name) : '';
-    for (let scope: Context | null = this; scope; scope = scope.parent) {
-      const found = position === 0 ? scope.#named?.get(key) : scope.#rest?.[position - 2];
-      if (found !== undefined) return found;
-    }
-    return null;
+    let found = this.#own(position, key);
+    for (let scope = this.parent; found === undefined && scope; scope = scope.parent) found = scope.#own(position, key);
+    return found === undefined ? null : found;
   }
 
   getFirst(): unknown {
-    for (let scope: Context | null = this; scope; scope = scope.parent) {
-      if (scope.first !== undefined) return scope.first;
-    }
-    return null;
+    let found = this.first;
+    for (let scope = this.parent; found === undefined && scope; scope = scope.parent) found = scope.first;
+    return found === undefined ? null : found;
+  }
+
+  #own(position: number, key: string): unknown {
+    return position === 0 ? this.#named?.get(key) : this.#rest?.[position - 2];
   }
 
   set(name: string, value: unknown): this {

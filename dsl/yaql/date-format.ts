@@ -1,4 +1,4 @@
-import { DateTime, dayOfYear, isoWeek } from './date-time.ts';
+import { type DateTime, dayOfYear, isoWeek } from './date-time.ts';
 
 export const MONTHS = [
   'January',

@@ -31,9 +31,11 @@ export class Lexer {
 
   /** @throws YaqlSyntaxError at a character that begins no token or in a string with a bad escape. */
   next(): Token {
-    this.#match(BLANKS);
+    this.#match(this.#at === 0 ? OUTER_BLANKS : BLANKS);
     const start = this.#at;
-    if (start >= this.#text.length) return { type: 'end', text: '', position: null };
+    OUTER_BLANKS.lastIndex = start;
+    if (start + (OUTER_BLANKS.exec(this.#text)?.[0].length ?? 0) >= this.#text.length)
+      return { type: 'end', text: '', position: null };
     const position = this.#position(start);
     const variable = this.#match(VARIABLE);
     if (variable !== null) return { type: 'variable', text: variable, position };
@@ -89,6 +91,8 @@ export class Lexer {
 // Python's \w is every alphanumeric code point of any script and the underscore; \d every decimal digit.
 const W = '[\\p{L}\\p{N}_]';
 const BLANKS = /[ \t\r\n]*/y;
+// Around the whole text all that Python calls white space is ignored: callers of the reference strip it.
+const OUTER_BLANKS = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*/y;
 const VARIABLE = new RegExp(`\\$${W}*`, 'uy');
 const NUMBER = new RegExp(`(?<!${W})\\p{Nd}+(?:\\.\\p{Nd}+)?(?!${W})|(?<!${W})\\p{Nd}+(?!${W})`, 'uy');
 const FUNCTION = new RegExp(`(?<!${W})(?!\\p{Nd})${W}+\\(`, 'uy');

@@ -11,6 +11,11 @@ export interface Options {
   readonly convertOutputData?: boolean;
   /** Dicts count as collections of their keys. */
   readonly iterableDicts?: boolean;
+  /**
+   * Named groups of a regular expression as variables (`$name`) in the selector of `search`, `searchAll`, `replaceBy`. Off by default:
+   * the reference fails on expressions with named groups there, and so does this implementation.
+   */
+  readonly namedGroups?: boolean;
   /** Items pulled and lambdas called in one evaluation, by default 10 million. */
   readonly maxSteps?: number;
   /** Milliseconds for one evaluation, checked at steps; by default none. It makes results depend on the machine. */

@@ -29,8 +29,23 @@ function nullComparison([operator, valueNull, nullValue, nullNull]: NullComparis
   const name = `#operator_${operator}`;
   const { notNull, onlyNull } = types;
   return [
-    define(name, 'function', [param('left', notNull), param('right', onlyNull)], (_, _left, _right) => valueNull),
-    define(name, 'function', [param('left', onlyNull), param('right', notNull)], (_, _left, _right) => nullValue),
-    define(name, 'function', [param('left', onlyNull), param('right', onlyNull)], (_, _left, _right) => nullNull),
+    define<readonly [unknown, null]>(
+      name,
+      'function',
+      [param('left', notNull), param('right', onlyNull)],
+      () => valueNull,
+    ),
+    define<readonly [null, unknown]>(
+      name,
+      'function',
+      [param('left', onlyNull), param('right', notNull)],
+      () => nullValue,
+    ),
+    define<readonly [null, null]>(
+      name,
+      'function',
+      [param('left', onlyNull), param('right', onlyNull)],
+      () => nullNull,
+    ),
   ];
 }

@@ -1,7 +1,7 @@
 import type { Context, Lambda } from '../context.ts';
 import { PyDict } from '../dicts.ts';
 import { YaqlError } from '../errors.ts';
-import { END, PyIterator, pullerOf } from '../iterators.ts';
+import { END, type PyIterator, pullerOf } from '../iterators.ts';
 import { sizeOfCollection } from '../memory.ts';
 import type { AnyIterable } from '../types.ts';
 import { PyList, equals } from '../values.ts';

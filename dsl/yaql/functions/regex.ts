@@ -1,8 +1,8 @@
 import type { Context, Lambda } from '../context.ts';
 import { define, optional, param, type FunctionDefinition } from '../definitions.ts';
 import { PyDict } from '../dicts.ts';
-import { typeError } from '../errors.ts';
-import { END, PyIterator, pullerOf } from '../iterators.ts';
+import { indexError, typeError, valueError } from '../errors.ts';
+import { END, type PyIterator, pullerOf } from '../iterators.ts';
 import type { PyInteger } from '../numbers.ts';
 import { Regex, type RegexFlags, type RegexMatch } from '../regex.ts';
 import { nullable, types } from '../types.ts';
@@ -103,8 +103,27 @@ function searchAll(context: Context, pattern: Regex, value: string, selector: La
 function publish(scope: Context, pattern: Regex, match: RegexMatch): Context {
   const records = match.groups.map(({ value, start, end }) => new PyDict(Object.entries({ value, start, end }), true));
   records.forEach((record, i) => scope.setPositional(i + 1, record));
-  for (const [name, index] of pattern.groupNames) scope.set(name, records[index]);
+  const provide = scope.run.options.namedGroups ?? false;
+  for (const [name, index] of pattern.groupNames) {
+    if (provide) scope.set(name, records[index]);
+    else misreadGroup(scope, pattern, match, match.groups[index]?.value ?? null);
+  }
   return scope;
+}
+
+/**
+ * Kept for compatibility: the reference takes the text of a named group for a pair of name and text (spec/expressions.md §15), which
+ * nearly always fails.
+ */
+function misreadGroup(scope: Context, pattern: Regex, match: RegexMatch, value: string | null): void {
+  if (value === null) throw typeError('cannot unpack non-iterable NoneType object');
+  const characters = Array.from(value);
+  if (characters.length !== 2)
+    throw valueError(`wrong number of values to unpack (expected 2, got ${characters.length})`);
+  const [name = '', text = ''] = characters;
+  const group = match.groups[pattern.groupNames.get(text) ?? -1];
+  if (!group) throw indexError('no such group');
+  scope.set(name, new PyDict(Object.entries({ value: text, start: group.start, end: group.end }), true));
 }
 
 function replacer(pattern: Regex, repl: Lambda): (match: RegexMatch) => string {

@@ -3,7 +3,7 @@ import { define, optional, param, type FunctionDefinition } from '../definitions
 import { add, compareNumbers } from '../arithmetic.ts';
 import { PyDict, dictEntries, dictGet, dictHas, isDict, type Dict } from '../dicts.ts';
 import { typeError, valueError } from '../errors.ts';
-import { END, PyIterator, pullerOf } from '../iterators.ts';
+import { END, type PyIterator, pullerOf } from '../iterators.ts';
 import { sizeOfCollection } from '../memory.ts';
 import type { PyInteger, PyNumber } from '../numbers.ts';
 import { types, type AnyIterable } from '../types.ts';

@@ -1,4 +1,4 @@
-import { Lambda, type Context } from '../context.ts';
+import type { Context, Lambda } from '../context.ts';
 import { camelCase, define, keywords, optional, param, rest, type FunctionDefinition } from '../definitions.ts';
 import { dictEntries } from '../dicts.ts';
 import { YaqlError, typeError, valueError } from '../errors.ts';
