@@ -11,7 +11,7 @@ import {
   releaseExternalJobLeases,
   renewExternalJobLeases,
   requestExternalJobCancel,
-  takeExternalJobLease,
+  takeExternalJobLeases,
   type ExternalJobRow,
 } from '../engine/store/external-jobs.ts';
 import type { JobBackend, JobContext, JobRequest, StopReason } from './jobs/backend.ts';
@@ -19,7 +19,7 @@ import type { Clock } from '../engine/shell/clock.ts';
 import { keyOf } from './jobs/key.ts';
 import { PollQueue } from './jobs/poll-queue.ts';
 import { RowWriter } from './jobs/row-writer.ts';
-import { step, type Desk, type FaultPoint, type Next, type WatchLimits } from './jobs/steps.ts';
+import { step, type Desk, type FaultPoint, type Next, type ServerNews, type WatchLimits } from './jobs/steps.ts';
 import { cancelOf, toData, toWatched, toWatchPlan, type Watched } from './jobs/watched.ts';
 import type { Logger } from '../engine/log.ts';
 import { Reporter } from './reporter.ts';
@@ -237,9 +237,21 @@ export class JobWatcher {
   private schedule(watched: Watched, next: Extract<Next, { kind: 'again' }>): void {
     const now = this.options.clock.now();
     const lane = laneOf(watched, next.work);
-    if (next.server === 'down') this.queue.noteFailure(lane, now, this.random());
-    if (next.server === 'up') this.queue.noteSuccess(lane);
+    if (next.server !== undefined) this.noteServer(watched, lane, next.server, now);
     this.queue.schedule(watched.job.id, lane, now + (watched.wanted ? 0 : next.afterMs));
+  }
+
+  private noteServer(watched: Watched, lane: string, news: ServerNews, now: number): void {
+    const load = this.loadOf(watched.plan.server);
+    if (news.kind === 'up') {
+      load.silence = null;
+      this.queue.noteSuccess(lane);
+      return;
+    }
+    load.silence = { sinceMs: load.silence?.sinceMs ?? now, reason: news.reason };
+    // After the longest silence all its jobs are given up: then none of them needs to wait for the next probe.
+    if (now - load.silence.sinceMs >= this.limits.unreachableForMs) this.queue.noteSuccess(lane);
+    else this.queue.noteFailure(lane, now, this.random());
   }
 
   private take(row: ExternalJobRow): void {
@@ -263,24 +275,20 @@ export class JobWatcher {
   }
 
   private async adoptAll(): Promise<void> {
-    const { db, nodeId, clock } = this.options;
+    const { db, nodeId, clock, log } = this.options;
+    const limit = 500;
     for (;;) {
-      const options = { now: clock.now(), owner: nodeId, anyOwner: this.options.alone === true, limit: 500 };
-      const rows = await listAdoptableExternalJobs(db, options);
-      let taken = 0;
-      for (const row of rows) {
-        if (this.closed) return;
-        if (!(await this.mayAdopt(row)) || !(await takeExternalJobLease(db, row, nodeId, this.leaseUntil()))) continue;
-        taken++;
-        // The cancel may have been asked for after the list was read.
-        const fresh = await loadExternalJob(db, row.actionExecutionId);
-        if (fresh !== undefined) this.take(fresh);
-      }
-      if (taken > 0) {
-        this.options.log.info('Jobs that nobody watched have been taken over.', { jobs: taken });
-        this.pump();
-      }
-      if (rows.length < options.limit || taken === 0) return;
+      const adopter = { now: clock.now(), owner: nodeId, anyOwner: this.options.alone === true };
+      const rows = await listAdoptableExternalJobs(db, adopter, limit);
+      const wanted: string[] = [];
+      for (const row of rows) if (await this.mayAdopt(row)) wanted.push(row.actionExecutionId);
+      if (wanted.length === 0 || this.closed) return;
+      const taken = await takeExternalJobLeases(db, wanted, adopter, this.leaseUntil());
+      if (this.closed) return;
+      for (const row of taken) this.take(row);
+      log.info('Jobs that nobody watched have been taken over.', { jobs: taken.length });
+      this.pump();
+      if (rows.length < limit || taken.length === 0) return;
     }
   }
 
@@ -390,6 +398,7 @@ export class JobWatcher {
       report: (report) => engine.report(report),
       takeSlot: (watched) => this.takeSlot(watched),
       releaseSlot: (watched) => this.releaseSlot(watched),
+      silence: (server) => this.loadOf(server).silence,
       jobsOf: (server) => this.loadOf(server).watched,
       fault: (point, id) => this.options.fault?.(point, id),
     };
@@ -407,7 +416,7 @@ export class JobWatcher {
 
   private loadOf(server: string): ServerLoad {
     let load = this.servers.get(server);
-    if (load === undefined) this.servers.set(server, (load = { watched: 0, running: 0 }));
+    if (load === undefined) this.servers.set(server, (load = { watched: 0, running: 0, silence: null }));
     return load;
   }
 
@@ -441,6 +450,7 @@ interface ServerLoad {
   watched: number;
   /** Submitted or being submitted, and not over. */
   running: number;
+  silence: { readonly sinceMs: number; readonly reason: string } | null;
 }
 
 /** Longer ones would fire at once. */

@@ -179,33 +179,42 @@ export async function renewExternalJobLeases(db: Knex, owner: string, until: num
   await db(TABLE).where({ lease_owner: owner }).whereNot({ phase: 'done' }).update({ lease_until: until });
 }
 
-/** Unfinished jobs that nobody holds any more, the longest due first. `anyOwner` ignores leases: for a node that is alone by construction. */
+/** Who wants jobs that nobody holds any more. `anyOwner` ignores leases: for a node that is alone by construction. */
+export interface Adopter {
+  readonly owner: string;
+  readonly anyOwner: boolean;
+  readonly now: number;
+}
+
+/** Unfinished jobs that nobody holds any more, the longest due first. */
 export async function listAdoptableExternalJobs(
   db: Knex,
-  options: { readonly now: number; readonly owner: string; readonly anyOwner: boolean; readonly limit: number },
+  adopter: Adopter,
+  limit: number,
 ): Promise<readonly ExternalJobRow[]> {
-  const query = db(TABLE).whereNot({ phase: 'done' }).orderBy('next_poll_at').limit(options.limit);
-  const free = (builder: Knex.QueryBuilder) =>
-    builder.whereNull('lease_owner').orWhereNull('lease_until').orWhere('lease_until', '<', options.now);
-  const records: unknown[] = await (options.anyOwner
-    ? query.where((builder) => builder.whereNull('lease_owner').orWhereNot({ lease_owner: options.owner }))
-    : query.where(free)
-  ).select(COLUMNS);
+  const records: unknown[] = await db(TABLE)
+    .whereNot({ phase: 'done' })
+    .where(isFree(adopter))
+    .orderBy('next_poll_at')
+    .limit(limit)
+    .select(COLUMNS);
   return records.map((record) => toRow(record as RawRow));
 }
 
-/** Takes a lease over if it is still the one that was read. */
-export async function takeExternalJobLease(
+/** Takes the leases of those jobs that are still free, and answers these as they are now. At most 500 at once. */
+export async function takeExternalJobLeases(
   db: Knex,
-  row: Pick<ExternalJobRow, 'actionExecutionId' | 'leaseOwner' | 'leaseUntil'>,
-  owner: string,
+  actionExecutionIds: readonly string[],
+  adopter: Adopter,
   until: number,
-): Promise<boolean> {
-  const changed = await db(TABLE)
-    .where({ action_execution_id: row.actionExecutionId, lease_owner: row.leaseOwner, lease_until: row.leaseUntil })
+): Promise<readonly ExternalJobRow[]> {
+  const taken: unknown[] = await db(TABLE)
+    .whereIn('action_execution_id', actionExecutionIds)
     .whereNot({ phase: 'done' })
-    .update({ lease_owner: owner, lease_until: until });
-  return changed > 0;
+    .where(isFree(adopter))
+    .update({ lease_owner: adopter.owner, lease_until: until })
+    .returning(COLUMNS);
+  return taken.map((record) => toRow(record as RawRow));
 }
 
 /** Lets others take this owner's jobs at once: at a planned shutdown. */
@@ -226,6 +235,14 @@ export async function deleteExternalJobs(trx: Knex, actionExecutionIds: readonly
 }
 
 const TABLE = 'external_jobs';
+
+function isFree(adopter: Adopter): Knex.QueryCallback {
+  return (where) => {
+    where.whereNull('lease_owner');
+    if (adopter.anyOwner) where.orWhereNot({ lease_owner: adopter.owner });
+    else where.orWhereNull('lease_until').orWhere('lease_until', '<', adopter.now);
+  };
+}
 
 /** All but the wide columns, which polling does not need. */
 const COLUMNS = [

@@ -33,6 +33,8 @@ export interface Desk {
   /** Whether the job may run beside the others of its server; a held slot stays until it is released. */
   takeSlot(watched: Watched): boolean;
   releaseSlot(watched: Watched): void;
+  /** Since when this server does not answer; null when it does, or has not been asked. */
+  silence(server: string): { readonly sinceMs: number; readonly reason: string } | null;
   /** How many jobs of this server are watched. */
   jobsOf(server: string): number;
   /** Named places where tests let a node die. */
@@ -66,11 +68,14 @@ export type Next =
       readonly kind: 'again';
       readonly afterMs: number;
       readonly work: 'submit' | 'poll' | 'report';
-      readonly server?: 'up' | 'down';
+      readonly server?: ServerNews;
     }
   /** Reported and closed. */
   | { readonly kind: 'closed' }
   | { readonly kind: 'lease-lost' };
+
+/** What a step has learned about the job's server. */
+export type ServerNews = { readonly kind: 'up' } | { readonly kind: 'down'; readonly reason: string };
 
 /** One step of one job: at most one call that matters to the other side, and its record. Never throws for what the backend does. */
 export async function step(watched: Watched, desk: Desk): Promise<Next> {
@@ -182,7 +187,7 @@ async function look(watched: Watched, desk: Desk): Promise<Next> {
         kind: 'again',
         afterMs: retryPause(lookingMs / 1000, desk.random(), 5000),
         work: 'poll',
-        ...(failed && { server: 'down' }),
+        ...(failed && { server: { kind: 'down', reason: found.reason } }),
       };
     }
   }
@@ -200,7 +205,7 @@ async function adopt(watched: Watched, update: JobUpdate | undefined, desk: Desk
     kind: 'again',
     afterMs: watched.job.cancel === null ? watched.plan.pollMs.first : 0,
     work: 'poll',
-    server: 'up',
+    server: UP,
   };
 }
 
@@ -209,6 +214,9 @@ async function watch(watched: Watched, desk: Desk): Promise<Next> {
   const { cancel } = watched.job;
   const policy = cancel?.reason === 'timeout' ? watched.plan.onTimeout : watched.plan.onCancel;
   if (cancel !== null && policy === 'leave') return giveUp(watched, stopReason(watched, cancel.seconds, true), desk);
+  const silence = desk.silence(watched.plan.server);
+  if (silence !== null && desk.now() - silence.sinceMs >= desk.limits.unreachableForMs)
+    return giveUpSilent(watched, silence.reason, desk);
   const backend = desk.backendOf(watched);
   const status = await backend
     .state(watched.job, desk.contextOf(watched))
@@ -220,10 +228,9 @@ async function watch(watched: Watched, desk: Desk): Promise<Next> {
     case 'unknown':
       return unknownJob(watched, status.reason, desk);
     case 'unreachable':
-      return silentServer(watched, status.reason, desk);
+      return { ...pollAgain(watched, desk), server: { kind: 'down', reason: status.reason } };
     case 'live':
       watched.unknownSinceMs = null;
-      watched.unreachableSinceMs = null;
       if (!(await noteLife(watched, status, backend, desk))) return { kind: 'lease-lost' };
       if (watched.job.cancel !== null) return pressCancel(watched, backend, desk);
       return status.againMs === undefined
@@ -248,7 +255,7 @@ async function pressCancel(watched: Watched, backend: JobBackend, desk: Desk): P
   try {
     const outcome = await backend.cancel(watched.job, desk.contextOf(watched));
     if (!(await store(watched, outcome.update, {}, desk))) return { kind: 'lease-lost' };
-    return { kind: 'again', afterMs: outcome.againMs ?? pause, work: 'poll', server: 'up' };
+    return { kind: 'again', afterMs: outcome.againMs ?? pause, work: 'poll', server: UP };
   } catch (error) {
     desk.log.warn('The job could not be cancelled yet.', {
       actionExecutionId: watched.job.id,
@@ -261,17 +268,13 @@ async function pressCancel(watched: Watched, backend: JobBackend, desk: Desk): P
 async function unknownJob(watched: Watched, reason: string, desk: Desk): Promise<Next> {
   const now = desk.now();
   watched.unknownSinceMs ??= now;
-  watched.unreachableSinceMs = null;
-  if (now - watched.unknownSinceMs < watched.plan.notFoundGraceMs) return { ...pollAgain(watched, desk), server: 'up' };
+  if (now - watched.unknownSinceMs < watched.plan.notFoundGraceMs) return { ...pollAgain(watched, desk), server: UP };
   const { cancel } = watched.job;
   return giveUp(watched, cancel === null ? { kind: 'lost', reason } : stopReason(watched, cancel.seconds, false), desk);
 }
 
-async function silentServer(watched: Watched, reason: string, desk: Desk): Promise<Next> {
-  const now = desk.now();
-  watched.unreachableSinceMs ??= now;
-  if (now - watched.unreachableSinceMs < desk.limits.unreachableForMs)
-    return { ...pollAgain(watched, desk), server: 'down' };
+/** The silence is the server's, not the job's: of many jobs only a few are asked about meanwhile. */
+async function giveUpSilent(watched: Watched, reason: string, desk: Desk): Promise<Next> {
   const { cancel } = watched.job;
   return giveUp(
     watched,
@@ -291,7 +294,7 @@ function pollAgain(watched: Watched, desk: Desk): Extract<Next, { kind: 'again' 
     random: desk.random(),
   });
   const untilLimit = job.cancel === null ? Math.max(0, nextLimitMs(watched) - now) : Number.POSITIVE_INFINITY;
-  return { kind: 'again', afterMs: Math.min(pause, untilLimit), work: 'poll', server: 'up' };
+  return { kind: 'again', afterMs: Math.min(pause, untilLimit), work: 'poll', server: UP };
 }
 
 /** Writes only what has changed; figures and log at most every `looksEveryMs`. */
@@ -429,3 +432,5 @@ async function store(
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+const UP: ServerNews = { kind: 'up' };

@@ -12,10 +12,9 @@ export interface Watched {
   attempt: number;
   /** Known and stored, being reported. */
   result: ActionResult | null;
-  /** Since when the outcome of a submit is looked for, the job is unknown, or its server is silent. */
+  /** Since when the outcome of a submit is looked for, or the job is unknown. */
   lookingSinceMs: number | null;
   unknownSinceMs: number | null;
-  unreachableSinceMs: number | null;
   /** Failed tries of the present step, and since when. */
   tries: number;
   tryingSinceMs: number | null;
@@ -90,7 +89,6 @@ export function toWatched(row: ExternalJobRow): Watched {
     result: row.result,
     lookingSinceMs: null,
     unknownSinceMs: null,
-    unreachableSinceMs: null,
     tries: 0,
     tryingSinceMs: null,
     looksAtMs: 0,
