@@ -6,7 +6,7 @@ const MAX_INTEGER_BITS = 4_000_000;
 
 export function add(a: PyNumber, b: PyNumber): PyNumber {
   if (isInteger(a) && isInteger(b)) {
-    const sum = Number(a) + Number(b);
+    const sum = typeof a === 'number' && typeof b === 'number' ? a + b : Number.NaN;
     return Number.isSafeInteger(sum) ? sum : toInteger(BigInt(a) + BigInt(b));
   }
   return toFloat(toDouble(a) + toDouble(b));
@@ -14,7 +14,7 @@ export function add(a: PyNumber, b: PyNumber): PyNumber {
 
 export function subtract(a: PyNumber, b: PyNumber): PyNumber {
   if (isInteger(a) && isInteger(b)) {
-    const difference = Number(a) - Number(b);
+    const difference = typeof a === 'number' && typeof b === 'number' ? a - b : Number.NaN;
     return Number.isSafeInteger(difference) ? difference : toInteger(BigInt(a) - BigInt(b));
   }
   return toFloat(toDouble(a) - toDouble(b));
@@ -22,7 +22,7 @@ export function subtract(a: PyNumber, b: PyNumber): PyNumber {
 
 export function multiply(a: PyNumber, b: PyNumber): PyNumber {
   if (isInteger(a) && isInteger(b)) {
-    const product = Number(a) * Number(b);
+    const product = typeof a === 'number' && typeof b === 'number' ? a * b : Number.NaN;
     if (Number.isSafeInteger(product)) return product === 0 ? 0 : product;
     checkBits(bitLength(a) + bitLength(b));
     return toInteger(BigInt(a) * BigInt(b));

@@ -34,7 +34,7 @@ const FIELDS: Readonly<Record<string, (value: DateTime) => Field>> = {
   b: (value) => MONTHS[value.fields().month - 1]?.slice(0, 3) ?? '',
   B: (value) => MONTHS[value.fields().month - 1] ?? '',
   c: (value) => formatDate(value, '%a %b %e %H:%M:%S %Y'),
-  C: (value) => [Math.floor(value.fields().year / 100), 2, '0'],
+  C: (value) => [Math.floor(value.fields().year / 100), 1, '0'],
   d: (value) => [value.fields().day, 2, '0'],
   D: (value) => formatDate(value, '%m/%d/%y'),
   e: (value) => [value.fields().day, 2, ' '],
@@ -73,10 +73,15 @@ const FIELDS: Readonly<Record<string, (value: DateTime) => Field>> = {
   '%': () => '%',
 };
 
+/** glibc's `#`: capitals become small ones (`AM`, `UTC`), anything else capitals. */
+function swapCase(text: string): string {
+  return text === text.toUpperCase() ? text.toLowerCase() : text.toUpperCase();
+}
+
 function adjust(field: Field, flags: string, width: string): string {
   const flag = flags.at(-1);
   if (typeof field === 'string') {
-    const text = flag === '^' ? field.toUpperCase() : flag === '#' ? field.toLowerCase() : field;
+    const text = flag === '^' ? field.toUpperCase() : flag === '#' ? swapCase(field) : field;
     return text.padStart(Number(width), flag === '0' ? '0' : ' ');
   }
   const [number, usual, padding] = field;

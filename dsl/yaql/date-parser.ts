@@ -1,3 +1,4 @@
+import { asciiDigits } from './arithmetic.ts';
 import { MONTHS, WEEKDAYS } from './date-format.ts';
 import { DateTime, daysInMonth, weekdayOf, type DateTimeFields } from './date-time.ts';
 import { YaqlError } from './errors.ts';
@@ -10,11 +11,13 @@ import { TimeSpan } from './time-span.ts';
  * @throws YaqlError of class ParserError.
  */
 export function parseDate(text: string, today: DateTime): DateTime {
-  const guess = new Guess(tokensOf(text), today.fields().year).read();
+  const guess = new Guess(tokensOf(asciiDigits(text)), today.fields().year).read();
   if (guess === null) throw new YaqlError('ParserError', `Unknown string format: ${text}`);
   if (guess.isEmpty) throw new YaqlError('ParserError', `String does not contain a date: ${text}`);
+  // An impossible offset is a ValueError, as in the reference, an impossible date a ParserError.
+  const offset = new DateTime(0n, guess.offset).offset;
   try {
-    return guess.build(today);
+    return guess.build(today, offset);
   } catch (error) {
     if (!(error instanceof YaqlError)) throw error;
     throw new YaqlError(
@@ -140,7 +143,11 @@ class Guess {
     return this.#numbers.length === 0 && parts.every((part) => part === null);
   }
 
-  build(today: DateTime): DateTime {
+  get offset(): TimeSpan {
+    return new TimeSpan(BigInt(this.#offset ?? 0) * 1_000_000n);
+  }
+
+  build(today: DateTime, offset: TimeSpan): DateTime {
     const now = today.fields();
     const year = this.#date.year ?? now.year;
     const month = this.#date.month ?? now.month;
@@ -154,7 +161,6 @@ class Guess {
       second: this.#second ?? 0,
       microsecond: this.#microsecond ?? 0,
     };
-    const offset = new TimeSpan(BigInt(this.#offset ?? 0) * 1_000_000n);
     const date = DateTime.of(fields, offset);
     if (this.#weekday === null || this.#date.day) return date;
     const days = (this.#weekday - weekdayOf(year, month, fields.day) + 7) % 7;
@@ -218,13 +224,13 @@ class Guess {
 
   #readZone(token: string): boolean {
     this.#zone = token;
-    // Zones that are not known are read over; "UTC+3" is taken to mean three hours ahead.
+    // Zones that are not known are read over; in "UTC+3" the sign is that of POSIX: what to add to get UTC.
     this.#offset = ZERO_ZONES.has(token.toLowerCase()) ? 0 : null;
     if (this.#token(1) !== '+' && this.#token(1) !== '-') return true;
     this.#offset = null;
     if (ZERO_ZONES.has(token.toLowerCase())) this.#zone = null;
     this.#at += 1;
-    return this.#readOffset(this.#token() === '+' ? 1 : -1);
+    return this.#readOffset(this.#token() === '+' ? -1 : 1);
   }
 
   #readOffset(sign: 1 | -1): boolean {

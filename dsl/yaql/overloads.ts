@@ -1,6 +1,6 @@
 import { Lambda, functionEpoch, type Code, type Context, type FunctionTable } from './context.ts';
 import type { FunctionDefinition, Param } from './definitions.ts';
-import { YaqlError } from './errors.ts';
+import { YaqlError, typeError } from './errors.ts';
 import { END, MemoIterator, Ordered, PyIterator, pullerOf } from './iterators.ts';
 import { collectionTooLarge, type Run } from './limits.ts';
 import { sizeOf } from './memory.ts';
@@ -21,6 +21,8 @@ export interface SiteArgument {
     readonly key: Code;
     readonly value: SiteArgument;
   };
+  /** The constant was not written in the expression but is handed over as a value: null is then no lambda. */
+  readonly isValue?: boolean;
   /** Nothing stands there: the default is meant. */
   readonly empty?: boolean;
 }
@@ -111,7 +113,7 @@ export function callByName(
   if (firstName !== undefined && context.functions.find(name.replace(/_+$/, ''), 'function')[0]?.[0]?.noKeywords) {
     throw problemError(`argument ${firstName}`, name, 'function', null);
   }
-  const constant = (value: unknown): SiteArgument => ({ code: () => value, constant: { value } });
+  const constant = (value: unknown): SiteArgument => ({ code: () => value, constant: { value }, isValue: true });
   const site = new CallSite(name, 'function', [
     ...args.map(constant),
     ...Array.from(named, ([word, value]) => ({
@@ -343,18 +345,19 @@ function bindValues(
     if (parameter.role === 'single') {
       const at = binding.filledBy[single] as number;
       single += 1;
-      args.push(at < 0 ? parameter.fallback : convert(values[at], parameter.type, context));
+      args.push(at < 0 ? parameter.fallback : convert(values[at], parameter, context));
     } else if (parameter.role === 'rest') {
-      args.push(binding.rest.map((at) => convert(values[at], parameter.type, context)));
+      args.push(binding.rest.map((at) => convert(values[at], parameter, context)));
     } else {
-      args.push(new Map(binding.named.map(([name, at]) => [name, convert(values[at], parameter.type, context)])));
+      args.push(new Map(binding.named.map(([name, at]) => [name, convert(values[at], parameter, context)])));
     }
   }
   return args;
 }
 
-function convert(value: unknown, type: ParamType, context: Context): unknown {
-  if (type.lazy !== null) return lazyArgument(value as SiteArgument, type.lazy, context);
+function convert(value: unknown, parameter: Param, context: Context): unknown {
+  const { type } = parameter;
+  if (type.lazy !== null) return lazyArgument(value as SiteArgument, parameter, context);
   if (value === EMPTY) return null;
   if (type.convert === 'integer') return typeof value === 'boolean' ? Number(value) : value;
   const { run } = context;
@@ -363,11 +366,19 @@ function convert(value: unknown, type: ParamType, context: Context): unknown {
   return type.convert === 'iterable' && value !== null ? limited(value, run) : value;
 }
 
-function lazyArgument(source: SiteArgument, lazy: 'lambda' | 'pair', context: Context): unknown {
-  if (lazy === 'lambda') return new Lambda(source.empty ? () => null : source.code, context);
+function lazyArgument(source: SiteArgument, parameter: Param, context: Context): unknown {
+  if (source.isValue && source.constant?.value === null)
+    return parameter.optional && parameter.role === 'single' ? null : notCallable(context);
+  if (parameter.type.lazy === 'lambda') return new Lambda(source.empty ? () => null : source.code, context);
   const { mapping } = source;
   if (!mapping) throw new Error('a lazy pair needs a mapping');
   return { key: () => mapping.key(context), value: () => mapping.value.code(context) };
+}
+
+function notCallable(context: Context): Lambda {
+  return new Lambda(() => {
+    throw typeError("'NoneType' object is not callable");
+  }, context);
 }
 
 /** Checks a sized collection against the limit at once, and wraps others so that they fail when they get too long. */

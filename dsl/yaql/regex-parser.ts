@@ -69,7 +69,7 @@ class Parser {
     for (const [index, at] of this.#conditions) {
       if (index > this.#groups) throw regexError(`invalid group reference ${index}`, at);
     }
-    return { node, groups: this.#groups, names: this.#names };
+    return { node, groups: this.#groups, names: this.#names, ascii: this.global.ascii };
   }
 
   #peek(): string | undefined {

@@ -39,6 +39,8 @@ export interface RegexTree {
   /** Number of capturing groups. */
   readonly groups: number;
   readonly names: ReadonlyMap<string, number>;
+  /** `(?a)` stands at the start: `\\w` and its like mean ASCII. */
+  readonly ascii: boolean;
 }
 
 /** Fewest and most characters a node can take. `groupWidths` answers for back references. */

@@ -45,6 +45,11 @@ export class Regex extends YaqlValue {
     this.#canBeEmpty = widthOf(this.#tree.node, new Map())[0] === 0;
   }
 
+  /** `(?a)` stands at the start. */
+  get isAscii(): boolean {
+    return this.#tree.ascii;
+  }
+
   get groupNames(): ReadonlyMap<string, number> {
     return this.#tree.names;
   }

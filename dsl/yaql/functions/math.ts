@@ -108,5 +108,7 @@ function randomBetween(from: unknown, to: unknown): PyInteger {
 function integral(value: unknown): PyInteger {
   if (typeof value === 'boolean') return Number(value);
   if (isInteger(value)) return value;
-  throw isNumber(value) ? valueError('non-integer arg for randrange()') : typeError('randrange() needs integers');
+  throw isNumber(value) || typeof value === 'string'
+    ? valueError('non-integer arg for randrange()')
+    : typeError('randrange() needs integers');
 }

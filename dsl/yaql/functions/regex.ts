@@ -20,7 +20,7 @@ export const regexFunctions: readonly FunctionDefinition[] = [
     'function',
     [param('pattern', string), flag('ignoreCase'), flag('multiLine'), flag('dotAll')],
     (_, pattern, ignoreCase, multiLine, dotAll) =>
-      compiled(pattern, { ignoreCase: ignoreCase ?? false, multiLine: multiLine ?? false, dotAll: dotAll ?? false }),
+      unicodeOnly({ ignoreCase: ignoreCase ?? false, multiLine: multiLine ?? false, dotAll: dotAll ?? false }, pattern),
   ),
   define('matches', 'method', [regexp, text], (_, pattern, value) => pattern.test(value)),
   define('matches', 'method', [text, param('regexp', string)], (_, value, pattern) => compiled(pattern).test(value)),
@@ -74,6 +74,13 @@ export const regexFunctions: readonly FunctionDefinition[] = [
   define('escapeRegex', 'function', [text], (_, value) => value.replace(/[()[\]{}?*+\-|^$\\.&~# \t\n\r\v\f]/g, '\\$&')),
   define('isRegex', 'function', [param('value', types.any)], (_, value) => value instanceof Regex),
 ];
+
+/** `regex()` asks for Unicode classes, which a pattern with `(?a)` contradicts; patterns given as strings may have it. */
+function unicodeOnly(flags: RegexFlags, pattern: string): Regex {
+  const regex = compiled(pattern, flags);
+  if (regex.isAscii) throw valueError('ASCII and UNICODE flags are incompatible');
+  return regex;
+}
 
 /** Patterns repeat from item to item: the latest are kept. */
 const cache = new Map<string, Regex>();
