@@ -4,7 +4,7 @@ import type { Path, Place, Problems } from '../problems.ts';
 import { parseInlineCall } from './inline-params.ts';
 import { own } from './policies.ts';
 import { textOf } from './task.ts';
-import type { TaskSpec, WorkflowSpec } from './types.ts';
+import type { ActionSpec, WorkflowSpec } from './types.ts';
 
 /** What is wrong with the parameters of a call; `parameter` null speaks about the call as a whole. */
 export type CallCheck = (
@@ -58,29 +58,53 @@ export function checkCalls(
     const { type, name } = task.run;
     if (hasExpression(name)) continue;
     const taskPath = [...path, 'tasks', task.name];
-    const names = known[type];
-    if (names !== null && !names.has(name)) {
-      problems.warning(
-        { path: [...taskPath, type] },
-        `Unknown ${type} '${name}'`,
-        problems.spelling.didYouMean(name, names),
-      );
+    warnOfUnknown(type, name, known[type], [...taskPath, type], problems);
+    if (type === 'action' && check !== undefined && typeof task.input !== 'string') {
+      const place = (parameter: string | null): Place => placeOf(task.raw, 'action', 'input', parameter, taskPath);
+      for (const found of check(name, task.input)) problems.error(place(found.parameter), found.message, found.hint);
     }
-    if (type === 'action' && check !== undefined) checkCall(task, taskPath, check, problems);
   }
 }
 
-function checkCall(task: TaskSpec, path: Path, check: CallCheck, problems: Problems): void {
-  if (typeof task.input === 'string') return;
-  for (const { parameter, message, hint } of check(task.run.name, task.input)) {
-    problems.error(placeOf(task, parameter, path), message, hint);
+/**
+ * The same for the base of an ad-hoc action, which must be named in full: `known` holds the names of siblings in that form
+ * (spec/dsl.md D-12.1), `siblings` their short names.
+ */
+export function checkBase(
+  spec: ActionSpec,
+  path: Path,
+  problems: Problems,
+  known: ReadonlySet<string> | null,
+  siblings: { readonly book: string; readonly names: readonly string[] } | null,
+  check: CallCheck | undefined,
+): void {
+  const place = [...path, 'base'];
+  if (siblings?.names.includes(spec.base)) {
+    const hint = `name it in full: '${siblings.book}.${spec.base}'`;
+    problems.warning({ path: place }, `The short name '${spec.base}' is not looked up in the workbook`, hint);
+  } else {
+    warnOfUnknown('action', spec.base, known, place, problems);
+  }
+  for (const { parameter, message, hint } of check?.(spec.base, spec.baseInput) ?? []) {
+    problems.error(placeOf(spec.raw, 'base', 'base-input', parameter, path), message, hint);
   }
 }
 
-/** A parameter stands inline in `action`, which wins, or in `input`. */
-function placeOf(task: TaskSpec, parameter: string | null, path: Path): Place {
-  const call = textOf(own(task.raw, 'action'));
+function warnOfUnknown(
+  type: 'action' | 'workflow',
+  name: string,
+  known: ReadonlySet<string> | null,
+  path: Path,
+  problems: Problems,
+): void {
+  if (known === null || known.has(name)) return;
+  problems.warning({ path }, `Unknown ${type} '${name}'`, problems.spelling.didYouMean(name, known));
+}
+
+/** A parameter stands inline behind the name, where it wins, or in the mapping of parameters. */
+function placeOf(raw: JsonObject, callKey: string, inputKey: string, parameter: string | null, path: Path): Place {
+  const call = textOf(own(raw, callKey));
   const inline = call === null ? undefined : parseInlineCall(call)?.values.find(({ name }) => name === parameter);
-  if (inline !== undefined) return { path: [...path, 'action'], offset: inline.nameOffset };
-  return parameter === null ? { path: [...path, 'action'] } : { path: [...path, 'input', parameter], at: 'key' };
+  if (inline !== undefined) return { path: [...path, callKey], offset: inline.nameOffset };
+  return parameter === null ? { path: [...path, callKey] } : { path: [...path, inputKey, parameter], at: 'key' };
 }

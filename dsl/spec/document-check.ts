@@ -2,15 +2,16 @@ import { checkWorkflowGraph } from '../checks.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import type { Path, Problems } from '../problems.ts';
 import { Float } from '../yaql/numbers.ts';
-import { checkCalls, type DocumentOptions, type KnownNames, knownNames } from './call-check.ts';
+import { actionSpecFrom, rawAction } from './action.ts';
+import { checkBase, checkCalls, type DocumentOptions, type KnownNames, knownNames } from './call-check.ts';
 import { parseInlineCall } from './inline-params.ts';
 import { own } from './policies.ts';
 import { ACTION, DIRECT_TASK, REVERSE_TASK, type Shape, TASK_DEFAULTS, WORKBOOK, WORKFLOW } from './shape.ts';
 import { checkShape } from './shape-check.ts';
 import { show } from './show.ts';
-import { checkVariables } from './variable-check.ts';
 import { textOf } from './task.ts';
 import type { WorkflowSpec } from './types.ts';
+import { checkVariables } from './variable-check.ts';
 import { rawWorkflow, typeOf, workflowSpecFrom } from './workflow.ts';
 
 export type { CallCheck, DocumentOptions } from './call-check.ts';
@@ -36,8 +37,17 @@ export class DocumentCheck {
     else if (textOf(own(document, 'name')) === null) missing('name', problems);
     const name = textOf(own(document, 'name'));
     if (name !== null) checkStoredName(name, { path: ['name'] }, problems);
-    const known = knownNames(this.options, keysOf(own(document, 'actions')), keysOf(own(document, 'workflows')));
-    checkSection(document, 'actions', problems, (_name, entry, path) => this.action(entry, path));
+    const actions = keysOf(own(document, 'actions'));
+    const known = knownNames(this.options, actions, keysOf(own(document, 'workflows')));
+    const book = name ?? '';
+    const full = knownNames(
+      this.options,
+      actions.map((action) => `${book}.${action}`),
+      [],
+    ).action;
+    checkSection(document, 'actions', problems, (action, entry, path) =>
+      this.action(action, entry, path, full, { book, names: actions }),
+    );
     checkSection(document, 'workflows', problems, (name, entry, path) => this.workflow(name, entry, path, known));
   }
 
@@ -47,7 +57,8 @@ export class DocumentCheck {
   }
 
   actionList(document: Json): void {
-    checkList(document, this.problems, (_name, entry, path) => this.action(entry, path));
+    const known = knownNames(this.options, keysOf(document), []).action;
+    checkList(document, this.problems, (name, entry, path) => this.action(name, entry, path, known, null));
   }
 
   private workflow(name: string, entry: Json, path: Path, known: KnownNames): void {
@@ -90,9 +101,18 @@ export class DocumentCheck {
     this.workflows.push(spec);
   }
 
-  private action(entry: Json, path: Path): void {
+  private action(
+    name: string,
+    entry: Json,
+    path: Path,
+    known: ReadonlySet<string> | null,
+    siblings: { readonly book: string; readonly names: readonly string[] } | null,
+  ): void {
     if (!isMapping(entry, path, this.problems) || this.options.validate === false) return;
+    const before = this.problems.errorCount;
     checkShape(entry, ACTION, path, this.problems);
+    if (this.problems.errorCount > before) return;
+    checkBase(actionSpecFrom(rawAction(name, entry)), path, this.problems, known, siblings, this.options.checkCall);
   }
 }
 

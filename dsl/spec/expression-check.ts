@@ -1,6 +1,6 @@
 import { hasExpression, validateExpression } from '../expressions/index.ts';
 import { isJsonObject, type Json } from '../json.ts';
-import type { Path, Problems } from '../problems.ts';
+import type { Path, Place, Problems } from '../problems.ts';
 
 /** Checks the syntax of the expressions in a text that starts `offset` units after the start of the YAML scalar. */
 export function checkExpressions(text: string, path: Path, offset: number, problems: Problems): void {
@@ -13,7 +13,7 @@ export function checkExpressions(text: string, path: Path, offset: number, probl
 /** Warns of broken expressions in data that an upload accepts: they would fail at run time (spec/dsl.md D-5.3). */
 export function warnOfDeepExpressions(value: Json, path: Path, problems: Problems): void {
   if (typeof value === 'string') {
-    warnOfBroken(value, path, problems);
+    warnOfBroken(value, { path }, problems);
   } else if (Array.isArray(value)) {
     for (const [i, item] of (value as readonly Json[]).entries()) warnOfDeepExpressions(item, [...path, i], problems);
   } else if (isJsonObject(value)) {
@@ -21,11 +21,13 @@ export function warnOfDeepExpressions(value: Json, path: Path, problems: Problem
   }
 }
 
-function warnOfBroken(text: string, path: Path, problems: Problems): void {
+/** Warns of a text with a broken expression; its place may be the scalar that it was taken from. */
+export function warnOfBroken(text: string, place: Place, problems: Problems): void {
   if (!MAY_HOLD_EXPRESSION.test(text)) return;
   const error = validateExpression(text, problems.languages);
-  if (error === null) return warnOfUnclosed(text, path, 0, problems);
-  problems.warning({ path, offset: error.offset ?? 0 }, `This expression will fail at run time: ${error.message}`);
+  const offset = (place.offset ?? 0) + (error?.offset ?? 0);
+  if (error === null) warnOfUnclosed(text, place.path, offset, problems);
+  else problems.warning({ ...place, offset }, `This expression will fail at run time: ${error.message}`);
 }
 
 /** An expression that is cut off, for instance by a YAML comment, is plain text. */

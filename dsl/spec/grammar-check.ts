@@ -1,6 +1,6 @@
 import type { Place, Problems } from '../problems.ts';
 import { assertNever } from '../assert-never.ts';
-import { checkExpressions } from './expression-check.ts';
+import { checkExpressions, warnOfBroken } from './expression-check.ts';
 import { type InlineCall, type LostText, parseInlineCall } from './inline-params.ts';
 import { parseNext } from './on-clause.ts';
 import type { Grammar, Shape } from './shape.ts';
@@ -37,6 +37,7 @@ function checkCall(text: string, place: Place, problems: Problems): void {
     );
     return;
   }
+  warnOfBroken(call.name, place, problems);
   for (const { value, offset } of call.values) {
     if (typeof value === 'string') checkExpressions(value, place.path, offset, problems);
   }
@@ -52,6 +53,10 @@ function checkNext(text: string, place: Place, shape: Shape, problems: Problems)
       `it must be ${shape.is}`,
     );
     return;
+  }
+  // The reference looks at these only when the transition fires.
+  for (const { value, offset } of next.values) {
+    if (typeof value === 'string') warnOfBroken(value, { ...place, offset }, problems);
   }
   warnOfLost(next.lost, place, problems);
 }

@@ -1,10 +1,11 @@
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
-import { type LostText, parseInlineParams, WORD } from './inline-params.ts';
+import { type InlineValue, type LostText, parseInlineParams, WORD } from './inline-params.ts';
 import { ENGINE_COMMANDS, type EngineCommand, type Transition } from './types.ts';
 
 export interface NextCall {
   readonly to: string;
   readonly params: JsonObject;
+  readonly values: readonly InlineValue[];
   readonly lost: readonly LostText[];
 }
 
@@ -13,11 +14,20 @@ export function parseNext(text: string): NextCall | null {
   const match = CALL.exec(text) ?? WITH_PARAMS.exec(text);
   if (match !== null) {
     const [, to = '', written = ''] = match;
-    const { params, lost } = parseInlineParams(written);
-    const offset = text.indexOf(written, to.length);
-    return { to, params, lost: lost.map((piece) => ({ text: piece.text, offset: piece.offset + offset })) };
+    const inside = parseInlineParams(written);
+    const start = text.indexOf(written, to.length);
+    return {
+      to,
+      params: inside.params,
+      values: inside.values.map((value) => ({
+        ...value,
+        offset: value.offset + start,
+        nameOffset: value.nameOffset + start,
+      })),
+      lost: inside.lost.map((piece) => ({ text: piece.text, offset: piece.offset + start })),
+    };
   }
-  return /^\S+$/.test(text) ? { to: text, params: {}, lost: [] } : null;
+  return /^\S+$/.test(text) ? { to: text, params: {}, values: [], lost: [] } : null;
 }
 
 /** Where a transition is written, relative to its clause, and what it says. */

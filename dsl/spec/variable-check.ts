@@ -24,7 +24,7 @@ const SECTIONS = ['vars', 'output', 'output-on-error', 'task-defaults', 'tasks']
 
 interface Read {
   readonly path: Path;
-  readonly offset: number;
+  readonly text: string;
 }
 
 class Reads {
@@ -49,7 +49,7 @@ class Reads {
       this.wholeContext = true;
     }
     for (const name of variables) {
-      if (name !== '*' && !this.variables.has(name)) this.variables.set(name, { path, offset: offsetOf(name, text) });
+      if (name !== '*' && !this.variables.has(name)) this.variables.set(name, { path, text });
     }
   }
 }
@@ -82,11 +82,15 @@ function indexOfInput(spec: WorkflowSpec, name: string): number {
 
 function warnOfMisspelt(spec: WorkflowSpec, reads: Reads, problems: Problems): void {
   const known = namesSet(spec);
-  for (const [name, place] of reads.variables) {
+  for (const [name, { path, text }] of reads.variables) {
     if (known.has(name)) continue;
     const hint = problems.spelling.didYouMean(name, known);
     if (hint !== null)
-      problems.warning(place, `Variable '${name}' is read, but nothing in this workflow sets it`, hint);
+      problems.warning(
+        { path, offset: offsetOf(name, text) },
+        `Variable '${name}' is read, but nothing in this workflow sets it`,
+        hint,
+      );
   }
 }
 

@@ -1,8 +1,18 @@
 import test from 'ava';
-import { type DocumentOptions, validate } from '../../dsl/index.ts';
+import * as fc from 'fast-check';
+import {
+  type DocumentOptions,
+  graphOf,
+  parseActions,
+  parseWorkbook,
+  parseWorkflows,
+  validate,
+} from '../../dsl/index.ts';
+import type { Json } from '../../dsl/json.ts';
 import { formatPath } from '../../dsl/problems.ts';
 import { parseInlineCall } from '../../dsl/spec/inline-params.ts';
 import { Spelling } from '../../dsl/spelling.ts';
+import { writeYaml } from '../../dsl/yaml.ts';
 import { brief, errorsOf, taskText, warningsOf, workflowText } from './texts.ts';
 
 test('all errors of a text come at once, in its order, with path and hint', (t) => {
@@ -91,6 +101,17 @@ test('expressions that will fail only at run time are warned of', (t) => {
   for (const { message } of warnings) t.regex(message, /^This expression will fail at run time: /);
 });
 
+test('broken expressions in names and messages are warned of', (t) => {
+  const warnings = warningsOf(
+    taskText("action: <% $.a + * %> x=1\non-error: [fail(msg=<% * %>), {'succeed(msg=<% * %>)': <% true %>}]"),
+  );
+  t.deepEqual(
+    warnings.map(({ line, path }) => `${line} ${path}`),
+    ['5 wf.tasks.t.action', '6 wf.tasks.t.on-error[0]', '6 wf.tasks.t.on-error[1]["succeed(msg=<% * %>)"]'],
+  );
+  t.true((warnings[1]?.column ?? 0) > 26);
+});
+
 test('an expression that is cut off by a comment or spans lines is warned of', (t) => {
   const [cut, spanning] = warningsOf(taskText('publish:\n  a: <% $.x #y %>\n  b: |\n    <% $.x +\n       1 %>'));
   t.is(cut?.message, "'<%' opens no expression here, the text stays as it is");
@@ -152,6 +173,29 @@ test('entries of the same workbook are known by their short names', (t) => {
   const text =
     "version: '2.0'\nname: b\nactions: {own: {base: std.noop}}\nworkflows:\n  x: {tasks: {t: {action: own}, u: {workflow: y}}}\n  y: {tasks: {t: {action: std.noop}}}\n";
   t.deepEqual(validate('workbook', text, HOST), []);
+});
+
+test('the base of an ad-hoc action is checked likewise; the short name of a sibling is not enough', (t) => {
+  const text = `version: '2.0'
+name: b
+actions:
+  one: {base: std.echo output=1 nope=2}
+  two: {base: one}
+  three: {base: b.one}
+  four: {base: std.ehco, base-input: {x: 1}}
+  five: {base: std.echo, base-input: {dely: 1}}
+`;
+  t.deepEqual(
+    validate('workbook', text, HOST).map(
+      ({ line, column, message, hint }) => `${line}:${column} ${message} ${hint ?? '-'}`,
+    ),
+    [
+      "4:33 Invalid input [name=std.echo, unexpected=['nope']] known: output",
+      "5:15 The short name 'one' is not looked up in the workbook name it in full: 'b.one'",
+      "7:16 Unknown action 'std.ehco' did you mean 'std.echo'?",
+      "8:39 Invalid input [name=std.echo, unexpected=['dely']] known: output",
+    ],
+  );
 });
 
 test('the host checks the parameters of static calls; its errors stand at the parameter', (t) => {
@@ -234,6 +278,89 @@ test('without validation whatever can be built is taken', (t) => {
   t.regex(validate('workbook', "version: '2.0'", options)[0]?.message ?? '', /'name' is a required property/);
   t.regex(validate('workflow', 'a: [', options)[0]?.message ?? '', /^Definition could not be parsed/);
 });
+
+test('no value in any place makes a check stumble, and what is accepted can be built', (t) => {
+  const word = fc.constantFrom(
+    ...KEYWORDS,
+    'a',
+    'b',
+    'fail',
+    'fail(msg=1)',
+    '<% $.x %>',
+    '<% * %>',
+    '{{ _.x }}',
+    'i in [1]',
+    'count=1 delay=2',
+    '__proto__',
+    '',
+    'constructor',
+  );
+  const leaf = fc.oneof(word, fc.constantFrom<Json>(null, true, 0, 2, -1, 1.5));
+  const { tree } = fc.letrec<{ tree: Json }>((tie) => ({
+    tree: fc.oneof(
+      { weight: 3, arbitrary: leaf },
+      fc.array(tie('tree'), { maxLength: 3 }),
+      fc.dictionary(word, tie('tree'), { maxKeys: 4 }),
+    ),
+  }));
+  const data = fc.dictionary(word, tree, { minKeys: 1, maxKeys: 3 });
+  const sound = fc.record({ action: fc.constant('a'), input: data, publish: data }, { requiredKeys: ['action'] });
+  const task = fc.oneof(data, sound);
+  const workflow = fc.record(
+    {
+      type: fc.constantFrom('direct', 'reverse'),
+      tasks: fc.dictionary(word, task, { maxKeys: 3 }),
+      'task-defaults': fc.oneof(tree, fc.constant({ timeout: 1 })),
+    },
+    { requiredKeys: ['tasks'] },
+  );
+  let accepted = 0;
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.dictionary(word, tree),
+        fc.record({ wf: workflow }),
+        fc.record({ name: word, workflows: fc.dictionary(word, workflow), actions: tree }),
+      ),
+      (body) => {
+        const text = writeYaml({ version: '2.0', ...body });
+        for (const kind of ['workbook', 'workflow', 'action'] as const) {
+          const problems = validate(kind, text, HOST);
+          for (const { line, column } of problems) if (!(line >= 1 && column >= 1)) return false;
+          if (problems.some(({ severity }) => severity === 'error')) continue;
+          accepted++;
+          if (kind === 'workflow') for (const spec of parseWorkflows(text).specs) graphOf(spec).joinsAfter('a');
+          else if (kind === 'workbook') parseWorkbook(text);
+          else parseActions(text);
+        }
+        validate('workflow', text, { validate: false });
+        return true;
+      },
+    ),
+    { numRuns: 1500, seed: 3 },
+  );
+  t.true(accepted > 50);
+});
+
+const KEYWORDS = [
+  'action',
+  'workflow',
+  'input',
+  'publish',
+  'on-success',
+  'on-error',
+  'next',
+  'join',
+  'all',
+  'retry',
+  'with-items',
+  'requires',
+  'tasks',
+  'base',
+  'version',
+  'timeout',
+  'branch',
+];
 
 test('inline calls and spelling take linear time on texts made to be slow', (t) => {
   const n = 100_000;
