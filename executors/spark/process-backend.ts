@@ -34,7 +34,7 @@ import {
 } from './plan.ts';
 import { hostId, isAlive, killOrphans, signalGroup, type ProcessIdentity } from './process.ts';
 import { exists, layOut, readExit, readProcess, startDetached, startedMs } from './run-directory.ts';
-import { readUiProgress } from './ui.ts';
+import { readUi } from './ui.ts';
 
 /**
  * spark-submit as a process of this host (spec/spark.md §8.3): it belongs to nobody, so it outlives the server, and its run directory
@@ -233,8 +233,8 @@ async function giveUp(job: Job, why: GivingUp, options: SparkOptions): Promise<A
 }
 
 async function progress(job: Job): Promise<JsonObject> {
-  const ui = job.url === null ? null : await readUiProgress(job.url);
-  if (ui !== null) return ui;
+  const ui = job.url === null ? null : await readUi(job.url, job.id);
+  if (ui !== null) return { state: job.lastState ?? 'running', ...ui.figures };
   const lines = await readLogTail(toRunPlan(job.data).runDirectory, 2000);
   return { state: job.lastState ?? 'running', log_lines: lines.length };
 }
@@ -243,7 +243,11 @@ async function progress(job: Job): Promise<JsonObject> {
 async function newFacts(job: Job, plan: RunPlan): Promise<JobUpdate | undefined> {
   if (job.appId !== null && job.url !== null) return undefined;
   const found = readLogFacts(await readHead(join(plan.runDirectory, 'stderr')));
-  const appId = job.appId === null ? found.appId : null;
+  // In local mode only the web page knows the id.
+  const appId =
+    job.appId === null
+      ? (found.appId ?? (job.url === null ? null : ((await readUi(job.url, job.id))?.appId ?? null)))
+      : null;
   const url = job.url === null ? found.uiUrl : null;
   return appId === null && url === null
     ? undefined

@@ -1,9 +1,18 @@
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../../dsl/json.ts';
 import { createHttpClient } from '../http-client.ts';
 import { toNumber } from '../inputs.ts';
+import { EXECUTION_CONF } from './event-log.ts';
 
-/** Figures from a running driver's web page (spec/spark.md §7): null when it cannot be reached or shows no application. */
-export async function readUiProgress(uiUrl: string): Promise<JsonObject | null> {
+export interface UiFigures {
+  readonly appId: string;
+  readonly figures: JsonObject;
+}
+
+/**
+ * Figures from the web page of a running driver (spec/spark.md §7): null when it cannot be reached or shows another application: a port
+ * is soon somebody else's, so the page must name this action execution in its configuration.
+ */
+export async function readUi(uiUrl: string, actionExecutionId: string): Promise<UiFigures | null> {
   const http = createHttpClient(null);
   const get = async (path: string): Promise<Json> => {
     const answer = await http.exchange({
@@ -18,13 +27,23 @@ export async function readUiProgress(uiUrl: string): Promise<JsonObject | null> 
     const applications = await get('/applications');
     const first = Array.isArray(applications) ? applications[0] : null;
     if (!isJsonObject(first) || typeof first.id !== 'string') return null;
-    const jobs = await get(`/applications/${encodeURIComponent(first.id)}/jobs`);
-    return { app_id: first.id, ...sumOf(Array.isArray(jobs) ? jobs.filter(isJsonObject) : []) };
+    const path = `/applications/${encodeURIComponent(first.id)}`;
+    if (!isOurs(await get(`${path}/environment`), actionExecutionId)) return null;
+    const jobs = await get(`${path}/jobs`);
+    return { appId: first.id, figures: sumOf(Array.isArray(jobs) ? jobs.filter(isJsonObject) : []) };
   } catch {
     return null;
   } finally {
     await http.close();
   }
+}
+
+function isOurs(environment: Json, actionExecutionId: string): boolean {
+  const properties = isJsonObject(environment) ? environment.sparkProperties : null;
+  return (
+    Array.isArray(properties) &&
+    properties.some((pair) => Array.isArray(pair) && pair[0] === EXECUTION_CONF && pair[1] === actionExecutionId)
+  );
 }
 
 function sumOf(jobs: readonly JsonObject[]): JsonObject {
