@@ -85,7 +85,7 @@ test('texts that are no definition are 400 and name the place', async (t) => {
     '[1, 2]',
     "version: '2.0'\n",
     workflow('a b'),
-    workflow('a', '  bogus: 1\n'),
+    workflow('a').replace('action: std.noop', 'on-success: nope'),
   ];
   for (const path of ['/v2/workflows', '/v2/actions', '/v2/workbooks']) {
     for (const text of texts) {

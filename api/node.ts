@@ -1,0 +1,158 @@
+import { mkdirSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Config } from '../engine/config.ts';
+import { createEngine } from '../engine/index.ts';
+import type { RunningEngine } from '../engine/index.ts';
+import type { Logger } from '../engine/log.ts';
+import { EmbeddedQueue } from '../engine/queue/embedded.ts';
+import { systemClock } from '../engine/shell/clock.ts';
+import { createDefinitions } from '../engine/shell/definitions.ts';
+import type { Definitions } from '../engine/shell/definitions.ts';
+import { openStore } from '../engine/store/connection.ts';
+import type { Store } from '../engine/store/connection.ts';
+import { createDefinitionFinder } from '../engine/store/definition-finder.ts';
+import type { DefinitionFinder } from '../engine/store/definition-finder.ts';
+import { migrate } from '../engine/store/migrate.ts';
+import { createEgressPolicy } from '../executors/egress.ts';
+import { createHttpClient } from '../executors/http-client.ts';
+import { createCatalogue, jobBackends } from '../executors/index.ts';
+import type { Catalogue } from '../executors/index.ts';
+import { JobWatcher } from '../executors/job-watcher.ts';
+import { Worker } from '../executors/worker.ts';
+import { isLoopback } from './server.ts';
+
+/** Engine, executor and database in one process: what `serve` puts an API in front of, and what `run` uses alone. */
+export interface Node {
+  readonly store: Store;
+  readonly definitions: Definitions;
+  readonly finder: DefinitionFinder;
+  readonly engine: RunningEngine;
+  readonly catalogue: Catalogue;
+  /** Lets running actions go on for the configured time; jobs outside run on and are found again at the next start. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the database, brings its schema up to date, and goes on with what an earlier process left.
+ *
+ * @param environment variables of this process, for Spark's installation and runs.
+ */
+export async function startNode(
+  config: Config,
+  log: Logger,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Node> {
+  const store = await openStore(
+    {
+      url: config.database,
+      driver: config.databaseDriver ?? undefined,
+      synchronous: config.databaseSynchronous,
+      exclusive: true,
+    },
+    log,
+  );
+  try {
+    await migrate(store);
+    return await assemble(config, log, environment, store);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Tables that validation needs, without a database behind them. */
+export function describeActions(): Catalogue {
+  return createCatalogue();
+}
+
+async function assemble(
+  config: Config,
+  log: Logger,
+  environment: Readonly<Record<string, string | undefined>>,
+  store: Store,
+): Promise<Node> {
+  const clock = systemClock;
+  const policy = createEgressPolicy({
+    allowLoopback: isLoopback(config.host),
+    allow: config.egressAllow,
+    deny: config.egressDeny,
+  });
+  const http = { forUsers: createHttpClient(policy), forConnections: createHttpClient(null) };
+  const folder = dataFolderOf(config);
+  const catalogue = createCatalogue({
+    http,
+    spark: {
+      runsFolder: join(folder, 'runs'),
+      sparkHome: config.sparkHome ?? environment['SPARK_HOME'] ?? null,
+      environment,
+      allowedHomes: config.sparkAllowedHomes,
+      applicationRoots: config.sparkApplicationRoots,
+      allowedEnvironment: config.sparkAllowedEnvironment,
+      historyUrl: config.sparkHistoryUrl,
+    },
+    flink: { jarsFolder: join(folder, 'jars'), jarRoots: config.flinkJarRoots, clusters: config.flinkClusters },
+  });
+  const queue = new EmbeddedQueue(clock, log);
+  const engine = createEngine({
+    store,
+    catalogue,
+    queue,
+    clock,
+    log,
+    embeddedExecutor: true,
+    limits: {
+      tasksPerName: config.tasksPerName,
+      fieldCharacters: config.fieldSizeKilobytes < 0 ? -1 : config.fieldSizeKilobytes * 1024,
+    },
+  });
+  const watcher = new JobWatcher({
+    db: store.writer,
+    nodeId: engine.nodeId,
+    host: hostname(),
+    engine,
+    backends: jobBackends(catalogue),
+    clock,
+    log,
+    // The lock on the database file says so.
+    alone: true,
+    isOwnerDead: async () => true,
+  });
+  const worker = new Worker({
+    catalogue,
+    engine,
+    executorId: engine.nodeId,
+    host: hostname(),
+    watcher,
+    http: http.forUsers,
+    clock,
+    log,
+    concurrency: config.executorConcurrency,
+  });
+  const stopDelivery = queue.consume(engine.acknowledging((message) => worker.handle(message)));
+  await watcher.start();
+  await engine.start();
+  return {
+    store,
+    definitions: createDefinitions({ store, catalogue, checkCall: (name, input) => catalogue.checkCall(name, input) }),
+    finder: createDefinitionFinder(store.reader),
+    engine,
+    catalogue,
+    close: async () => {
+      await worker.drain(config.shutdownSeconds * 1000);
+      await stopDelivery();
+      await watcher.close();
+      await engine.close();
+      await queue.close();
+      await store.close();
+    },
+  };
+}
+
+/** Beside the database, so that a restart finds the runs of jobs that go on. */
+function dataFolderOf({ dataFolder, database }: Config): string {
+  const path = database.replace(/^sqlite:(?:\/\/)?/, '');
+  const folder = dataFolder ?? (path === ':memory:' ? join(tmpdir(), `tramontane-${process.pid}`) : `${path}.files`);
+  mkdirSync(resolve(folder), { recursive: true });
+  return resolve(folder);
+}

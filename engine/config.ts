@@ -1,0 +1,219 @@
+import { formatProblem } from '../dsl/errors.ts';
+import { isJsonObject } from '../dsl/json.ts';
+import type { Json, JsonObject } from '../dsl/json.ts';
+import { Problems } from '../dsl/problems.ts';
+import type { Path } from '../dsl/problems.ts';
+import { readYaml } from '../dsl/yaml.ts';
+import { EngineError } from './errors.ts';
+import { LOG_LEVELS } from './log.ts';
+import type { LogLevel } from './log.ts';
+import { SQLITE_DRIVERS } from './store/drivers/index.ts';
+import type { SqliteDriver } from './store/drivers/index.ts';
+
+/** Every setting of a node, with defaults that run on a laptop. Read once, never changed. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Listen beyond this machine without authentication. */
+  readonly insecure: boolean;
+  /** `sqlite:PATH` or `sqlite::memory:` */
+  readonly database: string;
+  /** null: the best driver that is installed. */
+  readonly databaseDriver: SqliteDriver | null;
+  readonly databaseSynchronous: 'full' | 'normal';
+  /** For run directories of jobs and fetched files; null: beside the database. */
+  readonly dataFolder: string | null;
+  readonly logLevel: LogLevel;
+  readonly anonymousIsAdmin: boolean;
+  readonly infoFile: string | null;
+  /** Actions that run at once; jobs outside are not counted. */
+  readonly executorConcurrency: number;
+  /** How long running actions may go on when the node is told to stop. */
+  readonly shutdownSeconds: number;
+  readonly tasksPerName: number;
+  /** KiB of JSON text of input, output, params and published; -1 for no limit. */
+  readonly fieldSizeKilobytes: number;
+  /** Addresses, ranges and host names that requests of users' actions may go to in any case, and such that they never may. */
+  readonly egressAllow: readonly string[];
+  readonly egressDeny: readonly string[];
+  readonly sparkHome: string | null;
+  /** null: any. */
+  readonly sparkAllowedHomes: readonly string[] | null;
+  readonly sparkApplicationRoots: readonly string[] | null;
+  readonly sparkAllowedEnvironment: readonly string[] | null;
+  readonly sparkHistoryUrl: string | null;
+  readonly flinkJarRoots: readonly string[] | null;
+  /** JobManagers by name: the input `cluster` of Flink actions. */
+  readonly flinkClusters: Readonly<
+    Record<string, { readonly url: string; readonly headers: Readonly<Record<string, string>> }>
+  >;
+}
+
+export const DEFAULT_CONFIG: Config = Object.freeze({
+  host: '127.0.0.1',
+  port: 8989,
+  insecure: false,
+  database: 'sqlite:tramontane.sqlite',
+  databaseDriver: null,
+  databaseSynchronous: 'full',
+  dataFolder: null,
+  logLevel: 'info',
+  anonymousIsAdmin: true,
+  infoFile: null,
+  executorConcurrency: 64,
+  shutdownSeconds: 5,
+  tasksPerName: 10_000,
+  fieldSizeKilobytes: 1024,
+  egressAllow: [],
+  egressDeny: [],
+  sparkHome: null,
+  sparkAllowedHomes: null,
+  sparkApplicationRoots: null,
+  sparkAllowedEnvironment: null,
+  sparkHistoryUrl: null,
+  flinkJarRoots: null,
+  flinkClusters: {},
+});
+
+/**
+ * Reads a configuration file: YAML with the keys of {@link SETTINGS}.
+ *
+ * @throws EngineError INVALID_INPUT with one line `file:line:column: what is wrong; what would be right` for each fault.
+ */
+export function parseConfig(text: string, file: string): Partial<Config> {
+  const problems = new Problems();
+  const document = readYaml(text, problems);
+  const config: Record<string, unknown> = {};
+  if (isJsonObject(document.value)) readSection(document.value, SETTINGS, [], config, problems);
+  else if (document.value !== undefined && document.value !== null) {
+    problems.error({ path: [] }, 'The configuration is no mapping', 'write one setting a line, such as port: 8989');
+  }
+  const found = problems.sorted(document.locate);
+  if (found.length > 0) {
+    throw new EngineError('INVALID_INPUT', found.map((problem) => `${file}:${formatProblem(problem)}`).join('\n'));
+  }
+  return config;
+}
+
+/** Reads one value; undefined means that it does not fit. */
+interface Setting {
+  readonly field: keyof Config;
+  /** What would be right, to complete "it should be …". */
+  readonly expects: string;
+  readonly read: (value: Json) => unknown;
+}
+
+type Section = { readonly [key: string]: Setting | Section };
+
+const SETTINGS: Section = {
+  host: setting('host', 'a host name or address', text),
+  port: setting('port', 'a number from 0 to 65535', (value) => integer(value, 0, 65_535)),
+  insecure: setting('insecure', 'true or false', flag),
+  log_level: setting('logLevel', `one of ${LOG_LEVELS.join(', ')}`, (value) =>
+    LOG_LEVELS.find((level) => level === value),
+  ),
+  anonymous_is_admin: setting('anonymousIsAdmin', 'true or false', flag),
+  info_file: setting('infoFile', 'a path', text),
+  data_folder: setting('dataFolder', 'a path', text),
+  database: {
+    url: setting('database', 'sqlite:PATH', text),
+    driver: setting('databaseDriver', `one of ${SQLITE_DRIVERS.join(', ')}`, (value) =>
+      SQLITE_DRIVERS.find((name) => name === value),
+    ),
+    synchronous: setting('databaseSynchronous', 'full or normal', (value) =>
+      value === 'full' || value === 'normal' ? value : undefined,
+    ),
+  },
+  limits: {
+    tasks_per_name: setting('tasksPerName', 'a number of tasks, at least 1', (value) => integer(value, 1)),
+    field_size_kb: setting('fieldSizeKilobytes', 'a number of KiB, or -1 for no limit', (value) => integer(value, -1)),
+  },
+  executor: {
+    concurrency: setting('executorConcurrency', 'a number of actions, at least 1', (value) => integer(value, 1)),
+    shutdown_seconds: setting('shutdownSeconds', 'a number of seconds', (value) => integer(value, 0)),
+  },
+  egress: {
+    allow: setting('egressAllow', 'a list of addresses, ranges or host names', texts),
+    deny: setting('egressDeny', 'a list of addresses or ranges', texts),
+  },
+  spark: {
+    home: setting('sparkHome', 'the folder of a Spark installation', text),
+    allowed_homes: setting('sparkAllowedHomes', 'a list of folders', texts),
+    application_roots: setting('sparkApplicationRoots', 'a list of folders', texts),
+    allowed_environment: setting('sparkAllowedEnvironment', 'a list of names of variables', texts),
+    history_url: setting('sparkHistoryUrl', 'an address', text),
+  },
+  flink: {
+    jar_roots: setting('flinkJarRoots', 'a list of folders', texts),
+    clusters: setting('flinkClusters', 'a mapping of names to {url: …, headers: {…}}', clusters),
+  },
+};
+
+function setting(field: keyof Config, expects: string, read: Setting['read']): Setting {
+  return { field, expects, read };
+}
+
+function readSection(
+  values: JsonObject,
+  section: Section,
+  path: Path,
+  config: Record<string, unknown>,
+  problems: Problems,
+): void {
+  for (const [key, value] of Object.entries(values)) {
+    const place = { path: [...path, key] };
+    const known = Object.hasOwn(section, key) ? section[key] : undefined;
+    if (known === undefined) {
+      const names = Object.keys(section);
+      problems.error(
+        { ...place, at: 'key' },
+        `Unknown setting '${key}'`,
+        problems.spelling.didYouMean(key, names) ?? `known here: ${names.join(', ')}`,
+      );
+    } else if (isSetting(known)) {
+      const read = known.read(value);
+      if (read === undefined)
+        problems.error(place, `The setting '${key}' has a wrong value`, `it should be ${known.expects}`);
+      else config[known.field] = read;
+    } else if (isJsonObject(value)) {
+      readSection(value, known, place.path, config, problems);
+    } else {
+      problems.error(place, `'${key}' is a group of settings`, `known here: ${Object.keys(known).join(', ')}`);
+    }
+  }
+}
+
+function isSetting(known: Setting | Section): known is Setting {
+  return typeof known['read'] === 'function';
+}
+
+function text(value: Json): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function texts(value: Json): readonly string[] | undefined {
+  return Array.isArray(value) && value.every((item): item is string => typeof item === 'string') ? value : undefined;
+}
+
+function flag(value: Json): boolean | undefined {
+  return typeof value === 'boolean' ? value : undefined;
+}
+
+function integer(value: Json, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most ? value : undefined;
+}
+
+function clusters(value: Json): Config['flinkClusters'] | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const found: Record<string, Config['flinkClusters'][string]> = {};
+  for (const [name, cluster] of Object.entries(value)) {
+    const url = isJsonObject(cluster) ? text(cluster['url'] ?? null) : undefined;
+    const headers = isJsonObject(cluster) ? (cluster['headers'] ?? {}) : {};
+    if (url === undefined || !isJsonObject(headers)) return undefined;
+    found[name] = {
+      url,
+      headers: Object.fromEntries(Object.entries(headers).map(([key, item]) => [key, String(item)])),
+    };
+  }
+  return found;
+}
