@@ -197,11 +197,10 @@ async function ended(
     return { kind: 'live', state: word, againMs: CACHE_MS };
   if (word === 'FINISHED') {
     const accumulators = await client.jobs.getAccumulators(plan.jobId, context.signal).catch(() => null);
-    const output = outputOf({
-      ...factsOf(plan, word, details),
-      accumulators: accumulators === null ? null : toAccumulators(accumulators),
-    });
-    const wasStopped = job.cancel !== null && plan.savepoint !== null;
+    const savepoint = await stoppedAt(plan, context, client);
+    const facts = { ...factsOf(plan, word, details), savepoint };
+    const output = outputOf({ ...facts, accumulators: accumulators === null ? null : toAccumulators(accumulators) });
+    const wasStopped = job.cancel !== null && savepoint !== null;
     return { kind: 'ended', state: word, result: wasStopped ? stopped(job, output) : { kind: 'success', output } };
   }
   if (word === 'CANCELED' && job.cancel !== null) {
@@ -213,6 +212,13 @@ async function ended(
     state: word,
     result: await failureOf(client, { jobId: plan.jobId, state: word, name, webUrl }, context.signal),
   };
+}
+
+/** The job may have ended before its stop was looked at: then the trigger tells whether it ended by that. */
+async function stoppedAt(plan: JarPlan, context: JobContext, client: FlinkClient): Promise<string | null> {
+  if (plan.savepoint !== null || plan.stopSinceMs === null) return plan.savepoint;
+  const savepoint = await client.jobs.getSavepoint(plan.jobId, plan.triggerId, context.signal).catch(() => null);
+  return savepoint?.status === 'COMPLETED' ? savepoint.value : null;
 }
 
 function stopped(job: Job, output: JsonObject): ActionResult {

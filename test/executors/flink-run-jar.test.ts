@@ -1,0 +1,608 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import type { Knex } from 'knex';
+import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
+import { silentLogger } from '../../engine/log.ts';
+import { loadExternalJob } from '../../engine/store/external-jobs.ts';
+import type { JobAction } from '../../executors/action.ts';
+import { createEgressPolicy } from '../../executors/egress.ts';
+import { startFakeFlink, type FakeFlink, type FakeFlinkSwitches } from '../../executors/fakes/flink.ts';
+import { FlinkClient } from '../../executors/flink/client/client.ts';
+import { FlinkApiError } from '../../executors/flink/client/errors.ts';
+import { parseVersion } from '../../executors/flink/client/version.ts';
+import { flinkPack, type FlinkOptions } from '../../executors/flink/pack.ts';
+import { jobIdOf } from '../../executors/flink/plan.ts';
+import { createHttpClient } from '../../executors/http-client.ts';
+import { JobWatcher, type JobWatcherOptions } from '../../executors/job-watcher.ts';
+import { TestClock } from '../helpers/clock.ts';
+import { memoryStore } from '../helpers/store.ts';
+import { Reports, runAction } from './helpers/remote.ts';
+
+interface World {
+  readonly folder: string;
+  readonly db: Knex;
+  readonly clock: TestClock;
+  readonly flink: FakeFlink;
+  readonly reports: Reports;
+  readonly action: JobAction;
+  node(id: string, options?: Partial<JobWatcherOptions>): Promise<JobWatcher>;
+  submit(watcher: JobWatcher, id: string, input?: JsonObject): Promise<void>;
+  pass(watcher: JobWatcher, seconds: number): Promise<void>;
+  output(id: string): JsonObject;
+  kind(id: string): string | undefined;
+}
+
+async function world(
+  t: ExecutionContext,
+  switches: Partial<FakeFlinkSwitches> = {},
+  options: Partial<FlinkOptions> = {},
+): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), 'tramontane-flink-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, 'totals.jar'), 'not really a zip, as Flink takes it too');
+  const store = await memoryStore(t);
+  const flink = await startFakeFlink(switches);
+  t.teardown(() => flink.close());
+  const clock = new TestClock();
+  const reports = new Reports();
+  const http = {
+    forUsers: createHttpClient(createEgressPolicy({ allowLoopback: true })),
+    forConnections: createHttpClient(null),
+  };
+  t.teardown(async () => {
+    await http.forUsers.close();
+    await http.forConnections.close();
+  });
+  const [action] = flinkPack(
+    { jarsFolder: join(folder, 'jars'), clusters: { analytics: { url: flink.url } }, ...options },
+    http,
+  );
+  if (action?.kind !== 'job') throw new Error('flink.run_jar is no job action');
+  const nodes: JobWatcher[] = [];
+  t.teardown(async () => {
+    for (const node of nodes) node.abandon();
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  });
+  const reported = (id: string) => reports.taken.find(({ actionExecutionId }) => actionExecutionId === id);
+  return {
+    folder,
+    db: store.writer,
+    clock,
+    flink,
+    reports,
+    action,
+    async node(id, more = {}) {
+      const watcher = new JobWatcher({
+        db: store.writer,
+        nodeId: id,
+        host: 'here',
+        engine: reports,
+        backends: [action.backend],
+        clock,
+        log: silentLogger,
+        random: () => 0.5,
+        ...more,
+      });
+      nodes.push(watcher);
+      await watcher.start();
+      return watcher;
+    },
+    async submit(watcher, id, input = {}) {
+      const where: JsonObject = input.cluster === undefined ? { url: flink.url } : {};
+      const all = { ...where, jar: join(folder, 'totals.jar'), wait_for: 'finished', ...input };
+      await watcher.submit(runAction('flink.run_jar', id, all), action.backend);
+      await watcher.idle();
+    },
+    async pass(watcher, seconds) {
+      for (let i = 0; i < seconds * 2; i++) {
+        clock.advance(500);
+        await watcher.idle();
+      }
+    },
+    output(id) {
+      const output = reported(id)?.result.output;
+      if (!isJsonObject(output ?? null))
+        throw new Error(`no result of ${id}, or no mapping: ${JSON.stringify(output)}`);
+      return output as JsonObject;
+    },
+    kind: (id) => reported(id)?.result.kind,
+  };
+}
+
+const jobOf = (w: World, id = 'a1') => {
+  const job = w.flink.jobs.get(jobIdOf(id));
+  if (job === undefined) throw new Error('Flink does not know the job');
+  return job;
+};
+
+for (const version of ['1.13.2', '1.20.5', '2.3.0']) {
+  test(`runs a jar to its end on ${version}`, async (t) => {
+    const w = await world(t, { version });
+    const watcher = await w.node('n1');
+    await w.submit(watcher, 'a1', {
+      args: { day: '2026-11-22', n: 3, none: null },
+      parallelism: 4,
+      entry_class: 'a.B',
+    });
+    t.is(w.reports.taken.length, 0);
+    const job = jobOf(w);
+    job.state = 'FINISHED';
+    job.accumulators = { rows: '200', ratio: '0.5' };
+    await w.pass(watcher, 15);
+    t.is(w.kind('a1'), 'success');
+    t.like(w.output('a1'), {
+      job_id: jobIdOf('a1'),
+      state: 'FINISHED',
+      duration_ms: 6333,
+      accumulators: { rows: 200, ratio: '0.5' },
+      flink_version: version,
+      web_url: `${w.flink.url}/#/job/completed/${jobIdOf('a1')}/overview`,
+    });
+    t.deepEqual(w.flink.runs, [
+      { jobId: jobIdOf('a1'), entryClass: 'a.B', programArgsList: ['--day', '2026-11-22', '--n', '3'], parallelism: 4 },
+    ]);
+    t.is((await loadExternalJob(w.db, 'a1'))?.phase, 'done');
+  });
+
+  test(`a duplicate id is adopted on ${version}`, async (t) => {
+    const w = await world(t, { version, loseAnswers: 1 });
+    const watcher = await w.node('n1');
+    // Unknown while it is looked for, known to the guard: the id is sent again and refused.
+    await w.submit(watcher, 'a1');
+    w.flink.switches.forgetful = true;
+    await w.pass(watcher, 70);
+    t.is(w.flink.requests.filter((line) => line.endsWith('/run')).length, 2);
+    w.flink.switches.forgetful = false;
+    jobOf(w).state = 'FINISHED';
+    await w.pass(watcher, 15);
+    t.is(w.kind('a1'), 'success');
+    t.is(w.flink.jobs.size, 1);
+  });
+}
+
+test('wait_for: running is met by RUNNING, not by CREATED; submitted needs no state', async (t) => {
+  const w = await world(t, { initialState: 'CREATED' });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1', { wait_for: 'running', all_tasks_running: true });
+  await w.submit(watcher, 'a2', { wait_for: 'submitted' });
+  await w.pass(watcher, 5);
+  t.is(w.kind('a1'), undefined);
+  t.like(w.output('a2'), { state: 'CREATED', accumulators: null, end_time: null });
+  jobOf(w).state = 'RUNNING';
+  await w.pass(watcher, 10);
+  t.like(w.output('a1'), { state: 'RUNNING' });
+});
+
+test('one content is uploaded once, under its hash, also by many tasks at once and by the next process', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  const all = { url: w.flink.url, jar: join(w.folder, 'totals.jar') };
+  for (let i = 0; i < 5; i++) await watcher.submit(runAction('flink.run_jar', `a${i}`, all), w.action.backend);
+  await w.pass(watcher, 5);
+  t.is(w.flink.jars.size, 1);
+  const [jar] = w.flink.jars.values();
+  t.regex(jar?.name ?? '', /^totals--[0-9a-f]{16}\.jar$/);
+  t.is(w.flink.jobs.size, 5);
+  const http = { forUsers: createHttpClient(null), forConnections: createHttpClient(null) };
+  const [again] = flinkPack({ jarsFolder: w.folder }, http);
+  if (again?.kind !== 'job') return t.fail();
+  const second = await w.node('n2', { backends: [again.backend] });
+  await second.submit(runAction('flink.run_jar', 'b1', all), again.backend);
+  await w.pass(second, 3);
+  t.is(w.flink.jars.size, 1);
+  t.is(w.flink.jobs.size, 6);
+});
+
+test('a jar that the server has lost is uploaded once more', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  w.flink.jars.clear();
+  await w.submit(watcher, 'a2');
+  await w.pass(watcher, 5);
+  t.is(w.flink.requests.filter((line) => line === 'POST /v1/jars/upload').length, 2);
+  t.true(w.flink.jobs.has(jobIdOf('a2')));
+  await w.submit(watcher, 'a3', { jar: { jar_id: 'no-such.jar' } });
+  t.like(w.output('a3'), { code: 'FLINK_JAR_NOT_FOUND' });
+});
+
+test('keep_jar: false deletes what this action has uploaded, and nothing else', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1', { keep_jar: false });
+  t.is(w.flink.jars.size, 0);
+  await w.submit(watcher, 'a2');
+  await w.submit(watcher, 'a3', { keep_jar: false });
+  t.is(w.flink.jars.size, 1);
+});
+
+test('a jar from an address is fetched, checked against its hash, and uploaded', async (t) => {
+  const w = await world(t);
+  const server = createServer((request, response) =>
+    request.url === '/job.jar' ? response.end('content') : response.writeHead(404).end(),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.close());
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1', {
+    jar: `${base}/job.jar`,
+    sha256: 'ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73',
+  });
+  await w.submit(watcher, 'a2', { jar: `${base}/job.jar`, sha256: 'a'.repeat(64) });
+  await w.submit(watcher, 'a3', { jar: `${base}/none.jar` });
+  t.regex([...w.flink.jars.values()][0]?.name ?? '', /^job--ed7002b439e9ac84\.jar$/);
+  t.regex(String(w.output('a2').message), /has the SHA-256 ed7002/);
+  t.regex(String(w.output('a3').message), /cannot be fetched: status 404/);
+});
+
+test('an answer lost after the job was accepted leads to one job', async (t) => {
+  const w = await world(t, { loseAnswers: 1 });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  await w.pass(watcher, 5);
+  t.is((await loadExternalJob(w.db, 'a1'))?.phase, 'submitted');
+  t.is(w.flink.runs.length, 1);
+});
+
+test('a call that never arrived is repeated with the same id after a minute of looking', async (t) => {
+  const w = await world(t, { loseCalls: 1 });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  await w.pass(watcher, 50);
+  t.is(w.flink.runs.length, 0);
+  await w.pass(watcher, 20);
+  t.deepEqual(
+    w.flink.runs.map(({ jobId }) => jobId),
+    [jobIdOf('a1')],
+  );
+});
+
+for (const point of ['recorded', 'staged', 'submitting', 'answered', 'submitted', 'polled', 'ended'] as const) {
+  test(`a node that dies at '${point}' leaves one job on the cluster, and its result`, async (t) => {
+    const w = await world(t);
+    let deaths = 0;
+    const first: JobWatcher = await w.node('n1', {
+      fault: (at) => {
+        if (at !== point) return undefined;
+        deaths++;
+        first.abandon();
+        return new Promise<void>(() => {});
+      },
+    });
+    const submitted = first.submit(
+      runAction('flink.run_jar', 'a1', { url: w.flink.url, jar: join(w.folder, 'totals.jar'), wait_for: 'finished' }),
+      w.action.backend,
+    );
+    const isDead = async () => {
+      for (let i = 0; i < 400 && deaths === 0; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        w.clock.advance(50);
+        const job = w.flink.jobs.get(jobIdOf('a1'));
+        if (job !== undefined && (await loadExternalJob(w.db, 'a1'))?.phase === 'submitted') job.state = 'FINISHED';
+      }
+    };
+    await Promise.race([isDead(), submitted.then(isDead)]);
+    t.is(deaths, 1);
+    const second = await w.node('n2', { alone: true });
+    await w.pass(second, 70);
+    jobOf(w).state = 'FINISHED';
+    await w.pass(second, 15);
+    t.is(w.kind('a1'), 'success');
+    t.is(w.flink.jobs.size, 1);
+    t.true(w.flink.runs.length === 1, `${w.flink.runs.length} run calls were accepted`);
+  });
+}
+
+test('a leader election delays the submit and the polling, and loses nothing', async (t) => {
+  const w = await world(t, { electing: true });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  await w.pass(watcher, 30);
+  t.is(w.flink.runs.length, 0);
+  w.flink.switches.electing = false;
+  await w.pass(watcher, 40);
+  t.is(w.flink.runs.length, 1);
+  w.flink.switches.electing = true;
+  await w.pass(watcher, 120);
+  w.flink.switches.electing = false;
+  jobOf(w).state = 'FINISHED';
+  await w.pass(watcher, 60);
+  t.is(w.kind('a1'), 'success');
+});
+
+test('an election that does not end is FLINK_UNAVAILABLE after two minutes', async (t) => {
+  const w = await world(t, { electing: true });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  await w.pass(watcher, 200);
+  t.like(w.output('a1'), { code: 'FLINK_UNAVAILABLE' });
+});
+
+test("a failed job shows Flink's root cause, class and message", async (t) => {
+  for (const version of ['1.20.5', '2.3.0']) {
+    const w = await world(t, { version });
+    const watcher = await w.node('n1');
+    await w.submit(watcher, 'a1');
+    const job = jobOf(w);
+    job.state = 'FAILED';
+    job.failure = [
+      'org.apache.flink.runtime.JobException: Recovery is suppressed by NoRestartBackoffTimeStrategy',
+      'java.lang.RuntimeException: asked to fail at 25',
+      'java.lang.IllegalArgumentException: the inner reason',
+    ];
+    await w.pass(watcher, 15);
+    t.is(w.kind('a1'), 'error');
+    const output = w.output('a1');
+    t.like(output, {
+      code: 'FLINK_JOB_FAILED',
+      job_id: jobIdOf('a1'),
+      state: 'FAILED',
+      exception: 'org.apache.flink.runtime.JobException',
+      root_cause: 'java.lang.IllegalArgumentException: the inner reason',
+      task: 'Source: numbers -> step',
+      endpoint: '127.0.0.1:40001',
+    });
+    t.regex(
+      String(output.message),
+      /^java\.lang\.IllegalArgumentException: the inner reason \(Flink job job-.* ended as FAILED\)$/,
+    );
+    t.regex(String(output.stack), /asked to fail at 25/);
+  }
+});
+
+test('an exception in main() is the error, a failed initialisation is the job’s own', async (t) => {
+  const w = await world(t, { failInMain: 'java.lang.IllegalStateException: asked to fail in main' });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  t.like(w.output('a1'), {
+    code: 'FLINK_PROGRAM_ERROR',
+    root_cause: 'java.lang.IllegalStateException: asked to fail in main',
+  });
+  w.flink.switches.failInMain = null;
+  w.flink.switches.failInitialising =
+    "java.io.FileNotFoundException: Cannot find checkpoint or savepoint file/directory 'file:///nowhere'";
+  await w.submit(watcher, 'a2', { savepoint_path: 'file:///nowhere' });
+  await w.pass(watcher, 5);
+  t.like(w.output('a2'), { code: 'FLINK_JOB_FAILED', state: 'FAILED', root_cause: w.flink.switches.failInitialising });
+});
+
+test('a job that somebody else cancelled is an error', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  jobOf(w).state = 'CANCELED';
+  await w.pass(watcher, 5);
+  t.is(w.kind('a1'), 'error');
+  t.like(w.output('a1'), { code: 'FLINK_JOB_CANCELED', state: 'CANCELED' });
+});
+
+test('cancelling the workflow cancels the job and waits for its end', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  jobOf(w).obeys = false;
+  await watcher.stop('a1', 'cancelled');
+  await w.pass(watcher, 5);
+  t.is(w.kind('a1'), undefined);
+  jobOf(w).obeys = true;
+  await w.pass(watcher, 5);
+  t.is(w.kind('a1'), 'cancelled');
+  t.like(w.output('a1'), { code: 'FLINK_CANCELLED', state: 'CANCELED' });
+});
+
+test('a job that ended meanwhile keeps its own outcome', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  jobOf(w).state = 'FINISHED';
+  await watcher.stop('a1', 'cancelled');
+  await w.pass(watcher, 3);
+  t.is(w.kind('a1'), 'success');
+});
+
+test('on_cancel: stop makes a savepoint and gives its place', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1', { on_cancel: 'stop', savepoint_dir: 'file:/savepoints' });
+  await watcher.stop('a1', 'cancelled');
+  await w.pass(watcher, 10);
+  t.is(w.kind('a1'), 'cancelled');
+  t.like(w.output('a1'), { state: 'FINISHED', savepoint: 'file:/savepoints/savepoint-1' });
+  t.is(jobOf(w).savepoints.size, 1);
+});
+
+test('a stop that fails falls back to cancel, unless that is forbidden', async (t) => {
+  const w = await world(t, { failSavepoints: 'java.io.IOException: no room' });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1', { on_cancel: 'stop' });
+  await w.submit(watcher, 'a2', { on_cancel: 'stop', cancel_fallback: false });
+  await watcher.stop('a1', 'cancelled');
+  await watcher.stop('a2', 'cancelled');
+  await w.pass(watcher, 10);
+  t.like(w.output('a1'), { state: 'CANCELED', savepoint: null });
+  t.is(w.kind('a2'), undefined);
+  t.is(jobOf(w, 'a2').state, 'RUNNING');
+});
+
+test('time-outs: fail and detach leave the job running, cancel ends it', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  for (const how of ['fail', 'cancel', 'detach']) await w.submit(watcher, how, { timeout: 10, on_timeout: how });
+  await w.pass(watcher, 20);
+  t.like(w.output('fail'), { code: 'FLINK_TIMEOUT', message: 'Timeout after 10 seconds; the job goes on.' });
+  t.like(w.output('cancel'), {
+    code: 'FLINK_TIMEOUT',
+    message: 'Timeout after 10 seconds; the job was cancelled.',
+    state: 'CANCELED',
+  });
+  t.is(w.kind('detach'), 'success');
+  t.deepEqual(
+    ['fail', 'cancel', 'detach'].map((id) => jobOf(w, id).state),
+    ['RUNNING', 'CANCELED', 'RUNNING'],
+  );
+});
+
+test('a job that the cluster forgets is waited for, then looked up in the history, then lost', async (t) => {
+  const w = await world(t);
+  const history = await startFakeFlink();
+  t.teardown(() => history.close());
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  await w.submit(watcher, 'a2', { history_url: history.url });
+  const known = jobOf(w, 'a2');
+  history.jobs.set(known.id, { ...known, state: 'FINISHED' });
+  w.flink.switches.forgetful = true;
+  await w.pass(watcher, 55);
+  t.is(w.reports.taken.length, 0);
+  await w.pass(watcher, 25);
+  t.like(w.output('a1'), { code: 'FLINK_JOB_LOST', retryable: true });
+  t.is(w.kind('a2'), 'success');
+  t.true(history.requests.every((line) => !line.includes('/v1/')));
+  t.is(w.flink.runs.length, 2);
+});
+
+test('SUSPENDED and unknown states go on', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  for (const state of ['SUSPENDED', 'RESTARTING', 'RECONCILING', 'SOMETHING_NEW']) {
+    jobOf(w).state = state;
+    await w.pass(watcher, 15);
+    t.is(w.reports.taken.length, 0, state);
+  }
+  t.is((await loadExternalJob(w.db, 'a1'))?.lastState, 'SOMETHING_NEW');
+});
+
+test('what a version lacks is refused before any call that has an effect', async (t) => {
+  const w = await world(t, { version: '1.13.2' });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1', { config: { 'state.backend.type': 'rocksdb' } });
+  await w.submit(watcher, 'a2', { claim_mode: 'CLAIM', savepoint_path: 'file:/x' });
+  await w.submit(watcher, 'a3', { job_name: 'x' });
+  t.like(w.output('a1'), { code: 'FLINK_UNSUPPORTED', message: 'config needs Flink 1.17; the cluster runs 1.13.2.' });
+  t.like(w.output('a2'), { message: 'claim_mode needs Flink 1.15; the cluster runs 1.13.2.' });
+  t.like(w.output('a3'), { message: 'job_name needs Flink 1.17; the cluster runs 1.13.2.' });
+  t.is(w.flink.jars.size, 0);
+});
+
+test('restore and configuration travel in the words of the version', async (t) => {
+  for (const [version, key] of [
+    ['1.18.1', 'restoreMode'],
+    ['1.20.5', 'claimMode'],
+  ] as const) {
+    const w = await world(t, { version });
+    const watcher = await w.node('n1');
+    await w.submit(watcher, 'old');
+    await w.submit(watcher, 'a1', {
+      restore_from: { job_id: jobIdOf('old'), what: 'savepoint' },
+      claim_mode: 'NO_CLAIM',
+      allow_non_restored_state: true,
+      config: { 'parallelism.default': 2, flag: true },
+    });
+    t.deepEqual(w.flink.runs[1], {
+      jobId: jobIdOf('a1'),
+      savepointPath: `file:/savepoints/of-${jobIdOf('old')}`,
+      allowNonRestoredState: true,
+      [key]: 'NO_CLAIM',
+      flinkConfiguration: { 'parallelism.default': '2', flag: 'true' },
+    });
+  }
+});
+
+test('a configured cluster is used by name; wrong addresses and names say what would be right', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1', { cluster: 'analytics' });
+  t.is(w.flink.runs.length, 1);
+  await w.submit(watcher, 'a2', { cluster: 'none' });
+  await w.submit(watcher, 'a3', { url: null });
+  await w.submit(watcher, 'a4', { jar: '/nowhere/x.jar' });
+  await w.submit(watcher, 'a5', { url: 'flink:8081' });
+  t.regex(String(w.output('a2').message), /cluster 'none' is not configured; known: analytics/);
+  t.regex(String(w.output('a3').message), /Give url, the address of the JobManager/);
+  t.regex(String(w.output('a4').message), /There is no jar \/nowhere\/x\.jar/);
+  t.regex(String(w.output('a5').message), /no http or https address/);
+});
+
+test("a user's address obeys the egress policy", async (t) => {
+  const w = await world(t);
+  const strict = {
+    forUsers: createHttpClient(createEgressPolicy({ allowLoopback: false })),
+    forConnections: createHttpClient(null),
+  };
+  const [action] = flinkPack({ jarsFolder: w.folder, clusters: { analytics: { url: w.flink.url } } }, strict);
+  if (action?.kind !== 'job') return t.fail();
+  const watcher = await w.node('n1', { backends: [action.backend] });
+  const jar = join(w.folder, 'totals.jar');
+  await watcher.submit(runAction('flink.run_jar', 'a1', { jar, url: w.flink.url }), action.backend);
+  await watcher.submit(runAction('flink.run_jar', 'a2', { jar, cluster: 'analytics' }), action.backend);
+  await w.pass(watcher, 5);
+  t.regex(String(w.output('a1').message), /resolves to a blocked address \(127\.0\.0\.1\)/);
+  t.true(w.flink.jobs.has(jobIdOf('a2')));
+});
+
+test('errors are told apart by exception name first, by status second', async (t) => {
+  const cases: readonly (readonly [status: number, path: string, text: string, code: string])[] = [
+    [
+      500,
+      '/jobs/x/status',
+      'org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (x)',
+      'FLINK_JOB_NOT_FOUND',
+    ],
+    [500, '/jars/x/run', 'Caused by: x.RestHandlerException: Jar file /a/x does not exist', 'FLINK_JAR_NOT_FOUND'],
+    [400, '/jars/x', 'File x does not exist in /upload.', 'FLINK_JAR_NOT_FOUND'],
+    [500, '/jars/x/run', 'ProgramInvocationException: No manifest', 'FLINK_PROGRAM_ERROR'],
+    [
+      400,
+      '/jars/x/run',
+      'Caused by: a.DuplicateApplicationSubmissionException: Application has already been submitted.',
+      'FLINK_DUPLICATE_JOB',
+    ],
+    [404, '/jars/x/run', 'Not found: /v1/jars/x/run', 'FLINK_NO_SUCH_ENDPOINT'],
+    [400, '/jars/upload', 'POST request not allowed', 'FLINK_NO_SUCH_ENDPOINT'],
+    [
+      400,
+      '/jobs/x/stop',
+      'Config key [execution.checkpointing.savepoint-dir] is not set. Property [targetDirectory] must be provided.',
+      'FLINK_NO_SAVEPOINT_DIR',
+    ],
+    [503, '/config', 'Service temporarily unavailable due to an ongoing leader election.', 'FLINK_UNAVAILABLE'],
+    [413, '/jars/upload', 'too large', 'FLINK_TOO_LARGE'],
+    [401, '/config', 'no', 'FLINK_AUTH'],
+    [500, '/config', 'java.lang.NullPointerException', 'FLINK_SERVER_ERROR'],
+  ];
+  for (const [status, path, text, code] of cases) {
+    t.is(new FlinkApiError({ status, method: 'GET', path, text: JSON.stringify({ errors: [text] }) }).code, code, text);
+  }
+  const page = new FlinkApiError({
+    status: 502,
+    method: 'GET',
+    path: '/config',
+    text: '<html><body><h1>Bad Gateway</h1></body></html>',
+  });
+  t.is(page.code, 'FLINK_UNAVAILABLE');
+  t.is(page.rootCause, 'Bad Gateway');
+});
+
+test('the client keeps the path of a proxy, encodes ids and knows versions', async (t) => {
+  const fake = await startFakeFlink({ version: '2.3-SNAPSHOT' });
+  t.teardown(() => fake.close());
+  const http = createHttpClient(null);
+  t.teardown(() => http.close());
+  const client = new FlinkClient({ url: `${fake.url}/proxy/` }, http);
+  await t.throwsAsync(client.jars.run('a b/c', { parallelism: 1 }));
+  t.deepEqual(fake.requests, ['POST /proxy/v1/jars/a%20b%2Fc/run']);
+  const direct = new FlinkClient({ url: `${fake.url}/v1` }, http);
+  t.true((await direct.version()).atLeast('2.3'));
+  t.false(parseVersion('1.9.3').atLeast('1.12'));
+  await t.throwsAsync(direct.call('jars.run', { path: { jarid: 'x' }, body: { programArgs: 'a' } }), {
+    message: /takes no key 'programArgs'/,
+  });
+  fake.switches.page = { status: 200, text: '<html>login</html>' };
+  await t.throwsAsync(direct.cluster.config(), { instanceOf: FlinkApiError });
+});
