@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { isFinal } from '../../engine/core/model.ts';
 import type { ExecutionRecord } from '../../engine/core/model.ts';
 import { executionFromRow, taskFromRow } from '../../engine/store/tables.ts';
@@ -84,16 +85,7 @@ function depthOf(executions: ReadonlyMap<string, ExecutionRow>, id: string): num
   return depth;
 }
 
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
+/** Ends early when the signal comes. */
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(milliseconds, undefined, { signal }).catch(() => {});
 }

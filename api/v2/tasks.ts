@@ -2,7 +2,7 @@ import type { JsonObject } from '../../dsl/json.ts';
 import { EngineError } from '../../engine/errors.ts';
 import { ACTION_EXECUTIONS, EXECUTIONS } from '../../engine/store/collections.ts';
 import { normalUuid, notUuid } from '../../engine/store/filters.ts';
-import { taskResult } from '../../engine/store/results.ts';
+import { isWithItems, taskResult } from '../../engine/store/results.ts';
 import type { TaskRow } from '../../engine/store/tables.ts';
 import { descendants } from '../../engine/store/trees.ts';
 import { badRequest } from '../api-error.ts';
@@ -104,7 +104,12 @@ async function showTask(
   return show(fields, row, { result: jsonString(await taskResult(store.reader, finder, row)) });
 }
 
-async function changeTask({ engine }: Services, request: ApiRequest, task: TaskRow, body: JsonObject): Promise<void> {
+async function changeTask(
+  { engine, store, finder }: Services,
+  request: ApiRequest,
+  task: TaskRow,
+  body: JsonObject,
+): Promise<void> {
   const name = textAttribute(body, 'name');
   const workflowName = textAttribute(body, 'workflow_name');
   const state = textAttribute(body, 'state');
@@ -125,6 +130,9 @@ async function changeTask({ engine }: Services, request: ApiRequest, task: TaskR
     return;
   }
   if (reset === undefined) throw badRequest('Reset field is mandatory to rerun task.');
+  if (!reset && !(await isWithItems(store.reader, finder, task))) {
+    throw badRequest('Only with-items task has the option to not reset.');
+  }
   await engine.rerunTask(request.caller, task.id, reset, env);
 }
 

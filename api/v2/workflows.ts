@@ -4,6 +4,7 @@ import { WORKFLOWS } from '../../engine/store/collections.ts';
 import { findDefinition, findDefinitionById } from '../../engine/store/definitions.ts';
 import type { WorkflowRow } from '../../engine/store/definitions.ts';
 import { normalUuid } from '../../engine/store/filters.ts';
+import { badRequest } from '../api-error.ts';
 import { answerList, flagParameter, items } from '../listing.ts';
 import type { ListShape } from '../listing.ts';
 import { checkQuery, missingArgument, param, serve } from '../request.ts';
@@ -46,6 +47,10 @@ export function workflowRoutes(router: ApiRouter, services: Services): void {
     }),
   );
   router.delete('/workflows', serve(missingArgument('identifier')));
+  // Sharing needs to know who is who, and authentication is off.
+  for (const path of ['/workflows/:identifier/members', '/workflows/:identifier/members/:member']) {
+    router.register(path, ['GET', 'POST', 'PUT', 'DELETE'], serve(refuseSharing));
+  }
   router.get(
     '/workflows/:identifier',
     serve(async (request) => {
@@ -78,6 +83,10 @@ export function checkAllProjects(request: ApiRequest): void {
   if (flagParameter(request, 'all_projects') && !request.caller.isAdmin) {
     throw new EngineError('FORBIDDEN', 'Operation forbidden (insufficient permissions)');
   }
+}
+
+async function refuseSharing(): Promise<never> {
+  throw badRequest('Resource sharing feature can only be supported with authentication enabled.');
 }
 
 async function findWorkflow({ store }: Services, request: ApiRequest): Promise<WorkflowRow> {

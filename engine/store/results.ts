@@ -56,7 +56,8 @@ function indexOf(runtimeContext: string): number {
   return decodeJson<{ readonly index?: number }>(runtimeContext).index ?? 0;
 }
 
-async function isWithItems(reader: Knex, finder: DefinitionFinder, task: TaskRow): Promise<boolean> {
+/** Whether the task runs once per item, as its workflow says. */
+export async function isWithItems(reader: Knex, finder: DefinitionFinder, task: TaskRow): Promise<boolean> {
   const row: { spec_hash: string } | undefined = await reader('executions')
     .where('id', task.execution_id)
     .first('spec_hash');

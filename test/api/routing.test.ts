@@ -78,10 +78,7 @@ test('bodies that are no JSON object are refused before anything else', async (t
     t.is((await send('POST', path, '[]', json)).status, 400);
     t.regex((await send('POST', path, '', json)).body.faultstring, /Missing argument/);
     t.is((await send('POST', path, '{}', { 'Content-Type': 'text/plain' })).status, 415);
-    t.regex(
-      (await send('POST', path, { bogus: 1 })).body.faultstring,
-      /Unknown attribute for argument \w+: bogus/,
-    );
+    t.regex((await send('POST', path, { bogus: 1 })).body.faultstring, /Unknown attribute for argument \w+: bogus/);
     t.regex((await send('POST', path, { project_id: 'x' })).body.faultstring, /Cannot set read only field/);
   }
 });

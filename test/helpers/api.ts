@@ -18,10 +18,10 @@ export interface Exchange {
 export interface ApiUnderTest {
   readonly url: string;
   readonly store: Store;
-  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Exchange>;
+  readonly send: Send;
 }
 
-/** A server on a real socket over a database in memory. Objects are sent as JSON, texts as they are. */
+/** A server on a real socket over a database in memory, without an engine. */
 export async function startApi(
   t: { teardown(run: () => Promise<void>): void },
   options: { engine?: Partial<Engine>; anonymousIsAdmin?: boolean } = {},
@@ -41,24 +41,29 @@ export async function startApi(
   );
   const server = await listen(app.callback(), { host: '127.0.0.1', port: 0, insecure: false });
   t.teardown(() => server.close());
-  return {
-    url: server.url,
-    store,
-    send: async (method, path, body, headers = {}) => {
-      const isText = typeof body === 'string' || body instanceof Uint8Array;
-      const response = await fetch(`${server.url}${path}`, {
-        method,
-        headers: {
-          Connection: 'close',
-          ...(body === undefined || isText ? {} : { 'Content-Type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: isText ? (body as string) : JSON.stringify(body) }),
-        redirect: 'manual',
-      });
-      const text = await response.text();
-      return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
-    },
+  return { url: server.url, store, send: sender(server.url) };
+}
+
+export type Send = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) => Promise<Exchange>;
+
+/** Objects are sent as JSON, texts as they are. */
+export function sender(url: string): Send {
+  return async (method, path, body, headers = {}) => {
+    const isText = typeof body === 'string' || body instanceof Uint8Array;
+    const type: Record<string, string> = body === undefined || isText ? {} : { 'Content-Type': 'application/json' };
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: { Connection: 'close', ...type, ...headers },
+      ...(body === undefined ? {} : { body: isText ? (body as string) : JSON.stringify(body) }),
+      redirect: 'manual',
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
   };
 }
 
