@@ -38,6 +38,7 @@ export function resolvePlainScalar(text: string, timestamps: TimestampReading = 
 
 /** Whether PyYAML would read this text, written plainly, as something other than a string. */
 export function isSpecialScalar(text: string): boolean {
+  if (text === '=' || text === '<<') return true;
   return FORMS_BY_FIRST.get(text.charAt(0))?.some((form) => form.pattern.test(text)) ?? false;
 }
 

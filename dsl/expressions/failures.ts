@@ -1,5 +1,5 @@
 import { ExpressionError } from '../errors.ts';
-import { YaqlError, YaqlSyntaxError } from '../yaql/errors.ts';
+import { YaqlError } from '../yaql/errors.ts';
 import { JinjaError } from './jinja/errors.ts';
 import type { ExpressionLanguage } from './scope.ts';
 
@@ -18,7 +18,10 @@ export function failureOf(error: unknown): Failure | null {
     return { className: error.className, message: error.message };
   }
   if (error instanceof RangeError) {
-    return { className: 'RecursionError', message: 'maximum recursion depth exceeded' };
+    const isStack = /call stack/.test(error.message);
+    return isStack
+      ? { className: 'RecursionError', message: 'maximum recursion depth exceeded' }
+      : { className: 'OverflowError', message: error.message };
   }
   if (error instanceof TypeError || error instanceof ReferenceError || error instanceof SyntaxError) {
     return { className: 'InternalError', message: `internal error: ${error.message}` };
@@ -43,9 +46,4 @@ export function disabledError(language: ExpressionLanguage, kind: 'grammar' | 'e
   return new ExpressionError(kind, language, `The '${language}' expression language is disabled by the operator.`, {
     errorClass: kind === 'grammar' ? 'ExpressionGrammarException' : 'EvaluationException',
   });
-}
-
-/** Code-point offset of a YAQL syntax error in its expression; null when the expression ends too early. */
-export function positionOf(error: unknown): number | null {
-  return error instanceof YaqlSyntaxError ? error.position : null;
 }

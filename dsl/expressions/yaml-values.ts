@@ -1,4 +1,12 @@
-import { loadAll, YAMLException } from 'js-yaml';
+import {
+  CHOMPING_MODE,
+  constructFromEvents,
+  EVENT_ID,
+  type Event,
+  parseEvents,
+  SCALAR_STYLE,
+  YAMLException,
+} from 'js-yaml';
 import { isSpecialScalar, type TimestampReading, yaml11Schema } from '../yaml-schema.ts';
 import { DateTime } from '../yaql/date-time.ts';
 import { dictEntries, isDict } from '../yaql/dicts.ts';
@@ -28,14 +36,16 @@ export class YamlError extends Error {
 export function parseYaml(text: string): unknown {
   const disguise = disguiseFor(text);
   try {
-    const documents = loadAll(disguise.hide(text), { schema: SCHEMA, json: true });
+    const source = disguise.hide(text);
+    const documents = constructFromEvents(readEvents(source), { source, schema: SCHEMA, json: true });
     if (documents.length > 1) {
       throw new YamlError('ComposerError', 'expected a single document in the stream, but found another document');
     }
     return disguise.reveal(documents[0] ?? null);
   } catch (error) {
-    if (error instanceof YAMLException)
-      throw new YamlError(classOf(error.reason), disguise.reveal(error.reason) as string);
+    if (error instanceof YAMLException) {
+      throw new YamlError(classOf(error, text), String(disguise.reveal(error.reason)));
+    }
     throw error;
   }
 }
@@ -147,7 +157,25 @@ function disguiseFor(text: string): Disguise {
   return { hide, reveal };
 }
 
-function classOf(reason: string): string {
-  if (/tag|hashable|key/i.test(reason)) return 'ConstructorError';
-  return /unexpected end|flow collection|mapping|sequence|document/i.test(reason) ? 'ParserError' : 'ScannerError';
+/** PyYAML gives a block scalar no final line break when the text ends without one. */
+function readEvents(source: string): Event[] {
+  const events = parseEvents(source, { maxDepth: MAX_DEPTH });
+  if (source.endsWith('\n')) return events;
+  return events.map((event) => {
+    const isBlock =
+      event.type === EVENT_ID.SCALAR &&
+      (event.style === SCALAR_STYLE.LITERAL_BLOCK || event.style === SCALAR_STYLE.FOLDED_BLOCK);
+    return isBlock && event.valueEnd === source.length ? { ...event, chomping: CHOMPING_MODE.STRIP } : event;
+  });
+}
+
+/** PyYAML's class for a fault: the scanner knows characters, the parser structure, the constructor tags and keys. */
+function classOf({ reason, mark }: YAMLException, source: string): string {
+  if (/tag|hashable|complex key/.test(reason)) return 'ConstructorError';
+  if (reason.includes('non-printable')) return 'ReaderError';
+  if (/quoted scalar|tab characters/.test(reason)) return 'ScannerError';
+  const found = source.charAt(mark?.position ?? source.length);
+  if (reason.includes('flow collection')) return /[%`]/.test(found) ? 'ScannerError' : 'ParserError';
+  if (!/indentation|separator is expected/.test(reason)) return 'ParserError';
+  return /[,[\]{}"']/.test(found) ? 'ParserError' : 'ScannerError';
 }

@@ -133,8 +133,10 @@ export class YamlWriter {
     units.forEach((unit, i) => {
       const isEscape = /^["\\]$|^[^\x20-\x7e]$/u.test(unit);
       if (isEscape) flush(escapeOf(unit));
-      const isBreakable = i > 0 && i < units.length - 1 && (unit === ' ' || isEscape);
-      if (isBreakable && maySplit && this.column + pending.length > BEST_WIDTH) {
+      // After an escape any character may begin the next line, else only a blank.
+      const mayBreak = isEscape || unit === ' ' || pending === '';
+      const width = isEscape ? this.column - 1 : this.column + pending.length;
+      if (maySplit && i > 0 && i < units.length - 1 && mayBreak && width > BEST_WIDTH) {
         flush('\\');
         this.startLine(indent);
         this.afterBlank = false;

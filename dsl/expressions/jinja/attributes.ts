@@ -1,6 +1,6 @@
 import { DateTime } from '../../yaql/date-time.ts';
 import { isDict } from '../../yaql/dicts.ts';
-import { isInteger, isNumber } from '../../yaql/numbers.ts';
+import { Float, isInteger, isNumber } from '../../yaql/numbers.ts';
 import { TimeSpan } from '../../yaql/time-span.ts';
 import { PyTuple } from '../../yaql/values.ts';
 import { dateMethods } from './methods/dates.ts';
@@ -80,7 +80,7 @@ const TYPE_ATTRIBUTES: Readonly<Record<string, ReadonlySet<string>>> = {
 function numberAttribute(value: unknown, name: string): unknown {
   const number = numberOf(value);
   if (name === 'real') return number;
-  if (name === 'imag') return isInteger(number) ? 0 : undefined;
+  if (name === 'imag') return isInteger(number) ? 0 : new Float(0);
   if (!isInteger(number)) return undefined;
   return name === 'numerator' ? number : name === 'denominator' ? 1 : undefined;
 }

@@ -16,7 +16,7 @@ import type { Environment } from './environment.ts';
 import { assertionError, JinjaError, typeError } from './errors.ts';
 import { ownList, Slice, Undefined } from './objects.ts';
 import { binary, compareWith, concatenate, unary } from './operators.ts';
-import { iterate, newDict, textOf, truth, typeName } from './python.ts';
+import { iterate, newDict, sliceOf, textOf, truth, typeName } from './python.ts';
 import { ENCLOSED, type Scope } from './scope.ts';
 
 export type Evaluator = (scope: Scope) => unknown;
@@ -120,11 +120,15 @@ class ExpressionCompiler {
 
   private item(objectNode: Expression, indexNode: Expression): Evaluator {
     const object = this.compile(objectNode);
+    if (indexNode.kind === 'slice') {
+      const slice = this.slice(indexNode);
+      return (scope) => sliceOf(object(scope), slice(scope));
+    }
     const index = this.compile(indexNode);
     return (scope) => getItem(object(scope), index(scope));
   }
 
-  private slice(node: SliceExpression): Evaluator {
+  private slice(node: SliceExpression): (scope: Scope) => Slice {
     const [start, stop, step] = [node.start, node.stop, node.step].map((part) =>
       part === null ? () => null : this.compile(part),
     );

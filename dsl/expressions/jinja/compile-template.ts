@@ -30,8 +30,9 @@ type Renderer = (scope: Scope, output: Output) => void;
 export function compileTemplate(body: Body, environment: Environment): (scope: Scope) => string {
   const compiler = new TemplateCompiler(environment);
   const render = compiler.body(body, false);
+  const needsSelf = mentions(body, 'self');
   return (scope) => {
-    if (compiler.blocks.size > 0) scope.set('self', new SelfReference(compiler.blocks, scope));
+    if (needsSelf) scope.set('self', new SelfReference(compiler.blocks, scope));
     return captured(render, scope);
   };
 }
@@ -211,7 +212,7 @@ class TemplateCompiler {
   private macroMaker(name: string, signature: Signature, body: Body, offset: number): (scope: Scope) => Macro {
     const shape = macroShape(name, signature, body);
     const required = signature.parameters.length - signature.defaults.length;
-    if (signature.parameters.slice(0, required).includes('caller')) {
+    if (signature.parameters.slice(0, required).includes('caller') && mentions(body, 'caller')) {
       throw assertionError(
         'When defining macros or call blocks the special "caller" argument must be omitted or be given a default.',
         offset,
@@ -236,6 +237,9 @@ class TemplateCompiler {
     this.blocks.set(statement.name, () => undefined);
     const body = this.body(statement.body, false);
     const render: Renderer = (scope, output) => {
+      if (statement.required) {
+        throw new JinjaError('TemplateRuntimeError', `Required block '${statement.name}' not found`);
+      }
       const inner = scope.inner();
       inner.set('super', new Undefined(`there is no parent block called '${statement.name}'.`));
       body(inner, output);
@@ -250,10 +254,11 @@ class TemplateCompiler {
     return (scope, output) => scope.runtime.escaping(truth(value(scope)), () => body(scope.inner(), output));
   }
 
+  /** The template's name is evaluated, as that may fail first, but nothing can be loaded. */
   private loader(templateNode: Expression, isSoft: boolean): Renderer {
     const template = this.expression(templateNode, isSoft);
     return (scope) => {
-      toText(template(scope));
+      template(scope);
       throw typeError('no loader for this environment specified');
     };
   }

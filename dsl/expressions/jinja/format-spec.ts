@@ -10,6 +10,7 @@ import {
   isNegative,
   plainFloatDigits,
 } from './number-format.ts';
+import { characterOf } from './percent-format.ts';
 import { numberOf, textOf, toText, typeName } from './python.ts';
 import type { Runtime } from './runtime.ts';
 import { characters, textLength } from './text.ts';
@@ -83,7 +84,7 @@ function formatInteger(value: PyInteger, spec: Spec): string {
   if (spec.precision !== null) throw valueError('Precision not allowed in integer format specifier');
   if (spec.type === 'c') {
     if (spec.sign !== '') throw valueError("Sign not allowed with integer format specifier 'c'");
-    return align(String.fromCodePoint(Number(value)), '', spec, '<');
+    return align(characterOf(Number(value)), '', spec, '<');
   }
   const radix = RADIXES[spec.type] ?? 10;
   if (radix !== 10 && spec.grouping === ',') throw valueError(`Cannot specify ',' with '${spec.type}'.`);

@@ -1,5 +1,5 @@
 import { roundNumber, toDouble } from '../../yaql/arithmetic.ts';
-import { isInteger, type PyInteger, type PyNumber } from '../../yaql/numbers.ts';
+import { isInteger, type PyInteger, type PyNumber, toFloat } from '../../yaql/numbers.ts';
 import { formatFloat } from '../../yaql/python-text.ts';
 
 /** Digits of numbers as Python's `format` and `%` write them, without sign, padding or grouping. */
@@ -17,7 +17,7 @@ export function fixedDigits(value: number, precision: number, alternate = false)
 export function exponentDigits(value: number, precision: number, alternate = false): string {
   const special = specialDigits(value);
   if (special !== null) return special;
-  const [digits = '', exponent = '0'] = Math.abs(value).toExponential(Math.min(precision, 100)).split('e');
+  const [digits = '', exponent = '0'] = toExponential(Math.abs(value), precision).split('e');
   return (alternate && precision === 0 ? `${digits}.` : digits) + exponentText(Number(exponent));
 }
 
@@ -70,9 +70,17 @@ export function isNegative(value: PyNumber): boolean {
 
 function toFixed(size: number, precision: number): string {
   // `toFixed` rounds ties up; Python rounds the exact value half to even.
-  const rounded = precision <= 22 ? toDouble(roundNumber(size, precision)) : size;
+  const rounded = precision <= 22 ? toDouble(roundNumber(toFloat(size), precision)) : size;
   const shown = Math.min(precision, 100);
   return rounded.toFixed(shown) + '0'.repeat(precision - shown);
+}
+
+function toExponential(size: number, precision: number): string {
+  const shown = Math.min(precision, 100);
+  const exponent = Number(size.toExponential().split('e')[1]);
+  // Ties, as in `toFixed`.
+  const isExact = precision <= 15 && Math.abs(exponent) < 300;
+  return (isExact ? toDouble(roundNumber(toFloat(size), precision - exponent)) : size).toExponential(shown);
 }
 
 function fraction(precision: number): string {

@@ -199,8 +199,9 @@ export class Namespace extends JinjaObject {
     return this.attributes.get(name);
   }
 
-  override repr(): string {
-    return '<Namespace>';
+  override repr(of: (value: unknown) => string): string {
+    const entries = [...this.attributes].map(([name, value]) => `${of(name)}: ${of(value)}`);
+    return `<Namespace {${entries.join(', ')}}>`;
   }
 }
 

@@ -4,7 +4,8 @@ import { isInteger, type PyInteger, toInteger } from '../../yaql/numbers.ts';
 import { PyTuple } from '../../yaql/values.ts';
 import { JinjaError, typeError, valueError } from './errors.ts';
 import { exponentDigits, fixedDigits, generalDigits, integerDigits, isNegative } from './number-format.ts';
-import { numberOf, repr, textOf, toText, typeName } from './python.ts';
+import { Range, Undefined } from './objects.ts';
+import { indexOf, numberOf, repr, textOf, toText, typeName } from './python.ts';
 import type { Runtime } from './runtime.ts';
 import { characters, textLength } from './text.ts';
 
@@ -42,8 +43,7 @@ class PercentFormat {
       this.specifier({ whole, key, flags, width, precision, type, offset }),
     );
     this.runtime.checkSize(result.length);
-    const isMapping = isDict(this.values) || (Array.isArray(this.values) && !(this.values instanceof PyTuple));
-    if (this.next < this.positional.length && !this.usedMapping && !isMapping) {
+    if (this.next < this.positional.length && !this.usedMapping && !looksLikeMapping(this.values)) {
       throw typeError('not all arguments converted during string formatting');
     }
     return result;
@@ -97,6 +97,12 @@ class PercentFormat {
   }
 }
 
+/** Whatever takes an index but is no tuple or text counts as a mapping: it may stay unused. */
+function looksLikeMapping(value: unknown): boolean {
+  if (value instanceof Undefined || value instanceof Range) return true;
+  return isDict(value) || (Array.isArray(value) && !(value instanceof PyTuple));
+}
+
 function convert(value: unknown, spec: Specifier): string {
   switch (spec.type) {
     case 's':
@@ -137,9 +143,15 @@ export function asciiRepr(value: unknown): string {
 function character(value: unknown): string {
   const text = textOf(value);
   if (text !== null && textLength(text) === 1) return text;
-  if (!isInteger(value)) throw typeError('%c requires int or char');
+  const code = indexOf(value);
+  if (code === null) throw typeError('%c requires int or char');
+  return characterOf(code);
+}
+
+/** @throws OverflowError for what is no code point. */
+export function characterOf(value: number): string {
   if (value < 0 || value > 0x10ffff) throw new JinjaError('OverflowError', '%c arg not in range(0x110000)');
-  return String.fromCodePoint(Number(value));
+  return String.fromCodePoint(value);
 }
 
 function wholeNumber(value: unknown, type: string): PyInteger {

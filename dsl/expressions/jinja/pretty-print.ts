@@ -1,14 +1,12 @@
 import { dictEntries, isDict } from '../../yaql/dicts.ts';
 import { PyTuple } from '../../yaql/values.ts';
-import { compare, repr, toText } from './python.ts';
+import { compare, repr } from './python.ts';
 import { textLength } from './text.ts';
-import { Undefined } from './objects.ts';
 
 const WIDTH = 80;
 
 /** Python's `pprint.pformat`: one line when it fits into 80 columns, else one member per line; dict keys sorted. */
 export function prettyText(value: unknown): string {
-  if (value instanceof Undefined) return toText(value);
   return write(value, 0, 0);
 }
 

@@ -196,7 +196,6 @@ export function contains(container: unknown, item: unknown): boolean {
 }
 
 function substring(item: unknown): string {
-  if (item instanceof Undefined) item.fail();
   const text = textOf(item);
   if (text === null) throw typeError(`'in <string>' requires string as left operand, not ${typeName(item)}`);
   return text;
@@ -293,6 +292,18 @@ function pick<Item>(items: readonly Item[], slice: Slice): Item[] | undefined {
   const picked: Item[] = [];
   for (let i = start; step > 0 ? i < stop : i > stop; i += step) picked.push(items[i] as Item);
   return picked;
+}
+
+/** `object[a:b:c]`. @throws TypeError for what has no slices, and for bounds that are no integers. */
+export function sliceOf(object: unknown, slice: Slice): unknown {
+  if (object instanceof Undefined) object.fail();
+  if (isDict(object)) throw typeError("unhashable type: 'slice'");
+  if (textOf(object) === null && !Array.isArray(object) && !(object instanceof Range)) {
+    throw typeError(`'${typeName(object)}' object is not subscriptable`);
+  }
+  const part = subscript(object, slice);
+  if (part === undefined) throw typeError('slice indices must be integers or None or have an __index__ method');
+  return part;
 }
 
 /** Concrete bounds for a sequence of this length; null when a bound is no integer. @throws ValueError for a step of 0. */

@@ -1,3 +1,4 @@
+import { characterByName } from '../../yaql/unicode-names.ts';
 import { syntaxError } from './errors.ts';
 
 /**
@@ -11,7 +12,7 @@ export function decodeStringLiteral(body: string, offset: number): string {
   return body.replace(ESCAPE, (whole, octal?: string, hex?: string, simple?: string) => {
     if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
     if (hex !== undefined) return decodeHex(hex, offset);
-    if (whole.startsWith('\\N')) throw syntaxError(namedEscapeFault(whole), offset);
+    if (whole.startsWith('\\N')) return decodeNamed(whole, offset);
     return decodeSimple(simple ?? '', whole);
   });
 }
@@ -44,9 +45,12 @@ function decodeHex(text: string, offset: number): string {
   return String.fromCodePoint(codePoint);
 }
 
-// Character names would need the whole Unicode name table; they are refused as if unknown.
-function namedEscapeFault(escape: string): string {
-  return /^\\N\{[^}]+\}$/.test(escape) ? 'unknown Unicode character name' : 'malformed \\N character escape';
+function decodeNamed(escape: string, offset: number): string {
+  const name = /^\\N\{([^}]+)\}$/.exec(escape)?.[1];
+  if (name === undefined) throw syntaxError('malformed \\N character escape', offset);
+  const character = characterByName(name);
+  if (character === null) throw syntaxError('unknown Unicode character name', offset);
+  return character;
 }
 
 /** The reference turns text into ASCII first, so a backslash eats the one that would have spelled a non-ASCII character. */

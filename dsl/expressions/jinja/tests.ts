@@ -1,16 +1,13 @@
 import { isDict } from '../../yaql/dicts.ts';
 import { isInteger } from '../../yaql/numbers.ts';
-import { modulo } from '../../yaql/arithmetic.ts';
 import { bind, type Parameter } from './calls.ts';
 import type { Test } from './environment.ts';
-import { typeError } from './errors.ts';
 import { isLower, isUpper } from './methods/text-predicates.ts';
 import { Callable, Markup, Range, Undefined } from './objects.ts';
-import { canIterate, contains, isEqual, numberOf, textOf, toText, typeName } from './python.ts';
+import { canIterate, contains, isEqual, keyOf, numberOf, textOf, toText, typeName } from './python.ts';
 import type { Runtime } from './runtime.ts';
-import { compareWith } from './operators.ts';
+import { binary, compareWith } from './operators.ts';
 import type { CompareOperator } from './ast.ts';
-import { DictView } from './views.ts';
 
 /** Jinja's tests: what may stand after `is`, and the names that `select` and its kin take. */
 export const standardTests: ReadonlyMap<string, Test> = new Map<string, Test>([
@@ -30,13 +27,13 @@ export const standardTests: ReadonlyMap<string, Test> = new Map<string, Test>([
   test('callable', [], (value) => value instanceof Callable || (value instanceof Undefined && value.isStrict)),
   test('escaped', [], (value) => value instanceof Markup),
   test('sameas', ['other'], (value, [other]) => isSame(value, other)),
-  test('odd', [], (value) => isEqual(remainder(value, 2), 1)),
-  test('even', [], (value) => isEqual(remainder(value, 2), 0)),
-  test('divisibleby', ['num'], (value, [divisor]) => isEqual(remainder(value, divisor), 0)),
+  test('odd', [], (value, _args, runtime) => isEqual(binary('%', value, 2, runtime), 1)),
+  test('even', [], (value, _args, runtime) => isEqual(binary('%', value, 2, runtime), 0)),
+  test('divisibleby', ['num'], (value, [divisor], runtime) => isEqual(binary('%', value, divisor, runtime), 0)),
   test('lower', [], (value) => isLower(toText(value))),
   test('upper', [], (value) => isUpper(toText(value))),
-  test('filter', [], (value, _args, runtime) => runtime.environment.filters.has(textOf(value) ?? '\0')),
-  test('test', [], (value, _args, runtime) => runtime.environment.tests.has(textOf(value) ?? '\0')),
+  test('filter', [], (value, _args, runtime) => runtime.environment.filters.has(String(keyOf(value)))),
+  test('test', [], (value, _args, runtime) => runtime.environment.tests.has(String(keyOf(value)))),
   test('in', ['seq'], (value, [sequence]) => contains(sequence, value)),
   ...comparison('==', ['==', 'eq', 'equalto']),
   ...comparison('!=', ['!=', 'ne']),
@@ -65,11 +62,6 @@ function isIterableValue(value: unknown): boolean {
 
 /** Whatever has a length and takes an index. */
 function isSequence(value: unknown): boolean {
-  if (value instanceof Undefined) {
-    value.failIfStrict();
-    return false;
-  }
-  if (value instanceof DictView) return false;
   return textOf(value) !== null || Array.isArray(value) || isDict(value) || value instanceof Range;
 }
 
@@ -78,15 +70,4 @@ function isSame(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   const left = typeName(a);
   return (left === 'int' || left === 'float' || left === 'str') && left === typeName(b) && isEqual(a, b);
-}
-
-function remainder(value: unknown, divisor: unknown): unknown {
-  if (value instanceof Undefined) value.fail();
-  const a = numberOf(value);
-  const b = numberOf(divisor);
-  if (a === null || b === null) {
-    if (textOf(value) !== null) throw typeError('not all arguments converted during string formatting');
-    throw typeError(`unsupported operand type(s) for %: '${typeName(value)}' and '${typeName(divisor)}'`);
-  }
-  return modulo(a, b);
 }

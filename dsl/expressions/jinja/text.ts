@@ -44,7 +44,13 @@ export function splitLines(text: string, keepEnds = false): string[] {
 /** First character in title case, the rest in lower case. */
 export function capitalize(text: string): string {
   const first = String.fromCodePoint(text.codePointAt(0) ?? 0);
-  return text === '' ? '' : first.toUpperCase() + text.slice(first.length).toLowerCase();
+  return text === '' ? '' : titleCharacter(first) + text.slice(first.length).toLowerCase();
+}
+
+/** The title case of one character; where upper case has several letters, only the first stays large (`ß` is `Ss`). */
+function titleCharacter(character: string): string {
+  const [first = '', ...rest] = character.toUpperCase();
+  return first + rest.join('').toLowerCase();
 }
 
 /** `str.title`: each run of letters capitalised. */

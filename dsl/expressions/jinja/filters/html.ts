@@ -82,7 +82,7 @@ function linked(value: unknown, args: readonly unknown[], runtime: Runtime): unk
   }
   const relations = new Set([...(rel === null ? '' : toText(rel)).split(/\s+/).filter(Boolean), 'noopener']);
   if (truth(nofollow)) relations.add('nofollow');
-  const text = urlize(toText(value), {
+  const text = urlize(escaped(value), {
     limit: limit === null ? null : toIndex(limit),
     rel: [...relations].sort().join(' '),
     target: target === null ? null : toText(target),

@@ -1,7 +1,6 @@
 import {
   absolute,
   asciiDigits,
-  multiply,
   parseFloatText,
   parseInteger,
   power,
@@ -15,13 +14,15 @@ import { isInteger, toFloat, toInteger } from '../../../yaql/numbers.ts';
 import type { Filter } from '../environment.ts';
 import { filterArgumentError, JinjaError, typeError, valueError } from '../errors.ts';
 import { Undefined } from '../objects.ts';
-import { indexOf, numberOf, repr, textOf, toIndex, toText, truth, typeName } from '../python.ts';
+import { fixedDigits } from '../number-format.ts';
+import { binary } from '../operators.ts';
+import type { Runtime } from '../runtime.ts';
+import { numberOf, repr, textOf, toIndex, toText, truth, typeName } from '../python.ts';
 import { WHITE_SPACE } from '../text.ts';
 import { filter } from './filter.ts';
 
 export const numberFilters: readonly [string, Filter][] = [
   filter('abs', [], (value) => {
-    if (value instanceof Undefined) value.fail();
     const number = numberOf(value);
     if (number === null) throw typeError(`bad operand type for abs(): '${typeName(value)}'`);
     return absolute(number);
@@ -111,18 +112,20 @@ function attempt(read: () => unknown): unknown {
   }
 }
 
-function round(value: unknown, [precision, method]: readonly unknown[]): unknown {
+function round(value: unknown, [precision, method]: readonly unknown[], runtime: Runtime): unknown {
   if (method !== 'common' && method !== 'ceil' && method !== 'floor') {
     throw filterArgumentError('method must be common, ceil or floor');
   }
-  if (value instanceof Undefined) value.fail();
   const number = numberOf(value);
-  if (number === null) throw typeError(`type ${typeName(value)} doesn't define __round__ method`);
-  const digits = indexOf(precision);
-  if (digits === null) throw typeError(`'${typeName(precision)}' object cannot be interpreted as an integer`);
-  if (method === 'common') return roundNumber(number, digits);
+  const digits = toIndex(precision);
+  if (method === 'common') {
+    if (number === null) throw typeError(`type ${typeName(value)} doesn't define __round__ method`);
+    return roundNumber(number, digits);
+  }
   const factor = power(10, digits);
-  const scaled = multiply(number, factor);
+  const product = binary('*', value, factor, runtime);
+  const scaled = numberOf(product);
+  if (scaled === null) throw typeError(`must be real number, not ${typeName(product)}`);
   const whole = isInteger(scaled) ? scaled : truncate(Math[method](toDouble(scaled)));
   return trueDivide(whole, factor);
 }
@@ -152,5 +155,5 @@ function fileSize(value: unknown, binary: boolean): string {
 }
 
 function oneDecimal(value: number): string {
-  return toDouble(roundNumber(value, 1)).toFixed(1);
+  return (value < 0 ? '-' : '') + fixedDigits(value, 1);
 }

@@ -37,7 +37,7 @@ export const sequenceFilters: readonly [string, Filter][] = [
   filter('last', [], (value) => last(value)),
   filter('random', [], (value) => random(value)),
   filter('reverse', [], (value) => reverse(value)),
-  filter('items', [], (value) => items(value)),
+  filter('items', [], (value) => lazily(items(value))),
   filter('batch', ['linecount', ['fill_with', null]], (value, [size, fill], runtime) =>
     lazily(batch(value, size, fill, runtime)),
   ),
@@ -143,10 +143,10 @@ function reverse(value: unknown): unknown {
   return toList(value).reverse();
 }
 
-function items(value: unknown): unknown {
-  if (value instanceof Undefined) return new PyIterator([]);
+function* items(value: unknown): Generator<unknown> {
+  if (value instanceof Undefined) return;
   if (!isDict(value)) throw typeError('Can only get item pairs from a mapping.');
-  return new PyIterator(new DictView(value, 'items'));
+  yield* new DictView(value, 'items');
 }
 
 function* batch(value: unknown, sizeArgument: unknown, fill: unknown, runtime: Runtime): Generator<unknown> {

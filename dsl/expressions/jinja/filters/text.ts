@@ -5,7 +5,7 @@ import type { Filter } from '../environment.ts';
 import { filterArgumentError, JinjaError, typeError } from '../errors.ts';
 import { Markup, Undefined } from '../objects.ts';
 import { binary, escaped } from '../operators.ts';
-import { iterate, newDict, textOf, toIndex, toText, truth, typeName } from '../python.ts';
+import { iterate, lengthOf, newDict, textOf, toIndex, toText, truth, typeName } from '../python.ts';
 import type { Runtime } from '../runtime.ts';
 import { characters, replaceText, splitLines, textLength, WHITE_SPACE } from '../text.ts';
 import { PyTuple } from '../../../yaql/values.ts';
@@ -98,11 +98,11 @@ function title(text: string): string {
 
 function replace(value: unknown, [old, replacement, count]: readonly unknown[], runtime: Runtime): unknown {
   const limit = count === null ? -1 : toIndex(count);
-  const isMarkup = [value, old, replacement].some((part) => part instanceof Markup);
-  const write = runtime.isEscaping && isMarkup ? escaped : toText;
-  const result = replaceText(write(value), write(old), write(replacement), limit);
+  const isMarkup = [value, old, replacement].some((part) => part instanceof Markup) && runtime.isEscaping;
+  const write = isMarkup ? escaped : toText;
+  const result = replaceText(write(value), toText(old), write(replacement), limit);
   runtime.checkSize(result.length);
-  return runtime.isEscaping && isMarkup ? new Markup(result) : result;
+  return isMarkup ? new Markup(result) : result;
 }
 
 function join(value: unknown, [separator, attribute]: readonly unknown[], runtime: Runtime): unknown {
@@ -122,6 +122,7 @@ function join(value: unknown, [separator, attribute]: readonly unknown[], runtim
 function indent(value: unknown, [width, first, blank]: readonly unknown[], runtime: Runtime): unknown {
   const indention = textOf(width) ?? ' '.repeat(Math.max(0, toIndex(width)));
   if (value instanceof Undefined) value.fail();
+  if (Array.isArray(value) && !(value instanceof PyTuple)) requireText(value);
   const text = textOf(value) ?? textOf(binary('+', value, '\n', runtime)) ?? '';
   const lines = splitLines(`${text}\n`);
   const rest = lines.slice(1).map((line) => (truth(blank) || line !== '' ? indention + line : line));
@@ -139,11 +140,10 @@ function truncate(value: unknown, [length, killWords, end, leeway]: readonly unk
   const endLength = textLength(ending);
   if (limit < endLength) throw new JinjaError('AssertionError', `expected length >= ${endLength}, got ${limit}`);
   if (slack < 0) throw new JinjaError('AssertionError', `expected leeway >= 0, got ${slack}`);
-  if (value instanceof Undefined) value.fail();
+  if (lengthOf(value) <= limit + slack) return value;
   const text = textOf(value);
-  if (text === null) throw typeError(`object of type '${typeName(value)}' has no len()`);
+  if (text === null) throw new JinjaError('AttributeError', `'${typeName(value)}' object has no attribute 'rsplit'`);
   const units = characters(text);
-  if (units.length <= limit + slack) return value;
   const cut = units.slice(0, limit - endLength).join('');
   const blank = cut.lastIndexOf(' ');
   return (truth(killWords) || blank < 0 ? cut : cut.slice(0, blank)) + ending;

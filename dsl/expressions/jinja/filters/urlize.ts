@@ -8,9 +8,9 @@ export interface UrlizeOptions {
   readonly extraSchemes: readonly string[];
 }
 
-/** HTML of the text with links made of its URLs and mail addresses. */
-export function urlize(text: string, options: UrlizeOptions): string {
-  return escapeHtml(text)
+/** The HTML text (already escaped) with links made of its URLs and mail addresses. */
+export function urlize(html: string, options: UrlizeOptions): string {
+  return html
     .split(new RegExp(`([${WHITE_SPACE}]+)`))
     .map((word) => linkedWord(word, options))
     .join('');

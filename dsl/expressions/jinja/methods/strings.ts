@@ -213,7 +213,7 @@ function splitWordsAtMost(text: string, limit: number): string[] {
     words.push(word);
     rest = rest.slice(word.length).replace(LEADING, '');
   }
-  return rest === '' ? words : [...words, rest.replace(TRAILING, '')];
+  return rest === '' ? words : [...words, rest];
 }
 
 function splitRight(text: string, separator: unknown, limit: number): string[] {
