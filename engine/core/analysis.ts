@@ -7,7 +7,10 @@ export interface SpecAnalysis {
   readonly graph: WorkflowGraph;
   /** Tasks whose results expressions name: `task(x)` with a constant. */
   readonly namedTasks: ReadonlySet<string>;
-  /** Tasks from which a join can be reached: their outcome decides whether it can still be met (spec/engine.md §12). */
+  /**
+   * Tasks from which a join can be reached: their outcome decides whether it can still be met (spec/engine.md §12). Joins
+   * themselves as well: a later arrival finds the one execution that a join has.
+   */
   readonly beforeJoins: ReadonlySet<string>;
 }
 
@@ -28,9 +31,7 @@ const cache = new WeakMap<WorkflowSpec, SpecAnalysis>();
 
 function tasksBeforeJoins(spec: WorkflowSpec, graph: WorkflowGraph): ReadonlySet<string> {
   const found = new Set<string>();
-  const pending = [...spec.tasks.values()]
-    .filter((task) => task.join !== null)
-    .flatMap((task) => graph.inbound(task.name));
+  const pending = [...spec.tasks.values()].filter((task) => task.join !== null).map((task) => task.name);
   for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
     if (found.has(name)) continue;
     found.add(name);

@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, type JsonObject, setKey } from '../../dsl/json.ts';
+import { copyObject, isJsonObject, type Json, type JsonObject, setKey } from '../../dsl/json.ts';
 import type { ContextDelta, TaskExecutionId } from './model.ts';
 
 /**
@@ -61,8 +61,8 @@ function chain(node: ContextNode): ContextNode[] {
 
 function versionOf(node: ContextNode, path: string): number {
   for (let at: ContextNode | null = node; at !== null; at = at.base) {
-    const version = at.versions[path];
-    if (version !== undefined) return version;
+    // A variable may be called `constructor`: only own keys count.
+    if (Object.hasOwn(at.versions, path)) return at.versions[path] ?? 0;
   }
   return 0;
 }
@@ -83,13 +83,19 @@ export function inheritContext(
   from: TaskExecutionId,
   outbound: ContextNode,
 ): { delta: ContextDelta; node: ContextNode } {
-  if (outbound.storedHops >= MIN_STORED_HOPS && outbound.storedHops % MIN_STORED_HOPS === 0) {
-    const own = flattenContext(outbound);
-    const size = Object.keys(own).length;
-    if (outbound.storedKeys >= 2 * size) return fullContext(own, flattenVersions(outbound));
-  }
+  if (isWorthCopying(outbound)) return wholeContext(outbound);
   const node: ContextNode = { ...outbound, storedHops: outbound.storedHops + 1 };
   return { delta: { base: from, own: {}, versions: {} }, node };
+}
+
+function isWorthCopying(node: ContextNode): boolean {
+  if (node.storedHops < MIN_STORED_HOPS || node.storedHops % MIN_STORED_HOPS !== 0) return false;
+  return node.storedKeys >= 2 * Object.keys(flattenContext(node)).length;
+}
+
+/** The same variables without a base. */
+export function wholeContext(node: ContextNode): { delta: ContextDelta; node: ContextNode } {
+  return fullContext(flattenContext(node), flattenVersions(node));
 }
 
 function fullContext(own: JsonObject, versions: Readonly<Record<string, number>>) {
@@ -111,53 +117,51 @@ export function mergeContexts(upstream: readonly Upstream[]): { delta: ContextDe
   const first = upstream[0];
   if (first === undefined) return { delta: { base: null, own: {}, versions: {} }, node: EMPTY_CONTEXT };
   if (upstream.length === 1) return inheritContext(first.id, first.outbound);
-  const shared = new Set(chain(first.outbound));
   const own: Record<string, Json> = {};
   const versions: Record<string, number> = {};
-  const merged: Merged = { base: first.outbound, own, versions };
-  for (const other of upstream.slice(1)) {
-    for (const node of unsharedPart(other.outbound, shared)) {
-      for (const key of Object.keys(node.own)) mergeVariable(merged, key, node.own[key] as Json, other.outbound);
-    }
-    for (const [path, version] of Object.entries(unsharedVersions(other.outbound, shared))) {
-      versions[path] = Math.max(mergedVersion(merged, path), version);
-    }
-  }
-  if (first.outbound.storedHops >= MIN_STORED_HOPS) {
-    const all = extend(first.outbound, own, versions);
-    return fullContext(flattenContext(all), flattenVersions(all));
-  }
+  const merged: Merged = { base: first.outbound, chain: new Set(chain(first.outbound)), own, versions };
+  for (const other of upstream.slice(1)) mergeContext(merged, other.outbound);
+  if (Object.keys(own).length + Object.keys(versions).length === 0) return inheritContext(first.id, first.outbound);
   const node = extend(first.outbound, own, versions);
+  if (isWorthCopying(node)) return wholeContext(node);
   return { delta: { base: first.id, own, versions }, node: { ...node, storedHops: first.outbound.storedHops + 1 } };
 }
 
 interface Merged {
   readonly base: ContextNode;
+  readonly chain: ReadonlySet<ContextNode>;
   readonly own: Record<string, Json>;
   readonly versions: Record<string, number>;
 }
 
-// Whatever lies in a node that the base has as well cannot win: the base has it with the same counter or a greater one.
+// Only variables that one side published since the sides parted can differ: what lies in nodes that both have is the same.
+function mergeContext(merged: Merged, right: ContextNode): void {
+  const rightNodes = unsharedPart(right, merged.chain);
+  const leftNodes = unsharedPart(merged.base, new Set(chain(right)));
+  const keys = new Set([...leftNodes, ...rightNodes].flatMap((node) => Object.keys(node.own)));
+  for (const key of keys) mergeVariable(merged, key, right);
+  const versions: Record<string, number> = {};
+  for (const node of rightNodes) Object.assign(versions, node.versions);
+  for (const [path, version] of Object.entries(versions)) {
+    merged.versions[path] = Math.max(mergedVersion(merged, path), version);
+  }
+}
+
+/** Oldest first. */
 function unsharedPart(node: ContextNode, shared: ReadonlySet<ContextNode>): ContextNode[] {
   const nodes: ContextNode[] = [];
   for (let at: ContextNode | null = node; at !== null && !shared.has(at); at = at.base) nodes.push(at);
   return nodes.reverse();
 }
 
-function unsharedVersions(node: ContextNode, shared: ReadonlySet<ContextNode>): Record<string, number> {
-  const result: Record<string, number> = {};
-  for (const at of unsharedPart(node, shared)) Object.assign(result, at.versions);
-  return result;
-}
-
 function mergedVersion(merged: Merged, path: string): number {
-  return merged.versions[path] ?? versionOf(merged.base, path);
+  return Object.hasOwn(merged.versions, path) ? (merged.versions[path] ?? 0) : versionOf(merged.base, path);
 }
 
-function mergeVariable(merged: Merged, key: string, right: Json, rightContext: ContextNode): void {
+function mergeVariable(merged: Merged, key: string, rightContext: ContextNode): void {
+  const right = contextGet(rightContext, key);
+  if (right === undefined) return;
   const left = Object.hasOwn(merged.own, key) ? merged.own[key] : contextGet(merged.base, key);
-  // A chain may hold older values of the variable: only the newest counts.
-  if (contextGet(rightContext, key) !== right) return;
   const value = left === undefined ? right : mergeValue(merged, key, left, right, rightContext);
   if (value !== left) setKey(merged.own, key, value);
 }
@@ -165,14 +169,16 @@ function mergeVariable(merged: Merged, key: string, right: Json, rightContext: C
 function mergeValue(merged: Merged, path: string, left: Json, right: Json, rightContext: ContextNode): Json {
   if (left === right) return left;
   if (isJsonObject(left) && isJsonObject(right)) {
-    const result: Record<string, Json> = {};
-    for (const key of Object.keys(left)) setKey(result, key, left[key] as Json);
+    const result: Record<string, Json> = copyObject(left);
+    let isSame = true;
     for (const key of Object.keys(right)) {
       const old = Object.hasOwn(left, key) ? left[key] : undefined;
       const value = right[key] as Json;
-      setKey(result, key, old === undefined ? value : mergeValue(merged, `${path}.${key}`, old, value, rightContext));
+      const both = old === undefined ? value : mergeValue(merged, `${path}.${key}`, old, value, rightContext);
+      if (both !== old) isSame = false;
+      setKey(result, key, both);
     }
-    return result;
+    return isSame ? left : result;
   }
   return versionOf(rightContext, path) >= mergedVersion(merged, path) ? right : left;
 }
@@ -196,7 +202,8 @@ function extend(base: ContextNode, own: JsonObject, versions: Readonly<Record<st
 /** Rebuilds a node from a stored difference. */
 export function contextFromDelta(delta: ContextDelta, base: ContextNode): ContextNode {
   if (delta.base === null) return fullContext(delta.own, delta.versions).node;
-  if (Object.keys(delta.own).length === 0) return { ...base, storedHops: base.storedHops + 1 };
+  if (Object.keys(delta.own).length + Object.keys(delta.versions).length === 0)
+    return { ...base, storedHops: base.storedHops + 1 };
   const node = extend(base, delta.own, delta.versions);
   return { ...node, storedHops: base.storedHops + 1 };
 }

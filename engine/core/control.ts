@@ -1,10 +1,11 @@
 import { deepMerge, isJsonObject, type JsonObject } from '../../dsl/json.ts';
-import { dispatch, refreshJoin, takeBacklog } from './dispatch.ts';
+import { dispatch, refreshWaitingJoins, takeBacklog } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { moveExecution, pauseExecution, tellParent } from './execution.ts';
-import { type Decision, isFinal } from './model.ts';
+import { type Decision, isFinal, type TaskRecord } from './model.ts';
 import { isValidTransition } from './states.ts';
-import { completionError, continueTask, guarded } from './tasks.ts';
+import { completionError, continueTask, guarded, runError } from './tasks.ts';
+import { itemEnded } from './with-items.ts';
 
 export type Refusal = Extract<Decision, { readonly kind: 'refused' }>;
 
@@ -18,7 +19,7 @@ export function requestPause(draft: Draft, by: 'user' | 'parent'): Refusal | nul
 }
 
 export function requestResume(draft: Draft, by: 'user' | 'parent', env: JsonObject | null): void {
-  if (draft.record.state !== 'PAUSED' && draft.record.state !== 'IDLE') return;
+  if (draft.record.state !== 'PAUSED') return;
   if (env !== null) mergeEnvironment(draft, env);
   resumeExecution(draft);
   if (by === 'user') tellParent(draft, 'RUNNING');
@@ -39,9 +40,16 @@ function resumeExecution(draft: Draft): void {
   dispatch(draft, takeBacklog(draft));
   for (const task of draft.allTasks()) {
     if (!isFinal(task.state) || task.processed) continue;
-    guarded(draft, task.id, completionError, () => continueTask(draft, task.id));
+    guarded(draft, task.id, completionError, () => continueTask(draft, task.id, { onResume: true }));
   }
-  for (const task of draft.allTasks()) if (task.state === 'WAITING') refreshJoin(draft, task.name);
+  for (const task of draft.allTasks()) if (task.state === 'RUNNING') continueItems(draft, task);
+  refreshWaitingJoins(draft);
+}
+
+/** Items whose turn came while the execution was paused. */
+function continueItems(draft: Draft, task: TaskRecord): void {
+  if (task.runtimeContext.with_items === undefined) return;
+  guarded(draft, task.id, runError, () => itemEnded(draft, task.id));
 }
 
 export function requestStop(

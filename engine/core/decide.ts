@@ -4,7 +4,7 @@ import { isJsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../contract.ts';
 import { isForcedFailure, outcomeOf } from './actions.ts';
 import { childMoved, mergeEnvironment, type Refusal, requestPause, requestResume, requestStop } from './control.ts';
-import { dispatch } from './dispatch.ts';
+import { dispatch, refreshJoin } from './dispatch.ts';
 import { Draft } from './draft.ts';
 import type { Env } from './env.ts';
 import { checkCompletion, moveExecution } from './execution.ts';
@@ -81,6 +81,8 @@ function handle(draft: Draft, event: Event): Refusal | Ignored | null {
     case 'pause-requested':
       return requestPause(draft, event.by);
     case 'resume-requested':
+      // What has not started yet need only start (spec/engine.md §16).
+      if (draft.record.state === 'IDLE') return startWorkflow(draft);
       requestResume(draft, event.by, event.env);
       return null;
     case 'stop-requested':
@@ -102,7 +104,7 @@ function handle(draft: Draft, event: Event): Refusal | Ignored | null {
 /** Carries on until nothing is left to do now, or the bounds are reached: the rest then waits for a `continue`. */
 function settle(draft: Draft): void {
   for (;;) {
-    const completion = draft.toComplete.shift();
+    const completion = draft.nextCompletion();
     if (completion !== undefined) {
       completeTask(draft, completion.task, completion.state, completion.stateInfo);
       continue;
@@ -141,11 +143,10 @@ function startWorkflow(draft: Draft): Refusal | Ignored | null {
   return null;
 }
 
+/** A task that was created starts whatever became of its execution, but for a cancel; one that was put to sleep waits for a resume. */
 function isReadyToStart(draft: Draft, task: TaskRecord): boolean {
-  return (
-    task.state === 'IDLE' &&
-    !(draft.record.state === 'PAUSED' && task.runtimeContext.pause_before_policy?.skip === true)
-  );
+  if (task.state !== 'IDLE' || draft.record.state === 'CANCELLED') return false;
+  return task.startedAt === null || draft.record.state === 'RUNNING';
 }
 
 function actionCompleted(
@@ -160,13 +161,15 @@ function actionCompleted(
   }
   if (attempt !== null && attempt !== action.attempt)
     return { kind: 'ignored', why: `attempt ${attempt} was given up` };
-  const ended = draft.updateAction(id, outcomeOf(draft, action, result));
+  const task = action.taskExecutionId === null ? undefined : draft.findTask(action.taskExecutionId);
+  // A late result of a run that a rerun has replaced is kept, and counts for nothing.
+  const isReplaced = task !== undefined && hasSuccessor(draft.actionsOf(task.id), action);
+  const ended = draft.updateAction(id, { ...outcomeOf(draft, action, result), accepted: !isReplaced });
   // A person cancelled it: what runs outside is told. A report of the executor itself names its attempt.
   if (result.kind === 'cancelled' && attempt === null && action.kind !== 'async') {
     draft.commands.push({ type: 'stop-action', action: id, reason: 'cancelled' });
   }
-  const task = action.taskExecutionId === null ? undefined : draft.findTask(action.taskExecutionId);
-  if (task === undefined || isFinal(task.state) || task.state === 'DELAYED') return null;
+  if (task === undefined || isReplaced || isFinal(task.state) || task.state === 'DELAYED') return null;
   if (isForcedFailure(ended) || draft.taskSpec(task.name).withItems.length === 0) actionEnded(draft, task.id, ended);
   else guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));
   return null;
@@ -201,15 +204,24 @@ function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'ch
   const child = draft.findChild(event.child);
   if (child === undefined || isFinal(child.state)) return { kind: 'ignored', why: 'the child is known to have ended' };
   const { state, stateInfo, output } = event;
-  draft.updateChild(event.child, { state, stateInfo, output, accepted: true });
   const task = draft.findTask(event.task);
-  if (task === undefined || isFinal(task.state)) return null;
+  const isReplaced = task !== undefined && hasSuccessor(draft.childrenOf(task.id), child);
+  draft.updateChild(event.child, { state, stateInfo, output, accepted: !isReplaced });
+  if (task === undefined || isReplaced || isFinal(task.state) || task.state === 'DELAYED') return null;
   if (draft.taskSpec(task.name).withItems.length > 0) {
     guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));
   } else {
     completeTask(draft, task.id, state, state === 'SUCCESS' ? null : resultText(output.result ?? null));
   }
   return null;
+}
+
+/** Ids are in the order of creation. */
+function hasSuccessor(
+  children: readonly { readonly id: string; readonly index: number }[],
+  child: { readonly id: string; readonly index: number },
+): boolean {
+  return children.some((other) => other.index === child.index && other.id > child.id);
 }
 
 function timerFired(draft: Draft, id: string): Ignored | null {
@@ -226,19 +238,30 @@ function timerFired(draft: Draft, id: string): Ignored | null {
   // Only a delayed task of a living execution wakes up (spec/engine.md §30 item 1).
   if (task.state !== 'DELAYED' || draft.isCompleted) return null;
   if (timer.kind === 'wait-after') {
-    const { state, state_info } = task.runtimeContext.wait_after_policy ?? {};
-    guarded(draft, task.id, taskError, () =>
-      completeTask(draft, task.id, state === 'ERROR' || state === 'CANCELLED' ? state : 'SUCCESS', state_info ?? null),
-    );
+    const { state, state_info, is_final } = task.runtimeContext.wait_after_policy ?? {};
+    completeTask(draft, task.id, state === 'ERROR' || state === 'CANCELLED' ? state : 'SUCCESS', state_info ?? null, {
+      mayRetry: is_final !== true,
+      describe: taskError,
+    });
     return null;
   }
-  if (draft.record.state === 'PAUSED') {
-    draft.updateTask(task.id, { state: 'IDLE', stateInfo: null });
-    return null;
-  }
-  draft.updateTask(task.id, { state: 'RUNNING', stateInfo: null });
-  guarded(draft, task.id, runError, () => schedule(draft, task.id));
+  wakeDelayed(draft, task);
   return null;
+}
+
+/** After wait-before or between two tries. In a paused execution the task waits for the resume. */
+function wakeDelayed(draft: Draft, task: TaskRecord): void {
+  const isJoin = draft.spec.type === 'direct' && draft.taskSpec(task.name).join !== null;
+  if (isJoin && task.runtimeContext.retry_task_policy !== undefined) {
+    // A join that is tried again must find its condition met again (spec/engine.md E-10.3).
+    draft.updateTask(task.id, { state: 'WAITING', stateInfo: 'Task is waiting.' });
+    if (draft.record.state !== 'PAUSED') refreshJoin(draft, task.name);
+  } else if (draft.record.state === 'PAUSED') {
+    draft.updateTask(task.id, { state: 'IDLE', stateInfo: null });
+  } else {
+    draft.updateTask(task.id, { state: 'RUNNING', stateInfo: null });
+    guarded(draft, task.id, runError, () => schedule(draft, task.id));
+  }
 }
 
 function stopActionsOf(draft: Draft, task: TaskRecord): void {

@@ -1,9 +1,10 @@
 import type { ControlCommand } from './commands.ts';
 import { inheritContext, mergeContexts } from './context.ts';
 import { createTask, NO_CONTEXT } from './create-task.ts';
+import { detachDependents } from './detach.ts';
 import type { Draft } from './draft.ts';
 import { moveExecution, pauseExecution } from './execution.ts';
-import { isLateArrival, joinContext, judgeJoin } from './join.ts';
+import { byCompletion, isLateArrival, joinContext, judgeJoin } from './join.ts';
 import {
   isFinal,
   type StoredCommand,
@@ -11,6 +12,7 @@ import {
   type TaskRecord,
   type TaskRuntimeContext,
 } from './model.ts';
+import { dropChildren, needMembers, REOPENED } from './reopen.ts';
 
 /**
  * Carries out what a controller wants (spec/engine.md E-4.2): tasks before the first state-changing command are created, then
@@ -78,9 +80,7 @@ function contextFor(draft: Draft, command: TaskCommand): ReturnType<typeof merge
   if (command.from !== null) return inheritContext(command.from.id, draft.outboundOf(draft.task(command.from.id)));
   if (draft.spec.type !== 'reverse') return NO_CONTEXT;
   const required = draft.taskSpec(command.task).requires.flatMap((name) => draft.latestTask(name) ?? []);
-  const done = required
-    .filter((task) => task.state === 'SUCCESS')
-    .sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0));
+  const done = required.filter((task) => task.state === 'SUCCESS').sort(byCompletion);
   return mergeContexts(done.map((task) => ({ id: task.id, outbound: draft.outboundOf(task) })));
 }
 
@@ -106,14 +106,22 @@ function arriveAtJoin(draft: Draft, command: TaskCommand): void {
   }
   if (!isFinal(existing.state)) return;
   if (spec.join !== 'all' && isLateArrival(existing, command.from?.id ?? null)) return;
-  draft.updateTask(existing.id, {
+  armAgain(draft, existing);
+}
+
+/** A join that ran waits once more. Its results so far stay, except those of items, which all run again (spec/engine.md E-12.7). */
+function armAgain(draft: Draft, join: TaskRecord): void {
+  needMembers(draft, join);
+  detachDependents(draft, join);
+  draft.forgetJoinWatch(join.name);
+  const { with_items, ...runtimeContext } = join.runtimeContext;
+  if (with_items !== undefined) dropChildren(draft, join.id);
+  draft.updateTask(join.id, {
+    ...REOPENED,
     state: 'WAITING',
     stateInfo: 'Task is waiting.',
-    processed: false,
-    nextTasks: null,
-    hasNextTasks: false,
-    errorHandled: false,
-    finishedAt: null,
+    startedAt: null,
+    runtimeContext,
   });
 }
 
@@ -129,9 +137,16 @@ export function refreshJoin(draft: Draft, name: string): void {
   const verdict = judgeJoin(draft, draft.taskSpec(name));
   if (verdict.kind === 'ready') startJoin(draft, join, verdict.triggeredBy);
   if (verdict.kind === 'failed') {
-    draft.updateTask(join.id, { runtimeContext: { ...join.runtimeContext, triggered_by: verdict.triggeredBy } });
-    draft.toComplete.push({ task: join.id, state: 'ERROR', stateInfo: verdict.stateInfo });
+    const { delta, node } = joinContext(draft, name);
+    const runtimeContext = { ...join.runtimeContext, triggered_by: verdict.triggeredBy };
+    draft.updateTask(join.id, { context: delta, runtimeContext }, node);
+    draft.planCompletion({ task: join.id, state: 'ERROR', stateInfo: verdict.stateInfo });
   }
+}
+
+/** For when the execution was not RUNNING, so that nobody looked. */
+export function refreshWaitingJoins(draft: Draft): void {
+  for (const task of draft.allTasks()) if (task.state === 'WAITING') refreshJoin(draft, task.name);
 }
 
 /** A join whose condition holds becomes an ordinary task to start, with the merged context of its branches. */

@@ -9,6 +9,7 @@ import {
   type Change,
   type ChildRecord,
   type Command,
+  type ContextDelta,
   type ExecutionId,
   type ExecutionRecord,
   type FinalState,
@@ -17,7 +18,7 @@ import {
   type TaskRecord,
   type TimerRecord,
 } from './model.ts';
-import { childOf, type ExecutionView } from './view.ts';
+import { childOf, type ExecutionView, ownEnvironment, retention } from './view.ts';
 
 export interface Completion {
   readonly task: TaskExecutionId;
@@ -35,7 +36,7 @@ export class Draft {
   /** Tasks that were created and wait to be started in this decision. */
   readonly toStart: TaskExecutionId[] = [];
   /** Tasks that are to be completed before anything else starts: joins that can no longer be met, with-items whose items all ended. */
-  readonly toComplete: Completion[] = [];
+  private readonly toComplete = new Map<TaskExecutionId, Completion>();
   /** Tasks that were continued in this decision: their successors are known. */
   readonly endedInDecision: TaskRecord[] = [];
   readonly env: Env;
@@ -72,8 +73,9 @@ export class Draft {
     return this.view.analysis;
   }
 
+  /** What `env()` shows: the environment of the root, which is this execution itself or another one. */
   get environment(): JsonObject {
-    return this.view.environment;
+    return ownEnvironment(this.current) ?? this.view.environment;
   }
 
   get openTasks(): number {
@@ -103,7 +105,7 @@ export class Draft {
   /** Every retained task in order of creation. Linear: not for the common path. */
   allTasks(): TaskRecord[] {
     const known = [...this.view.tasks.keys()].map((id) => this.task(id));
-    return [...known, ...[...this.tasks.values()].filter((task) => !this.view.tasks.has(task.id))];
+    return [...known, ...this.createdTasks()];
   }
 
   latestTask(name: string): TaskRecord | undefined {
@@ -161,12 +163,41 @@ export class Draft {
     return [...this.view.timers.values(), ...this.timersSet.values()].filter((timer) => !this.timersDone.has(timer.id));
   }
 
+  /** Has the task completed before anything else starts; what was planned first counts. */
+  planCompletion(completion: Completion): void {
+    if (!this.toComplete.has(completion.task)) this.toComplete.set(completion.task, completion);
+  }
+
+  nextCompletion(): Completion | undefined {
+    for (const [task, completion] of this.toComplete) {
+      this.toComplete.delete(task);
+      return completion;
+    }
+    return undefined;
+  }
+
   joinWatch(name: string): number | undefined {
     return this.view.joinWatch.get(name);
   }
 
   rememberJoinWatch(name: string, index: number): void {
     this.view.joinWatch.set(name, index);
+  }
+
+  forgetJoinWatch(name: string): void {
+    this.view.joinWatch.delete(name);
+  }
+
+  /** Whether children of the task are all at hand: the view lets go of them when the task was finished and continued. */
+  hasMembers(id: TaskExecutionId): boolean {
+    const before = this.view.tasks.get(id);
+    if (before === undefined) return this.tasks.has(id);
+    return !isFinal(before.state) || !before.processed || retention(this.view, before) === 'all';
+  }
+
+  /** Task executions that this decision made. */
+  createdTasks(): TaskRecord[] {
+    return [...this.tasks.values()].filter((task) => !this.view.tasks.has(task.id));
   }
 
   updateExecution(patch: Partial<ExecutionRecord>): void {
@@ -193,6 +224,13 @@ export class Draft {
     this.open += Number(!isFinal(after.state)) - Number(!isFinal(before.state));
     this.changes.push({ type: 'task-updated', id, patch: full });
     return after;
+  }
+
+  /** The same inbound context, stored in another way: for nobody a change of the task. */
+  replaceContext(id: TaskExecutionId, context: ContextDelta, inbound: ContextNode): void {
+    this.tasks.set(id, { ...this.task(id), context });
+    this.inbound.set(id, inbound);
+    this.changes.push({ type: 'task-updated', id, patch: { context } });
   }
 
   createAction(action: ActionRecord): void {

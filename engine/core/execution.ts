@@ -29,6 +29,10 @@ export function checkCompletion(draft: Draft): void {
   else moveExecution(draft, 'SUCCESS', null);
 }
 
+export function cutStateInfo(text: string | null): string | null {
+  return text === null ? null : text.slice(0, STATE_INFO_LIMIT);
+}
+
 function names(tasks: readonly TaskRecord[]): string {
   return [...new Set(tasks.map((task) => task.name))].sort().join(', ');
 }
@@ -52,7 +56,7 @@ function failureText(draft: Draft, failed: readonly TaskRecord[]): string {
  * SUCCESS into ERROR.
  */
 export function moveExecution(draft: Draft, to: 'SUCCESS' | 'ERROR' | 'CANCELLED', message: string | null): void {
-  const stateInfo = message === null ? null : message.slice(0, STATE_INFO_LIMIT);
+  const stateInfo = cutStateInfo(message);
   if (to === 'SUCCESS') {
     const output = successOutput(draft);
     if (typeof output === 'string') {

@@ -102,7 +102,13 @@ export interface TaskRuntimeContext {
   readonly retry_task_policy?: { readonly retry_no?: number };
   readonly pause_before_policy?: { readonly skip: boolean };
   readonly wait_before_policy?: { readonly skip: true };
-  readonly wait_after_policy?: { readonly skip: true; readonly state?: State; readonly state_info?: string | null };
+  /** With the state to end in after the delay; `is_final` after a time-out, which is not retried. */
+  readonly wait_after_policy?: {
+    readonly skip: true;
+    readonly state?: State;
+    readonly state_info?: string | null;
+    readonly is_final?: true;
+  };
   /** Set when a partial join fires: tasks created before this id belong to the same round (spec/engine.md §30 item 4). */
   readonly join_fired?: string;
 }

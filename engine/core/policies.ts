@@ -4,6 +4,7 @@ import type { RetrySpec, TaskSpec } from '../../dsl/spec/types.ts';
 import type { Draft } from './draft.ts';
 import { UserFailure } from './failure.ts';
 import type { TaskExecutionId, TaskRecord, TimerKind } from './model.ts';
+import { dropChildren } from './reopen.ts';
 import { resultText } from './results.ts';
 import { scopeOf } from './scope.ts';
 
@@ -80,12 +81,12 @@ export function actionTimeout(draft: Draft, task: TaskRecord, spec: TaskSpec): n
 export function afterCompletion(draft: Draft, id: TaskExecutionId, spec: TaskSpec, mayRetry: boolean): void {
   const { policies } = spec;
   if (policies.waitAfter === null && policies.failOn === null && policies.retry === null) return;
-  if (waitAfter(draft, id, spec)) return;
+  if (waitAfter(draft, id, spec, mayRetry)) return;
   failOn(draft, id, spec);
   if (policies.retry !== null && mayRetry) retry(draft, id, policies.retry);
 }
 
-function waitAfter(draft: Draft, id: TaskExecutionId, spec: TaskSpec): boolean {
+function waitAfter(draft: Draft, id: TaskExecutionId, spec: TaskSpec, mayRetry: boolean): boolean {
   const task = draft.task(id);
   if (spec.policies.waitAfter === null || task.runtimeContext.wait_after_policy !== undefined) return false;
   const delay = seconds(
@@ -100,7 +101,12 @@ function waitAfter(draft: Draft, id: TaskExecutionId, spec: TaskSpec): boolean {
     finishedAt: null,
     runtimeContext: {
       ...task.runtimeContext,
-      wait_after_policy: { skip: true, state: task.state, state_info: task.stateInfo },
+      wait_after_policy: {
+        skip: true,
+        state: task.state,
+        state_info: task.stateInfo,
+        ...(mayRetry ? {} : { is_final: true }),
+      },
     },
   });
   setTimer(draft, id, 'wait-after', delay);
@@ -137,8 +143,7 @@ function retry(draft: Draft, id: TaskExecutionId, policy: RetrySpec): void {
       draft.updateTask(id, { runtimeContext: { ...runtime, retry_task_policy: {} } });
     return;
   }
-  for (const action of draft.actionsOf(id)) if (action.accepted) draft.updateAction(action.id, { accepted: false });
-  for (const child of draft.childrenOf(id)) if (child.accepted) draft.updateChild(child.id, { accepted: false });
+  dropChildren(draft, id);
   draft.updateTask(id, {
     state: 'DELAYED',
     stateInfo: `Delayed by 'retry' policy [delay=${delay}]`,
@@ -158,6 +163,15 @@ function setTimer(draft: Draft, id: TaskExecutionId, kind: TimerKind, delaySecon
     delaySeconds,
   });
 }
+
+/** A delay whose timer went with the end of the execution (engine/core/execution.ts): after a rerun it is over at once. */
+export function resumeDelay(draft: Draft, task: TaskRecord): void {
+  const kind = DELAYS.find((delay) => task.stateInfo?.startsWith(`Delayed by '${delay}' policy`) === true);
+  if (kind === undefined || draft.timersOf(task.id).some((timer) => timer.kind === kind)) return;
+  setTimer(draft, task.id, kind, 0);
+}
+
+const DELAYS = ['wait-before', 'wait-after', 'retry'] as const;
 
 /** The timers of a task that must not fire any more. */
 export function dropTimers(draft: Draft, id: TaskExecutionId, kinds?: readonly TimerKind[]): void {

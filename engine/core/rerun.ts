@@ -1,8 +1,12 @@
 import type { JsonObject } from '../../dsl/json.ts';
 import { mergeEnvironment, type Refusal } from './control.ts';
+import { detachDependents } from './detach.ts';
+import { refreshWaitingJoins } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { lookupKey, need } from './lookups.ts';
-import type { ExecutionId, TaskExecutionId, TaskRecord } from './model.ts';
+import { type ExecutionId, isFinal, type TaskExecutionId, type TaskRecord } from './model.ts';
+import { resumeDelay } from './policies.ts';
+import { dropChildren, needMembers, REOPENED } from './reopen.ts';
 import { isValidTransition } from './states.ts';
 import { completeTask } from './tasks.ts';
 
@@ -19,42 +23,36 @@ export function requestRerun(
   const problem = wake(draft);
   if (problem !== null) return problem;
   if (env !== null) mergeEnvironment(draft, env);
-  for (const action of draft.actionsOf(id)) {
-    if (action.accepted && (reset || action.state !== 'SUCCESS')) draft.updateAction(action.id, { accepted: false });
-  }
-  for (const child of draft.childrenOf(id)) {
-    if (child.accepted && (reset || child.state !== 'SUCCESS')) draft.updateChild(child.id, { accepted: false });
-  }
-  const { with_items } = task.runtimeContext;
+  detachDependents(draft, task);
+  dropChildren(draft, id, !reset);
+  const { with_items, join_fired } = task.runtimeContext;
   draft.updateTask(id, {
     ...REOPENED,
     state: 'IDLE',
     startedAt: null,
-    runtimeContext: reset || with_items === undefined ? {} : { with_items },
+    runtimeContext: {
+      ...(reset || with_items === undefined ? {} : { with_items }),
+      ...(join_fired === undefined ? {} : { join_fired }),
+    },
   });
   draft.toStart.push(id);
+  refreshWaitingJoins(draft);
   return null;
 }
 
-/** The task, put back into the view when it was let go of. */
+/** The task with its children, put back into the view when it was let go of. */
 function taskOf(draft: Draft, id: TaskExecutionId): TaskRecord {
   const task = draft.findTask(id);
-  if (task !== undefined) return task;
+  if (task !== undefined) {
+    needMembers(draft, task);
+    return task;
+  }
   const lookup = { type: 'task-row', id } as const;
   if (draft.env.findRows(lookupKey(lookup)) !== undefined) throw new Error(`task execution ${id} does not exist`);
   return need(lookup);
 }
 
-const REOPENED = {
-  stateInfo: null,
-  finishedAt: null,
-  processed: false,
-  nextTasks: null,
-  hasNextTasks: false,
-  errorHandled: false,
-} as const;
-
-/** The execution and all above it run again. */
+/** The execution and all above it run again, and in it what its end had stopped. */
 function wake(draft: Draft): Refusal | null {
   const { state, parentExecutionId, taskExecutionId, id, workflowName } = draft.record;
   if (state === 'RUNNING') return null;
@@ -66,6 +64,10 @@ function wake(draft: Draft): Refusal | null {
     };
   }
   draft.updateExecution({ state: 'RUNNING', stateInfo: null, output: {}, accepted: false });
+  for (const task of draft.allTasks()) {
+    if (task.state === 'IDLE') draft.toStart.push(task.id);
+    if (task.state === 'DELAYED') resumeDelay(draft, task);
+  }
   if (parentExecutionId !== null && taskExecutionId !== null) {
     draft.commands.push({
       type: 'send',
@@ -76,11 +78,16 @@ function wake(draft: Draft): Refusal | null {
   return null;
 }
 
+/** A child runs again: so does the task, in an execution that is woken up as well, unless somebody paused it. */
 export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: ExecutionId): void {
-  taskOf(draft, taskId);
-  if (wake(draft) !== null) return;
+  const task = taskOf(draft, taskId);
+  if (draft.record.state !== 'PAUSED' && wake(draft) !== null) return;
   draft.updateChild(childId, { state: 'RUNNING', accepted: false, stateInfo: null, output: {} });
-  draft.updateTask(taskId, { ...REOPENED, state: 'RUNNING' });
+  if (isFinal(task.state)) {
+    detachDependents(draft, task);
+    draft.updateTask(taskId, { ...REOPENED, state: 'RUNNING' });
+  }
+  if (draft.record.state === 'RUNNING') refreshWaitingJoins(draft);
 }
 
 /** spec/engine.md E-19.6 */
@@ -90,8 +97,10 @@ export function requestSkip(draft: Draft, id: TaskExecutionId): Refusal | null {
   if (task.state !== 'ERROR') return refused(task);
   const problem = wake(draft);
   if (problem !== null) return problem;
+  detachDependents(draft, task);
   draft.updateTask(id, { processed: false });
   completeTask(draft, id, 'SKIPPED', 'Task was skipped.', { policies: false });
+  refreshWaitingJoins(draft);
   return null;
 }
 

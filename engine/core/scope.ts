@@ -5,7 +5,7 @@ import { MappingView } from '../../dsl/yaql/mapping-view.ts';
 import { type ContextNode, contextGet, flattenContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { rowsOf } from './lookups.ts';
-import { isFinal, type TaskExecutionId, type TaskRecord } from './model.ts';
+import type { TaskExecutionId, TaskRecord } from './model.ts';
 import { taskResult } from './results.ts';
 
 /** Where an expression is evaluated: spec/engine.md E-5.6 lists the layers of `$` for each place. */
@@ -114,7 +114,7 @@ class DraftHost implements ExpressionHost {
     }
     if (!this.draft.spec.tasks.has(name)) return null;
     const latest = this.draft.latestTask(name);
-    if (latest !== undefined && this.isWhole(latest)) return taskFields(this.draft, latest);
+    if (latest !== undefined && this.draft.hasMembers(latest.id)) return taskFields(this.draft, latest);
     if (latest === undefined && this.draft.analysis.namedTasks.has(name)) return null;
     return rowsOf(this.draft.env, { type: 'task', name })[0] ?? null;
   }
@@ -123,9 +123,8 @@ class DraftHost implements ExpressionHost {
     const rows = rowsOf(this.draft.env, { type: 'tasks', filter });
     const seen = new Set(rows.map((row) => row.id));
     const own = filter.workflowExecutionId === null || filter.workflowExecutionId === this.draft.record.id;
-    const added = own
-      ? this.draft.allTasks().filter((task) => !seen.has(task.id) && task.createdAt === this.draft.env.now)
-      : [];
+    // Rows are read as they were before this decision.
+    const added = own ? this.draft.createdTasks().filter((task) => !seen.has(task.id)) : [];
     return [...rows.map((row) => this.newest(row)), ...added.map((task) => taskFields(this.draft, task))].filter(
       (row) => filter.state === null || row.state === filter.state,
     );
@@ -137,16 +136,10 @@ class DraftHost implements ExpressionHost {
     return Object.hasOwn(context, name) ? (context[name] ?? null) : null;
   }
 
-  /** Whether the view still has the results of this task. */
-  private isWhole(task: TaskRecord): boolean {
-    if (!isFinal(task.state) || !task.processed || this.draft.analysis.namedTasks.has(task.name)) return true;
-    return task.state === 'ERROR' && !task.errorHandled;
-  }
-
   private newest(row: JsonObject): JsonObject {
     const id = row.id as TaskExecutionId;
     const task = this.draft.findTask(id);
-    return task === undefined || !this.isWhole(task) ? row : taskFields(this.draft, task);
+    return task === undefined || !this.draft.hasMembers(task.id) ? row : taskFields(this.draft, task);
   }
 }
 

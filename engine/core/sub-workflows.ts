@@ -4,23 +4,23 @@ import type { Draft } from './draft.ts';
 import type { FoundWorkflow } from './env.ts';
 import { isUserFailure } from './failure.ts';
 import { workflowDefinition } from './lookups.ts';
-import type { ExecutionId, TaskRecord } from './model.ts';
+import type { ExecutionId, ExecutionRecord, TaskRecord } from './model.ts';
 import { newExecution } from './new-execution.ts';
 
 // Inputs that a child does not declare and that mean something to the engine; others are errors (spec/engine.md §30 item 11).
 const PARAMETERS_AS_INPUT = ['task_name', 'env', 'evaluate_env', 'notify'];
 
 /**
- * Creates the execution of a sub-workflow, to be started after the commit. Answers what is wrong instead when there is no such
- * workflow or its input does not fit: then only the task fails (spec/engine.md §9, §30 item 13).
+ * The execution of a sub-workflow, to be created by {@link Draft.createChild} and started after the commit. Answers what is wrong
+ * instead when there is no such workflow or its input does not fit: then only the task fails (spec/engine.md §9, §30 item 13).
  */
-export function startChild(
+export function newChild(
   draft: Draft,
   task: TaskRecord,
   name: string,
   input: JsonObject,
   index: number,
-): string | null {
+): ExecutionRecord | string {
   const { env, record } = draft;
   const namespace = rootNamespace(draft);
   const workflow = findWorkflow(draft, name, namespace);
@@ -28,26 +28,23 @@ export function startChild(
   const rootExecutionId = record.rootExecutionId ?? record.id;
   const { own, params } = splitInput(workflow, input);
   try {
-    draft.createChild(
-      newExecution(env, {
-        id: env.newId() as ExecutionId,
-        workflow,
-        input: own,
-        params: {
-          root_execution_id: rootExecutionId,
-          task_execution_id: task.id,
-          index,
-          namespace,
-          env: {},
-          ...(record.params.notify === undefined ? {} : { notify: record.params.notify }),
-          ...params,
-        },
-        description: 'sub-workflow execution',
-        projectId: record.projectId,
-        parent: { executionId: record.id, taskExecutionId: task.id, rootExecutionId, index },
-      }),
-    );
-    return null;
+    return newExecution(env, {
+      id: env.newId() as ExecutionId,
+      workflow,
+      input: own,
+      params: {
+        root_execution_id: rootExecutionId,
+        task_execution_id: task.id,
+        index,
+        namespace,
+        env: {},
+        ...(record.params.notify === undefined ? {} : { notify: record.params.notify }),
+        ...params,
+      },
+      description: 'sub-workflow execution',
+      projectId: record.projectId,
+      parent: { executionId: record.id, taskExecutionId: task.id, rootExecutionId, index },
+    });
   } catch (error) {
     if (isUserFailure(error)) return error.message;
     throw error;

@@ -2,16 +2,17 @@ import { evaluateRecursively } from '../../dsl/expressions/index.ts';
 import { deepMerge, isJsonObject, type Json, type JsonObject } from '../../dsl/json.ts';
 import type { TaskSpec } from '../../dsl/spec/types.ts';
 import { callOfTask, createAction, isForcedFailure } from './actions.ts';
+import type { FiredTransitions } from './commands.ts';
 import { dispatch, refreshJoins } from './dispatch.ts';
 import type { Draft } from './draft.ts';
-import { moveExecution, pauseExecution } from './execution.ts';
+import { cutStateInfo, moveExecution, pauseExecution } from './execution.ts';
 import { isUserFailure } from './failure.ts';
 import { checkFieldSize } from './limits.ts';
 import { type ActionRecord, type FinalState, isFinal, type TaskExecutionId, type TaskRecord } from './model.ts';
 import { actionTimeout, afterCompletion, beforeStart, dropTimers } from './policies.ts';
 import { actionValue, resultText } from './results.ts';
 import { scopeOf } from './scope.ts';
-import { startChild } from './sub-workflows.ts';
+import { newChild } from './sub-workflows.ts';
 import { evaluatedInput, evaluatedName } from './task-input.ts';
 import { nextTransitions } from './transitions.ts';
 import { scheduleItems } from './with-items.ts';
@@ -40,8 +41,9 @@ export function schedule(draft: Draft, id: TaskExecutionId): void {
   const name = evaluatedName(draft, task, spec, {});
   const input = evaluatedInput(draft, task, spec, {});
   if (spec.run.type === 'workflow') {
-    const problem = startChild(draft, task, name, input, 0);
-    if (problem !== null) completeTask(draft, id, 'ERROR', problem);
+    const child = newChild(draft, task, name, input, 0);
+    if (typeof child === 'string') completeTask(draft, id, 'ERROR', child);
+    else draft.createChild(child);
     return;
   }
   const call = callOfTask(draft, task, name, input);
@@ -77,6 +79,8 @@ export interface CompletionOptions {
   readonly mayRetry?: boolean;
   /** Skipping bypasses the policies. */
   readonly policies?: boolean;
+  /** The text of a forced failure; default: that of a completed action. */
+  readonly describe?: FailureText;
 }
 
 /** spec/engine.md §8, steps 1 to 3; continues with the successors unless a policy delays the task. */
@@ -89,9 +93,9 @@ export function completeTask(
 ): void {
   const before = draft.task(id);
   if (isFinal(before.state) && state !== 'SKIPPED') return;
-  draft.updateTask(id, { state, stateInfo, finishedAt: draft.env.now });
+  draft.updateTask(id, { state, stateInfo: cutStateInfo(stateInfo), finishedAt: draft.env.now });
   dropTimers(draft, id, ['wait-before', 'wait-after', 'retry']);
-  guarded(draft, id, completionError, () => {
+  guarded(draft, id, options.describe ?? completionError, () => {
     const spec = draft.taskSpec(before.name);
     publish(draft, id, spec);
     if (options.policies !== false) afterCompletion(draft, id, spec, options.mayRetry !== false);
@@ -128,14 +132,17 @@ function dropResults(draft: Draft, id: TaskExecutionId): void {
   for (const action of draft.actionsOf(id)) if (action.output !== null) draft.updateAction(action.id, { output: {} });
 }
 
-/** spec/engine.md §8, steps 4 to 6: what follows a finished task. @throws ExpressionError from a condition */
-export function continueTask(draft: Draft, id: TaskExecutionId): void {
+/**
+ * spec/engine.md §8, steps 4 to 6: what follows a finished task. On resume, `pause` commands are left out (spec/engine.md §15).
+ * @throws ExpressionError from a condition
+ */
+export function continueTask(draft: Draft, id: TaskExecutionId, options: { readonly onResume?: boolean } = {}): void {
   // While the execution is paused nothing follows; resume continues every finished task that was not processed.
   if (draft.record.state === 'PAUSED') return;
   const task = draft.task(id);
-  const { commands, errorHandled } = draft.isCompleted
-    ? { commands: [], errorHandled: false }
-    : nextTransitions(draft, task);
+  const fired: FiredTransitions = draft.isCompleted ? NOTHING_FIRED : nextTransitions(draft, task);
+  const { errorHandled } = fired;
+  const commands = fired.commands.filter((command) => !(options.onResume === true && command.type === 'pause'));
   const nextTasks = commands.flatMap((command) =>
     command.type === 'task' && command.event !== null ? [[command.task, command.event] as const] : [],
   );
@@ -146,20 +153,19 @@ export function continueTask(draft: Draft, id: TaskExecutionId): void {
   refreshJoins(draft, task.name);
 }
 
+const NOTHING_FIRED: FiredTransitions = { commands: [], errorHandled: false };
+
 /** The task and its workflow fail at once, without any clause (spec/engine.md §9, "forced"). */
 export function forceFail(draft: Draft, id: TaskExecutionId, text: string): void {
   dropTimers(draft, id);
-  draft.updateTask(id, { state: 'ERROR', stateInfo: text, finishedAt: draft.env.now, processed: true });
-  if (draft.record.state !== 'PAUSED') moveExecution(draft, 'ERROR', text);
+  draft.updateTask(id, { state: 'ERROR', stateInfo: cutStateInfo(text), finishedAt: draft.env.now, processed: true });
+  if (draft.record.state !== 'PAUSED' && !draft.isCompleted) moveExecution(draft, 'ERROR', text);
 }
 
+type FailureText = (draft: Draft, task: TaskRecord, message: string) => string;
+
 /** Runs a step; what the user's definition got wrong fails the task by force. */
-export function guarded(
-  draft: Draft,
-  id: TaskExecutionId,
-  describe: (draft: Draft, task: TaskRecord, message: string) => string,
-  step: () => void,
-): void {
+export function guarded(draft: Draft, id: TaskExecutionId, describe: FailureText, step: () => void): void {
   try {
     step();
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../dsl/json.ts';
+import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import type { WorkflowSpec } from '../../dsl/spec/types.ts';
 import { analyse, type SpecAnalysis } from './analysis.ts';
 import { type ContextNode, contextFromDelta, EMPTY_CONTEXT, outboundContext } from './context.ts';
@@ -70,6 +70,7 @@ export function evolve(view: ExecutionView, change: Change): void {
   switch (change.type) {
     case 'execution-updated':
       view.record = { ...view.record, ...change.patch };
+      view.environment = ownEnvironment(view.record) ?? view.environment;
       return;
     case 'task-created':
       addTask(view, change.task, inboundNode(view, change.task));
@@ -108,6 +109,11 @@ export function evolve(view: ExecutionView, change: Change): void {
     default:
       assertNever(change);
   }
+}
+
+/** The environment that a root execution was started with, or was given since; null for a child, which sees its root's. */
+export function ownEnvironment(record: ExecutionRecord): JsonObject | null {
+  return record.rootExecutionId === null && isJsonObject(record.params.env) ? record.params.env : null;
 }
 
 /** What a parent remembers of a child's row. */
@@ -154,8 +160,10 @@ export function outboundOf(view: ExecutionView, task: TaskRecord): ContextNode {
 }
 
 function inboundNode(view: ExecutionView, task: TaskRecord): ContextNode {
-  const base = task.context.base === null ? undefined : view.tasks.get(task.context.base);
-  return contextFromDelta(task.context, base === undefined ? EMPTY_CONTEXT : outboundOf(view, base));
+  if (task.context.base === null) return contextFromDelta(task.context, EMPTY_CONTEXT);
+  const base = view.tasks.get(task.context.base);
+  if (base === undefined) throw new Error(`the context of task execution ${task.id} comes from one that was let go of`);
+  return contextFromDelta(task.context, outboundOf(view, base));
 }
 
 function updateTask(view: ExecutionView, id: TaskExecutionId, patch: Partial<TaskRecord>): void {

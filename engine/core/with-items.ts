@@ -9,7 +9,7 @@ import { isFinal, type TaskExecutionId, type TaskRecord } from './model.ts';
 import { actionTimeout } from './policies.ts';
 import { type ChildResult, childResults } from './results.ts';
 import { scopeOf } from './scope.ts';
-import { startChild } from './sub-workflows.ts';
+import { newChild } from './sub-workflows.ts';
 import { evaluatedInput, evaluatedName } from './task-input.ts';
 
 /**
@@ -46,7 +46,6 @@ function startItems(draft: Draft, task: TaskRecord, spec: TaskSpec, items: reado
   if (first === undefined) return;
   const inputs = items.map(({ item }) => evaluatedInput(draft, task, spec, item));
   const timeoutSeconds = actionTimeout(draft, task, spec);
-  const calls: (ActionCall | null)[] = [];
   let name: string;
   try {
     // The name is evaluated without item variables (spec/engine.md E-11.7).
@@ -54,20 +53,32 @@ function startItems(draft: Draft, task: TaskRecord, spec: TaskSpec, items: reado
     if (spec.run.type === 'action') checkKnown(draft, task, name, inputs[0] ?? {});
   } catch (error) {
     if (!isUserFailure(error)) throw error;
-    draft.toComplete.push({ task: task.id, state: 'ERROR', stateInfo: error.message });
+    draft.planCompletion({ task: task.id, state: 'ERROR', stateInfo: error.message });
     return;
   }
-  for (const input of inputs) calls.push(spec.run.type === 'action' ? callOfTask(draft, task, name, input) : null);
+  if (spec.run.type === 'workflow') {
+    startChildren(draft, task, name, items, inputs);
+    return;
+  }
+  const calls = inputs.map((input) => callOfTask(draft, task, name, input));
   items.forEach(({ item, index }, i) => {
-    const call = calls[i] ?? null;
-    if (call !== null) {
-      const action = createAction(draft, task, spec, call, { index, extra: item, timeoutSeconds });
-      if (isForcedFailure(action)) throw new UserFailure(action.stateInfo ?? '');
-      return;
-    }
-    const problem = startChild(draft, task, name, inputs[i] ?? {}, index);
-    if (problem !== null) draft.toComplete.push({ task: task.id, state: 'ERROR', stateInfo: problem });
+    const action = createAction(draft, task, spec, calls[i] as ActionCall, { index, extra: item, timeoutSeconds });
+    if (isForcedFailure(action)) throw new UserFailure(action.stateInfo ?? '');
   });
+}
+
+/** All of them or none: one that cannot start fails the task. */
+function startChildren(
+  draft: Draft,
+  task: TaskRecord,
+  name: string,
+  items: readonly Item[],
+  inputs: readonly JsonObject[],
+): void {
+  const children = items.map(({ index }, i) => newChild(draft, task, name, inputs[i] ?? {}, index));
+  const problem = children.find((child) => typeof child === 'string');
+  if (problem !== undefined) draft.planCompletion({ task: task.id, state: 'ERROR', stateInfo: problem });
+  else for (const child of children) if (typeof child !== 'string') draft.createChild(child);
 }
 
 // An unknown action fails a with-items task gracefully, wrong parameters by force (spec/engine.md §9).
@@ -109,7 +120,7 @@ function complete(
   state: 'SUCCESS' | 'ERROR' | 'CANCELLED',
   stateInfo: string | null,
 ): void {
-  draft.toComplete.push({ task, state, stateInfo });
+  draft.planCompletion({ task, state, stateInfo });
 }
 
 /** One mapping of item variables per index. */
