@@ -60,7 +60,8 @@ function convertSet(set: SetLike, run: Run): unknown {
   run.checkCollection(set.size);
   const members = Array.from(set, (item) => convert(item, run));
   if (run.options.convertSetsToLists) return members;
-  for (const member of members) checkHashable(member);
+  const originals = [...set];
+  members.forEach((member, i) => checkHashable(member, originals[i], run));
   return new PySet(members);
 }
 
@@ -75,16 +76,17 @@ function convertDict(dict: PyDict | MappingView | object, run: Run): unknown {
   for (const [key, item] of dictEntries(dict)) {
     const converted = convert(key, run);
     allStrings &&= typeof converted === 'string';
-    checkHashable(converted);
+    checkHashable(converted, key, run);
     entries.push([converted, convert(item, run)]);
   }
   run.checkCollection(entries.length);
   return allStrings ? objectOf(entries as [string, unknown][]) : new PyDict(entries);
 }
 
-/** Converted lists, dicts and sets are Python's mutable ones. */
-function checkHashable(value: unknown): void {
-  if (Array.isArray(value)) throw typeError("unhashable type: 'list'");
+/** Converted lists, dicts and sets are Python's mutable ones; only tuples that stay tuples can be hashed. */
+function checkHashable(value: unknown, original: unknown, run: Run): void {
+  const isTuple = run.options.convertTuplesToLists === false && Array.isArray(original) && !(original instanceof PyList);
+  if (Array.isArray(value) && !isTuple) throw typeError("unhashable type: 'list'");
   if (value instanceof PySet) throw typeError("unhashable type: 'set'");
   if (isDict(value)) throw typeError("unhashable type: 'dict'");
 }

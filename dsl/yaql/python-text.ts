@@ -1,6 +1,7 @@
 import { DateTime } from './date-time.ts';
 import { dictEntries, isDict } from './dicts.ts';
 import { Float, type PyNumber } from './numbers.ts';
+import { Regex } from './regex.ts';
 import { SetLike, ValuesView } from './sets.ts';
 import { TimeSpan } from './time-span.ts';
 import { PyList, PyTuple, YaqlValue } from './values.ts';
@@ -72,6 +73,7 @@ function reprObject(value: object, options: TextOptions): string {
     const entries = [...dictEntries(value)];
     return `{${entries.map(([key, item]) => `${pyRepr(key, options)}: ${pyRepr(item, options)}`).join(', ')}}`;
   }
+  if (value instanceof Regex) return `re.compile(${pyRepr(value.pattern)})`;
   return value instanceof YaqlValue ? `<${value.yaqlKind}>` : '<object>';
 }
 

@@ -111,7 +111,10 @@ export function nullable<T>(of: ParamType<T>): ParamType<T | null> {
 
 /** Whether everything `a` accepts is accepted by `b`, and `b` accepts more. */
 export function isNarrower(a: ParamType, b: ParamType): boolean {
-  return a.lazy === null && b.lazy === null && a.mask !== b.mask && (a.mask & ~b.mask) === 0;
+  if (a.lazy !== null || b.lazy !== null || a.mask === b.mask) return false;
+  // A dict is an iterable too, although only the option `iterableDicts` lets it pass as one.
+  const wide = b.convert === 'iterable' ? b.mask | DICT : b.mask;
+  return (a.mask & ~wide) === 0;
 }
 
 function type<T>(name: string, mask: number, more: Partial<Pick<ParamType, 'lazy' | 'convert'>> = {}): ParamType<T> {
