@@ -1,3 +1,5 @@
+import { stripBlanks, stripWhere } from './jinja/text.ts';
+
 /** Where expressions stand in a text (spec/expressions.md §11.1). None spans lines: `.` is anything but a line feed. */
 
 export interface Found {
@@ -37,16 +39,13 @@ export function firstJinjaPrint(text: string): { readonly whole: string; readonl
 
 /** Takes all `<`, `%` and `>` from both ends: a set of characters, not the delimiters. */
 export function withoutDelimiters(whole: string): string {
-  return whole.replace(/^[<%>]+/, '').replace(/[<%>]+$/, '');
+  return stripWhere(whole, (unit) => unit === '<' || unit === '%' || unit === '>', 'both');
 }
 
-/** White space as Python's `strip()` knows it. */
+/** Without white space around it, as Python's `strip()`. */
 export function stripped(text: string): string {
-  return text.replace(OUTER_BLANKS, '');
+  return stripBlanks(text);
 }
-
-const OUTER_BLANKS =
-  /^[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+|[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/g;
 
 /** The type EXPRESSION of spec/dsl.md §2: the text is one expression, with nothing but blanks behind it. */
 export function isExpression(text: string): boolean {

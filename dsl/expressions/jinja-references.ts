@@ -17,6 +17,10 @@ export function collectJinjaExpression(node: Expression, collector: ReferenceCol
     return;
   }
   if (node.kind === 'name') return collectName(node.name, collector);
+  if (node.kind === 'call' && node.callee.kind === 'getattr' && isContext(node.callee.object)) {
+    collector.context();
+    return collectArguments(node.args, collector);
+  }
   if (node.kind === 'call' && node.callee.kind === 'name') {
     collectCall(node.callee.name, node.args, collector);
     return collectArguments(node.args, collector);

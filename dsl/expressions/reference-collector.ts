@@ -39,6 +39,11 @@ export class ReferenceCollector {
     else if (name !== null) this.allTasks = true;
   }
 
+  everything(): void {
+    this.context();
+    this.allTasks = true;
+  }
+
   references(): References {
     return {
       variables: [...this.variables],

@@ -30,10 +30,10 @@ function collectFromText(text: string, collector: ReferenceCollector): void {
   const language = languageOf(text);
   if (language === 'yaql') {
     for (const { whole } of findYaql(text)) {
-      ignoringFaults(() => collectYaql(compiled(stripped(withoutDelimiters(whole))).tree, collector));
+      ignoringFaults(collector, () => collectYaql(compiled(stripped(withoutDelimiters(whole))).tree, collector));
     }
   } else if (language === 'jinja') {
-    ignoringFaults(() => collectJinja(text, collector));
+    ignoringFaults(collector, () => collectJinja(text, collector));
   }
 }
 
@@ -43,10 +43,12 @@ function collectJinja(text: string, collector: ReferenceCollector): void {
   else collectJinjaBody(parseTemplate(text), collector);
 }
 
-function ignoringFaults(collect: () => void): void {
+/** A tree that is too deep to walk may name anything. */
+function ignoringFaults(collector: ReferenceCollector, collect: () => void): void {
   try {
     collect();
   } catch (error) {
-    if (!(error instanceof JinjaError || error instanceof YaqlSyntaxError)) throw error;
+    if (error instanceof RangeError) collector.everything();
+    else if (!(error instanceof JinjaError || error instanceof YaqlSyntaxError)) throw error;
   }
 }

@@ -80,11 +80,13 @@ const HOST = '$\0host';
 
 function contextFor(scope: ExpressionScope): Context {
   const { variables } = scope;
-  return createContext({ parent: sharedContext() })
-    .set('$__env', variables?.env ?? null)
-    .set('$__execution', variables?.execution ?? null)
-    .set('$__task_execution', variables?.taskExecution ?? null)
-    .set(HOST, scope.host);
+  const context = createContext({ parent: sharedContext() }).set(HOST, scope.host);
+  // A variable that is not set is null anyway.
+  if (variables === undefined) return context;
+  return context
+    .set('$__env', variables.env ?? null)
+    .set('$__execution', variables.execution ?? null)
+    .set('$__task_execution', variables.taskExecution ?? null);
 }
 
 let shared: Context | undefined;

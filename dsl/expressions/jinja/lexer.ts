@@ -2,7 +2,7 @@ import { toFloat, toInteger, type Float } from '../../yaql/numbers.ts';
 import { syntaxError } from './errors.ts';
 import { isIdentifier, NAME_AT } from './identifiers.ts';
 import { decodeStringLiteral } from './string-literal.ts';
-import { textLength } from './text.ts';
+import { stripBlanks, textLength } from './text.ts';
 
 /**
  * Tokens of Jinja2 3.1 with the default delimiters, `trim_blocks` and `lstrip_blocks` (spec/expressions.md §12). The types of
@@ -52,9 +52,6 @@ const INTEGER = /0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0[xX](?:_?[0-9a-fA-F])+|[1-9
 const STRING = /'[^'\\]*(?:\\[^][^'\\]*)*'|"[^"\\]*(?:\\[^][^"\\]*)*"/y;
 const OPERATOR = /\/\/|\*\*|==|!=|>=|<=|[-+/*%~[\](){}><=.:|,;]/y;
 const CLOSING: Readonly<Record<string, string>> = { '{': '}', '(': ')', '[': ']' };
-/** Python's white space, where it differs from JavaScript's: without U+FEFF, with the separators 1C-1F and 85. */
-const TRAILING_SPACE = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$/;
-const BLANK = /^[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+$/;
 
 class Lexer {
   private readonly source: string;
@@ -106,10 +103,10 @@ class Lexer {
   }
 
   private stripBefore(text: string, sign: string, stripsLine: boolean): string {
-    if (sign === '-') return text.replace(TRAILING_SPACE, '');
+    if (sign === '-') return stripBlanks(text, 'right');
     if (sign === '+' || !stripsLine) return text;
     const line = text.lastIndexOf('\n') + 1;
-    return (line > 0 || this.lineStarting) && BLANK.test(text.slice(line)) ? text.slice(0, line) : text;
+    return (line > 0 || this.lineStarting) && stripBlanks(text.slice(line)) === '' ? text.slice(0, line) : text;
   }
 
   private *raw(start: number): Generator<Token, void> {
@@ -224,14 +221,18 @@ function normalizeNewlines(text: string): string {
   return text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
 }
 
-/** Offsets in the normalised text to offsets in the text as given. */
+/** Offsets in the normalised text to offsets in the text as given: one more for each CR LF before. */
 function crlfOffsets(source: string): (at: number) => number {
+  const shortened = [...source.matchAll(/\r\n/g)].map((match, i) => match.index - i);
   return (at) => {
-    let original = 0;
-    for (let normalized = 0; normalized < at; normalized++) {
-      original += source[original] === '\r' && source[original + 1] === '\n' ? 2 : 1;
+    let low = 0;
+    let high = shortened.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((shortened[middle] ?? 0) < at) low = middle + 1;
+      else high = middle;
     }
-    return original;
+    return at + low;
   };
 }
 

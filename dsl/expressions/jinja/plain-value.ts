@@ -13,6 +13,7 @@ import type { Runtime } from './runtime.ts';
  */
 export function plainValue(value: unknown, runtime: Runtime): unknown {
   if (typeof value !== 'object' || value === null) return value;
+  runtime.countMember();
   if (value instanceof JinjaObject) return plainObject(value, runtime);
   if (Array.isArray(value)) return plainList(value, runtime);
   if (value instanceof PyDict) return plainDict(value, runtime);

@@ -1,12 +1,13 @@
 import { dictEntries, isDict } from '../../yaql/dicts.ts';
 import { PyTuple } from '../../yaql/values.ts';
-import { compare, repr } from './python.ts';
+import { compare, listText, repr } from './python.ts';
 import { textLength } from './text.ts';
 
 const WIDTH = 80;
 
 /** Python's `pprint.pformat`: one line when it fits into 80 columns, else one member per line; dict keys sorted. */
 export function prettyText(value: unknown): string {
+  repr(value); // refuses what is too large to print
   return write(value, 0, 0);
 }
 
@@ -41,9 +42,7 @@ function sortedRepr(value: unknown): string {
     return `{${entries.map(([key, item]) => `${sortedRepr(key)}: ${sortedRepr(item)}`).join(', ')}}`;
   }
   if (!Array.isArray(value)) return repr(value);
-  const items = value.map(sortedRepr).join(', ');
-  if (!(value instanceof PyTuple)) return `[${items}]`;
-  return value.length === 1 ? `(${items},)` : `(${items})`;
+  return listText(value.map(sortedRepr), value instanceof PyTuple);
 }
 
 function sortedEntries(entries: Iterable<readonly [unknown, unknown]>): (readonly [unknown, unknown])[] {

@@ -6,7 +6,7 @@ import { pyRepr, pyStr } from '../../yaql/python-text.ts';
 import { PySet, SetLike, ValuesView } from '../../yaql/sets.ts';
 import { TimeSpan } from '../../yaql/time-span.ts';
 import { compareStrings, equals, hashKey, isTruthy, PyTuple, YaqlValue } from '../../yaql/values.ts';
-import { typeError, valueError } from './errors.ts';
+import { JinjaError, typeError, valueError } from './errors.ts';
 import { JinjaObject, Markup, ownList, PyIterator, Range, Slice, Undefined } from './objects.ts';
 import { characterAt, characters, textLength } from './text.ts';
 import { DictView } from './views.ts';
@@ -62,23 +62,27 @@ export function toText(value: unknown): string {
   return repr(value);
 }
 
-/** `repr(value)` */
+/** `repr(value)`. @throws MemoryError for more than a few million members, as lists that hold each other may have. */
 export function repr(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return pyRepr(value);
-  if (value instanceof Markup) return `Markup(${pyRepr(value.text)})`;
-  if (value instanceof JinjaObject) return value.repr(repr);
-  if (Array.isArray(value)) return reprList(value);
-  if (isDict(value)) {
-    const entries = [...dictEntries(value)];
-    return `{${entries.map(([key, item]) => `${repr(key)}: ${repr(item)}`).join(', ')}}`;
-  }
-  return pyRepr(value, { arrays: 'list' });
+  let left = MAX_PRINTED;
+  const write = (member: unknown): string => {
+    if (left-- < 0) throw new JinjaError('MemoryError', `a value has more than ${MAX_PRINTED} members to print`);
+    if (typeof member !== 'object' || member === null) return pyRepr(member);
+    if (member instanceof Markup) return `Markup(${pyRepr(member.text)})`;
+    if (member instanceof JinjaObject) return member.repr(write);
+    if (Array.isArray(member)) return listText(member.map(write), member instanceof PyTuple);
+    if (!isDict(member)) return pyRepr(member, { arrays: 'list' });
+    return `{${Array.from(dictEntries(member), ([key, item]) => `${write(key)}: ${write(item)}`).join(', ')}}`;
+  };
+  return write(value);
 }
 
-function reprList(list: readonly unknown[]): string {
-  const items = list.map(repr).join(', ');
-  if (!(list instanceof PyTuple)) return `[${items}]`;
-  return list.length === 1 ? `(${items},)` : `(${items})`;
+const MAX_PRINTED = 2_000_000;
+
+/** A list or tuple with these members, printed. */
+export function listText(items: readonly string[], isTuple: boolean): string {
+  if (!isTuple) return `[${items.join(', ')}]`;
+  return items.length === 1 ? `(${items.join('')},)` : `(${items.join(', ')})`;
 }
 
 export function truth(value: unknown): boolean {

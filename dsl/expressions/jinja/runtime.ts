@@ -25,6 +25,7 @@ export class Runtime {
   private readonly limits: Limits;
   private stepsLeft: number;
   private depth = 0;
+  private members = 0;
 
   constructor(
     environment: Environment,
@@ -52,6 +53,11 @@ export class Runtime {
     if (size > this.limits.size) {
       throw new JinjaError('MemoryError', `a value would have more than ${this.limits.size} characters or items`);
     }
+  }
+
+  /** Counts a container on its way out of the evaluation. @throws MemoryError when there are too many. */
+  countMember(): void {
+    this.checkSize(++this.members);
   }
 
   nested<Result>(body: () => Result): Result {

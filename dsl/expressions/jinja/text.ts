@@ -26,6 +26,22 @@ export function codePointOffset(text: string, unitOffset: number): number {
 /** Python's white space, as `str.isspace` and `split()` know it. */
 export const WHITE_SPACE = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
 
+const BLANK = new RegExp(`[${WHITE_SPACE}]`);
+
+/** Without white space at its ends. Not by a pattern: one for the right end looks at each inner run of blanks many times. */
+export function stripBlanks(text: string, side: 'left' | 'right' | 'both' = 'both'): string {
+  return stripWhere(text, (unit) => BLANK.test(unit), side);
+}
+
+/** Without the characters at its ends that the test accepts; none may be beyond U+FFFF. */
+export function stripWhere(text: string, isOuter: (unit: string) => boolean, side: 'left' | 'right' | 'both'): string {
+  let start = 0;
+  let end = text.length;
+  if (side !== 'right') while (start < end && isOuter(text.charAt(start))) start++;
+  if (side !== 'left') while (end > start && isOuter(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
 const LINE_END = /\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]/g;
 
 /** `str.splitlines`: no empty line after a final line end. */
@@ -70,12 +86,20 @@ const HTML_ESCAPES: Readonly<Record<string, string>> = {
   '"': '&#34;',
 };
 
-/** Replaces the first `count` occurrences (all when negative), as `str.replace`. */
-export function replaceText(text: string, old: string, replacement: string, count: number): string {
-  if (count < 0 && old !== '') return text.replaceAll(old, () => replacement);
+/**
+ * Replaces the first `count` occurrences (all when negative), as `str.replace`. `checkSize` is asked about the length of the
+ * result before it is built.
+ */
+export function replaceText(
+  text: string,
+  old: string,
+  replacement: string,
+  count: number,
+  checkSize: (size: number) => void,
+): string {
   const parts = old === '' ? ['', ...characters(text), ''] : text.split(old);
-  const limit = count < 0 ? parts.length - 1 : Math.min(count, parts.length - 1);
-  let result = parts[0] ?? '';
-  for (let i = 1; i < parts.length; i++) result += (i <= limit ? replacement : old) + (parts[i] ?? '');
-  return result;
+  const replaced = count < 0 ? parts.length - 1 : Math.min(count, parts.length - 1);
+  checkSize(text.length + replaced * (replacement.length - old.length));
+  if (replaced === parts.length - 1) return parts.join(replacement);
+  return [parts.slice(0, replaced + 1).join(replacement), ...parts.slice(replaced + 1)].join(old);
 }

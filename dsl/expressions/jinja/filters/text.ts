@@ -2,7 +2,7 @@ import { type CallArguments, callArguments } from '../calls.ts';
 import { attributeGetter } from '../attribute-path.ts';
 import { callMethod } from '../access.ts';
 import type { Filter } from '../environment.ts';
-import { filterArgumentError, JinjaError, typeError } from '../errors.ts';
+import { filterArgumentError, JinjaError } from '../errors.ts';
 import { Markup, Undefined } from '../objects.ts';
 import { binary, escaped } from '../operators.ts';
 import { iterate, lengthOf, newDict, textOf, toIndex, toText, truth, typeName } from '../python.ts';
@@ -100,8 +100,7 @@ function replace(value: unknown, [old, replacement, count]: readonly unknown[], 
   const limit = count === null ? -1 : toIndex(count);
   const isMarkup = [value, old, replacement].some((part) => part instanceof Markup) && runtime.isEscaping;
   const write = isMarkup ? escaped : toText;
-  const result = replaceText(write(value), toText(old), write(replacement), limit);
-  runtime.checkSize(result.length);
+  const result = replaceText(write(value), toText(old), write(replacement), limit, (size) => runtime.checkSize(size));
   return isMarkup ? new Markup(result) : result;
 }
 
@@ -114,8 +113,15 @@ function join(value: unknown, [separator, attribute]: readonly unknown[], runtim
   }
   const isMarkup = runtime.isEscaping && [separator, ...items].some((part) => part instanceof Markup);
   const write = isMarkup ? escaped : toText;
-  const result = items.map(write).join(write(separator));
-  runtime.checkSize(result.length);
+  const between = write(separator);
+  let size = 0;
+  const texts = items.map((item) => {
+    const text = write(item);
+    size += text.length + between.length;
+    runtime.checkSize(size);
+    return text;
+  });
+  const result = texts.join(between);
   return isMarkup ? new Markup(result) : result;
 }
 

@@ -39,6 +39,7 @@ export const listMethods: ReadonlyMap<string, Method> = new Map<string, Method>(
   method<unknown[]>('extend', ['iterable'], (self, [items], runtime) => {
     const added = [...iterate(items)];
     runtime.checkSize(self.length + added.length);
+    runtime.spend(added.length);
     for (const item of added) changeable(self).push(item);
     return null;
   }),

@@ -5,12 +5,18 @@ import { Markup, ownList, Undefined } from '../objects.ts';
 import { escaped } from '../operators.ts';
 import { indexOf, iterate, subscript, textOf, toIndex, truth, typeName } from '../python.ts';
 import type { Runtime } from '../runtime.ts';
-import { capitalize, characters, replaceText, splitLines, textLength, titleCase, WHITE_SPACE } from '../text.ts';
+import {
+  capitalize,
+  characters,
+  replaceText,
+  splitLines,
+  stripBlanks,
+  textLength,
+  titleCase,
+  WHITE_SPACE,
+} from '../text.ts';
 import { type Method, method, namedMethod } from './method.ts';
 import { textPredicates } from './text-predicates.ts';
-
-const LEADING = new RegExp(`^[${WHITE_SPACE}]+`);
-const TRAILING = new RegExp(`[${WHITE_SPACE}]+$`);
 
 export const stringMethods: ReadonlyMap<string, Method> = new Map<string, Method>([
   ...textPredicates.map(([name, test]) => method<string>(name, [], (self) => test(self))),
@@ -42,14 +48,13 @@ export const stringMethods: ReadonlyMap<string, Method> = new Map<string, Method
     affixes(suffix, 'endswith').some((text) => part(self, start, end)?.endsWith(text) ?? false),
   ),
   method<string>('replace', ['old', 'new', ['count', -1]], (self, [old, replacement, count], runtime) => {
-    const result = replaceText(
+    return replaceText(
       self,
       requireText(old, 'replace() argument 1'),
       requireText(replacement, 'replace() argument 2'),
       toIndex(count),
+      (size) => runtime.checkSize(size),
     );
-    runtime.checkSize(result.length);
-    return result;
   }),
   namedMethod<string>(
     'split',
@@ -121,8 +126,21 @@ export function markupMethod(name: string): Method | undefined {
 }
 
 export function stripTags(html: string): string {
-  const text = html.replace(/<!--[^]*?-->/g, '').replace(/<[^>]*>/g, '');
+  const text = withoutSpans(withoutSpans(html, '<!--', '-->'), '<', '>');
   return unescapeHtml(splitWords(text).join(' '));
+}
+
+/** Takes out what stands between two marks, with the marks; one that is not closed stays. */
+function withoutSpans(text: string, open: string, close: string): string {
+  let kept = '';
+  let at = 0;
+  while (true) {
+    const start = text.indexOf(open, at);
+    const end = start < 0 ? -1 : text.indexOf(close, start);
+    if (end < 0) return kept + text.slice(at);
+    kept += text.slice(at, start);
+    at = end + close.length;
+  }
 }
 
 function unescapeHtml(text: string): string {
@@ -156,8 +174,7 @@ function requireText(value: unknown, what: string): string {
 
 export function strip(text: string, chars: unknown, side: 'left' | 'right' | 'both'): string {
   if (chars === null) {
-    const left = side === 'right' ? text : text.replace(LEADING, '');
-    return side === 'left' ? left : left.replace(TRAILING, '');
+    return stripBlanks(text, side);
   }
   const set = new Set(characters(requireText(chars, 'strip arg')));
   const units = characters(text);
@@ -207,11 +224,11 @@ function split(text: string, separator: unknown, limit: number): string[] {
 
 function splitWordsAtMost(text: string, limit: number): string[] {
   const words: string[] = [];
-  let rest = text.replace(LEADING, '');
+  let rest = stripBlanks(text, 'left');
   while (rest !== '' && words.length < limit) {
     const word = new RegExp(`^[^${WHITE_SPACE}]+`).exec(rest)?.[0] ?? '';
     words.push(word);
-    rest = rest.slice(word.length).replace(LEADING, '');
+    rest = stripBlanks(rest.slice(word.length), 'left');
   }
   return rest === '' ? words : [...words, rest];
 }
@@ -244,6 +261,7 @@ function partition(text: string, separator: unknown, fromRight: boolean): unknow
 
 function join(separator: string, items: unknown, runtime: Runtime): string {
   const texts: string[] = [];
+  let size = 0;
   for (const item of iterate(items)) {
     const text = textOf(item);
     if (item instanceof Undefined) item.fail();
@@ -251,11 +269,11 @@ function join(separator: string, items: unknown, runtime: Runtime): string {
       throw typeError(`sequence item ${texts.length}: expected str instance, ${typeName(item)} found`);
     }
     texts.push(text);
+    size += text.length + separator.length;
+    runtime.checkSize(size);
   }
   runtime.spend(texts.length);
-  const result = texts.join(separator);
-  runtime.checkSize(result.length);
-  return result;
+  return texts.join(separator);
 }
 
 function find(text: string, sub: string, start: unknown, end: unknown, name: string): number {
