@@ -1,10 +1,12 @@
 import { STATUS_CODES } from 'node:http';
 import { writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
 import { Agent, buildConnector, ProxyAgent, request as send, type Dispatcher } from 'undici';
 import { TramontaneError } from '../dsl/errors.ts';
+import { sleep } from './sleep.ts';
 import { checkedConnector, checkedLookup, EgressError, type EgressPolicy } from './egress.ts';
 
 export interface HttpRequest {
@@ -90,68 +92,82 @@ export class RemoteError extends TramontaneError {
 
 /** With a policy for addresses that come from users; null for configured connections. */
 export function createHttpClient(policy: EgressPolicy | null): HttpClient {
-  const dispatchers = new Map<string, Dispatcher>();
-  const dispatcherFor = (url: URL, request: HttpRequest): Dispatcher => {
-    const proxy = request.proxies?.[url.protocol.slice(0, -1)] ?? null;
-    const key = JSON.stringify([proxy, request.tls ?? {}]);
-    let dispatcher = dispatchers.get(key);
-    if (dispatcher === undefined)
-      dispatchers.set(key, (dispatcher = createDispatcher(policy, proxy, request.tls ?? {})));
-    return dispatcher;
+  const agents = new Map<string, Dispatcher>();
+  const agentFor = (tls: TlsOptions): Dispatcher => {
+    const key = JSON.stringify(tls);
+    let agent = agents.get(key);
+    if (agent === undefined) agents.set(key, (agent = createAgent(policy, tls)));
+    return agent;
   };
   return {
-    exchange: (request) => exchange(request, dispatcherFor),
+    async exchange(request) {
+      if (request.proxies === undefined) return exchange(request, () => agentFor(request.tls ?? {}));
+      // Proxies are rare and come from users: none of their connections outlives its request.
+      const made: Dispatcher[] = [];
+      const dispatcherFor = (url: URL) => {
+        const proxy = request.proxies?.[url.protocol.slice(0, -1)];
+        if (proxy === undefined) return agentFor(request.tls ?? {});
+        const agent = createProxyAgent(policy, toUrl(proxy), request.tls ?? {}, url.protocol === 'https:');
+        made.push(agent);
+        return agent;
+      };
+      try {
+        return await exchange(request, dispatcherFor);
+      } finally {
+        for (const agent of made) void agent.destroy();
+      }
+    },
     async close() {
-      await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
-      dispatchers.clear();
+      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+      agents.clear();
     },
   };
 }
 
-/** Retries what may be repeated: lost connections and 502, 503, 504, with pauses of 1, 2, 4 … 30 s, for at most `forMs`. */
+/** Repeats what may be repeated while it fails in passing, with pauses of 1, 2, 4 … 30 s, for at most `forMs`. */
 export async function withRetry<T>(
   attempt: () => Promise<T>,
-  options: {
-    readonly forMs: number;
-    readonly signal: AbortSignal;
-    readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
-    readonly now: () => number;
-  },
+  options: { readonly forMs: number; readonly signal: AbortSignal; readonly firstPauseMs?: number },
 ): Promise<T> {
-  const until = options.now() + options.forMs;
+  const until = Date.now() + options.forMs;
   for (let tries = 0; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      const pause = Math.min(30_000, 1000 * 2 ** tries) * (0.75 + Math.random() / 2);
-      if (!isPassing(error) || options.now() + pause > until) throw error;
-      await options.sleep(pause, options.signal);
+      const pause = Math.min(30_000, (options.firstPauseMs ?? 1000) * 2 ** tries) * (0.75 + Math.random() / 2);
+      if (!isPassing(error) || Date.now() + pause > until) throw error;
+      await sleep(pause, options.signal);
     }
   }
 }
 
-export function isPassing(error: unknown): boolean {
-  if (!(error instanceof RemoteError)) return false;
-  return error.status === null
-    ? ['refused', 'reset', 'timeout'].includes(error.fault)
-    : [502, 503, 504].includes(error.status);
+/** @throws RemoteError for 502, 503 and 504, which another try may not meet again. */
+export function passingStatus(answer: HttpResponse): HttpResponse {
+  if (![502, 503, 504].includes(answer.status)) return answer;
+  const excerpt = answer.body.toString('utf8');
+  throw new RemoteError('status', `${answer.url} answered ${answer.status} ${answer.reason}.`, {
+    status: answer.status,
+    excerpt,
+  });
 }
 
-async function exchange(
-  request: HttpRequest,
-  dispatcherFor: (url: URL, request: HttpRequest) => Dispatcher,
-): Promise<HttpResponse> {
+function isPassing(error: unknown): boolean {
+  return error instanceof RemoteError && ['refused', 'reset', 'timeout', 'status'].includes(error.fault);
+}
+
+async function exchange(request: HttpRequest, dispatcherFor: (url: URL) => Dispatcher): Promise<HttpResponse> {
   const startedMs = performance.now();
   const timer = new AbortController();
   const timeout = request.timeoutMs === null ? null : setTimeout(() => timer.abort(), request.timeoutMs);
   const signal = request.signal === undefined ? timer.signal : AbortSignal.any([timer.signal, request.signal]);
+  const stopped = rejectOn(signal);
   const history: { status: number; url: string }[] = [];
   let hop: HttpRequest = request;
   try {
     for (;;) {
       const url = toUrl(hop.url);
-      const answer = await send(url, {
-        dispatcher: dispatcherFor(url, request),
+      const answering = send(url, {
+        dispatcher: dispatcherFor(url),
         method: hop.method as Dispatcher.HttpMethod,
         headers: toHeaders(hop),
         body: toBody(hop),
@@ -160,6 +176,8 @@ async function exchange(
         headersTimeout: 0,
         bodyTimeout: 0,
       });
+      // A tunnel that its proxy refuses again and again never settles by itself, whatever the signal says.
+      const answer = await Promise.race([answering, stopped]);
       const headers = pairsOf(answer.headers as unknown as readonly string[]);
       const next = request.followRedirects === true ? redirect(hop, answer.statusCode, headers) : null;
       if (next === null) {
@@ -193,28 +211,48 @@ async function exchange(
 
 const MOST_REDIRECTS = 30;
 
-function createDispatcher(policy: EgressPolicy | null, proxy: string | null, tls: TlsOptions): Dispatcher {
-  const secure = {
+function createAgent(policy: EgressPolicy | null, tls: TlsOptions): Dispatcher {
+  const options = toConnectOptions(tls);
+  const connect = policy === null ? buildConnector(options) : checkedConnector(policy, options);
+  return new Agent({ connect, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4000 });
+}
+
+function createProxyAgent(policy: EgressPolicy | null, proxy: URL, tls: TlsOptions, isTunnelled: boolean): Dispatcher {
+  const host = proxy.hostname.replace(/^\[|\]$/g, '');
+  // The agent connects to an address without looking it up, so it is checked here; names are checked when they are looked up.
+  const refusal = policy === null || isIP(host) === 0 ? null : policy.refusal(host, host);
+  if (refusal !== null) throw refusal;
+  const options = toConnectOptions(tls);
+  return new ProxyAgent({
+    uri: proxy.href,
+    // Only https needs a tunnel; many proxies refuse one to other ports.
+    proxyTunnel: isTunnelled,
+    requestTls: options,
+    proxyTls: policy === null ? options : { ...options, lookup: checkedLookup(policy) },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+}
+
+function toConnectOptions(tls: TlsOptions): buildConnector.BuildOptions {
+  return {
+    timeout: CONNECT_TIMEOUT_MS,
     ...(tls.verify === false && { rejectUnauthorized: false }),
     ...(tls.ca !== undefined && { ca: tls.ca }),
     ...(tls.cert !== undefined && { cert: tls.cert }),
     ...(tls.key !== undefined && { key: tls.key }),
   };
-  const timeout = { timeout: CONNECT_TIMEOUT_MS };
-  if (proxy !== null) {
-    const uri = toUrl(proxy).href;
-    const lookup = policy === null ? {} : { lookup: checkedLookup(policy) };
-    return new ProxyAgent({
-      uri,
-      requestTls: { ...secure, ...timeout },
-      proxyTls: { ...secure, ...timeout, ...lookup },
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
-  }
-  const options = { ...secure, ...timeout };
-  const connect = policy === null ? buildConnector(options) : checkedConnector(policy, options);
-  return new Agent({ connect, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4000 });
+}
+
+/** Never resolves; rejects when the signal is aborted. */
+function rejectOn(signal: AbortSignal): Promise<never> {
+  const rejected = new Promise<never>((_, reject) => {
+    const stop = () => reject(new Error('The request was stopped.'));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  rejected.catch(() => {});
+  return rejected;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;

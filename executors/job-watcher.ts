@@ -78,7 +78,7 @@ export class JobWatcher {
   private readonly desk: Desk;
   private wakeUp: { atMs: number; cancel: () => void } | null = null;
   private chores: (() => void)[] = [];
-  private busyChores = 0;
+  private readonly runningChores = new Set<Promise<void>>();
   private idleWaiters: (() => void)[] = [];
   private closed = false;
 
@@ -169,7 +169,7 @@ export class JobWatcher {
     this.shutdown.abort(new Error('The executor is shutting down.'));
     await new Promise<void>((resolve) => {
       const cancel = this.options.clock.after(waitMs, resolve);
-      void Promise.allSettled(this.steps).then(() => {
+      void Promise.allSettled([...this.steps, ...this.runningChores]).then(() => {
         cancel();
         resolve();
       });
@@ -353,17 +353,16 @@ export class JobWatcher {
     const index = this.chores.length;
     const again = () => {
       this.chores[index] = this.options.clock.after(everyMs * (0.9 + this.random() / 5), () => {
-        this.busyChores++;
-        chore()
+        const running = chore()
           .catch((error: unknown) =>
             this.options.log.error('The job watcher could not read or write its table.', { error }),
           )
           .finally(() => {
-            this.busyChores--;
+            this.runningChores.delete(running);
             if (!this.closed) again();
             this.tellIdle();
-          })
-          .catch(() => {});
+          });
+        this.runningChores.add(running);
       });
     };
     again();
@@ -372,7 +371,7 @@ export class JobWatcher {
   private tellIdle(): void {
     const now = this.options.clock.now();
     const next = this.queue.nextMs(now);
-    if (this.steps.size > 0 || this.busyChores > 0 || (next !== null && next <= now && !this.closed)) return;
+    if (this.steps.size > 0 || this.runningChores.size > 0 || (next !== null && next <= now && !this.closed)) return;
     for (const resolve of this.idleWaiters.splice(0)) resolve();
   }
 

@@ -4,7 +4,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { TramontaneError } from '../../dsl/errors.ts';
-import type { HttpClient } from '../http-client.ts';
+import { passingStatus, withRetry, type HttpClient, type HttpResponse } from '../http-client.ts';
 import type { FlinkClient } from './client/client.ts';
 import type { FlinkOptions } from './plan.ts';
 
@@ -109,20 +109,17 @@ export class JarStore {
     return path;
   }
 
+  private async download(url: string, file: string, maxBytes: number, signal: AbortSignal): Promise<HttpResponse> {
+    const request = { method: 'GET', url, timeoutMs: 600_000, signal, followRedirects: true, maxBytes, saveTo: file };
+    return passingStatus(await this.http.exchange(request));
+  }
+
   private async fetch(url: string, signal: AbortSignal): Promise<string> {
     await mkdir(this.options.jarsFolder, { recursive: true });
     const file = join(this.options.jarsFolder, `${randomUUID()}.jar`);
     const maxBytes = this.options.largestJarBytes ?? LARGEST_JAR_BYTES;
     try {
-      const answer = await this.http.exchange({
-        method: 'GET',
-        url,
-        timeoutMs: 600_000,
-        signal,
-        followRedirects: true,
-        maxBytes,
-        saveTo: file,
-      });
+      const answer = await withRetry(() => this.download(url, file, maxBytes, signal), { forMs: 60_000, signal });
       if (answer.status === 200) return file;
       throw new JarError(`The jar ${url} cannot be fetched: status ${answer.status} ${answer.reason}.`);
     } catch (error) {

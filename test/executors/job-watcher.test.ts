@@ -143,14 +143,13 @@ for (const point of POINTS) {
     });
     await first.start();
     void first.submit(runAction('remote.run', 'a1'), backendOf(w));
-    await turns();
+    await until(async () => deaths === 1 || (await loadExternalJob(w.db, 'a1'))?.phase === 'submitted');
     if (hasCancel) await first.stop('a1', 'cancelled');
-    w.remote.finishAll();
-    if (hasCancel) for (const [key, job] of w.remote.jobs) w.remote.jobs.set(key, { ...job, state: 'running' });
-    for (let i = 0; i < 40; i++) {
-      w.clock.advance(500);
-      await turns();
-    }
+    else w.remote.finishAll();
+    await until(async () => {
+      w.clock.advance(100);
+      return deaths === 1;
+    });
     t.is(deaths, 1);
     const jobsBefore = w.remote.jobs.size;
     const second = w.node('n2');
@@ -169,6 +168,11 @@ for (const point of POINTS) {
 /** Turns of the event loop, for a node that may be dead: it never becomes idle. */
 async function turns(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Lets the event loop turn until it is so; a test that waits in vain fails by its time limit. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await turns();
 }
 
 test('a lost answer is cleared up by looking, without a second submit', async (t) => {
@@ -253,8 +257,7 @@ test('cancel during the submit waits for it, then ends the job by its id', async
   const watcher = w.node('n1');
   await watcher.start();
   await watcher.submit(runAction('remote.run', 'a1'), backendOf(w));
-  await turns();
-  t.is(w.remote.calls.submit, 1);
+  await until(async () => w.remote.calls.submit === 1);
   await watcher.stop('a1', 'cancelled');
   await turns();
   t.is(w.remote.calls.cancel, 0);
@@ -460,7 +463,7 @@ test('a record in submitting is taken over from a living owner only where duplic
     },
   });
   void dead.submit(runAction('remote.run', 'a1'), backendOf(w));
-  await turns();
+  await until(async () => (await loadExternalJob(w.db, 'a1'))?.phase === 'submitting');
   w.clock.advance(120_000);
   const careful = w.node('n2');
   await careful.start();

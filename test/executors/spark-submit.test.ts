@@ -273,7 +273,7 @@ test('kill -9 of the server process leaves the run alone, and the next process h
   const script = join(w.folder, 'owner.mjs');
   const runDirectory = join(w.folder, 'runs/a1');
   const job = join(w.folder, 'job.sh');
-  await writeFile(job, 'sleep 1\necho \'::result {"n": 2}\'\n');
+  await writeFile(job, `while [ ! -e '${w.folder}/go' ]; do sleep 0.05; done\necho '::result {"n": 2}'\n`);
   const module = new URL('../../executors/spark/run-directory.js', import.meta.url).href;
   await writeFile(
     script,
@@ -300,6 +300,7 @@ test('kill -9 of the server process leaves the run alone, and the next process h
   await waitFor('the record', async () => (await loadExternalJob(w.db, 'a1'))?.phase === 'submitting');
   first.abandon();
   await w.node('n2', { alone: true });
+  await writeFile(join(w.folder, 'go'), '');
   t.like(await w.result('a1'), { result: { n: 2 } });
   t.is((await w.starts()).length, 1);
 });
@@ -316,8 +317,10 @@ test('a run that vanishes without an exit code is lost, and nothing of its group
   if (typeof identity !== 'object') return t.fail();
   process.kill(identity.pid, 'SIGKILL');
   t.like(await w.result('a1'), { code: 'SPARK_JOB_LOST', state: 'unknown', retryable: true });
-  const left = parseStat(await readFile(`/proc/${child}/stat`, 'utf8').catch(() => ''));
-  t.true(left === null || left.state === 'Z');
+  await waitFor('the end of the child', async () => {
+    const left = parseStat(await readFile(`/proc/${child}/stat`, 'utf8').catch(() => ''));
+    return left === null || left.state === 'Z';
+  });
 });
 
 test('a run on another host is lost, never started again', async (t) => {
