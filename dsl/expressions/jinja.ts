@@ -1,5 +1,5 @@
 import { ExpressionError } from '../errors.ts';
-import { PyDict } from '../yaql/dicts.ts';
+import { isPlainDict, plainDictEntries } from '../yaql/values.ts';
 import { TextCache } from './cache.ts';
 import { evaluationError } from './failures.ts';
 import { firstJinjaPrint } from './find.ts';
@@ -9,8 +9,9 @@ import { bind, type CallArguments } from './jinja/calls.ts';
 import type { Filter } from './jinja/environment.ts';
 import { JinjaError } from './jinja/errors.ts';
 import { compileInline, compileText, createEnvironment } from './jinja/index.ts';
-import { NativeFunction, Undefined } from './jinja/objects.ts';
+import { NativeFunction, ownList, Undefined } from './jinja/objects.ts';
 import { parseTemplate } from './jinja/parser.ts';
+import { newDict } from './jinja/python.ts';
 import { Runtime } from './jinja/runtime.ts';
 import { plainValue } from './jinja/plain-value.ts';
 import type { ExpressionScope } from './scope.ts';
@@ -98,13 +99,13 @@ function run(definition: MistralFunction, args: CallArguments, runtime: Runtime)
   // Only scopes make runtimes here, and each gives its host.
   const result = definition.run(values, runtime.host as ExpressionHost);
   if (definition.name === 'env' && result === null) throw new JinjaError('KeyError', "'__env'");
-  return definition.name === 'yaml_parse' ? fromYaml(result) : result;
+  return definition.name.endsWith('_parse') ? ownData(result) : result;
 }
 
-/** Mappings with text keys as plain objects, others as dicts. */
-function fromYaml(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(fromYaml);
-  if (!(value instanceof Map)) return value;
-  const entries = [...value].map(([key, item]) => [key, fromYaml(item)] as const);
-  return new PyDict(entries, true);
+/** What was parsed belongs to the template, which may change it: mappings of any keys as dicts, lists as its own. */
+function ownData(value: unknown): unknown {
+  if (Array.isArray(value)) return ownList(value.map(ownData));
+  const entries = value instanceof Map ? value : isPlainDict(value) ? plainDictEntries(value) : null;
+  if (entries === null) return value;
+  return newDict(Array.from(entries, ([key, item]: readonly [unknown, unknown]) => [key, ownData(item)] as const));
 }

@@ -49,6 +49,7 @@ const VALUES: readonly (readonly [text: string, value: Json])[] = [
   ['<% {1 => a, null => b, true => c} %>', { 1: 'c', null: 'b' }],
   ['<% datetime(2024, 3, 9) %>', '2024-03-09T00:00:00.000000'],
   ["{{ yaml_parse('{1: a, t: 2024-03-09 10:00:00}') }}", { 1: 'a', t: '2024-03-09T10:00:00.000000' }],
+  ["{{ yaml_parse('2024-03-09 10:00:00').strftime('%d.%m.%y %H') }}", '09.03.24 10'],
   ["{{ yaml_parse('t: |\\n  a\\n  b') }}", { t: 'a\nb' }],
   ["{{ json_parse('[1.0, 1, 1e400]') }}", [new Float(1), 1, Number.POSITIVE_INFINITY]],
   ['{{ json_dump([1.0, none, "é"]) }}', '[\n    1.0,\n    null,\n    "\\u00e9"\n]'],
@@ -156,6 +157,8 @@ test('Data are never changed by a template, while its own lists and dicts can be
   t.deepEqual(data, { list: [1], map: { a: 1 } });
   const own = '{% set l = _.list|list %}{{ l.append(2) or l }}{% set d = dict(_.map) %}{{ d.update(b=2) or d }}';
   t.is(evaluate(own, scopeWith(data)), "[1, 2]{'a': 1, 'b': 2}");
+  const parsed = "{% set d = yaml_parse('{b: [1], a: {}}') %}{{ d['b'].append(5) or d['a'].update(x=1) or d }}";
+  t.is(evaluate(parsed, scopeWith(data)), "{'b': [1, 5], 'a': {'x': 1}}");
 });
 
 test('The functions of Mistral ask the host, with names and defaults as each language writes them.', (t) => {
