@@ -14,8 +14,9 @@ function processTerminal(): Terminal {
   const wantsPlain = env['NO_COLOR'] !== undefined || env['TERM'] === 'dumb';
   return {
     environment: env,
-    isInteractive: stdout.isTTY === true && !wantsPlain,
-    columns: stdout.columns ?? 80,
+    // Progress goes to standard error, so that the result may go into a file or a pipe.
+    isInteractive: stderr.isTTY === true && !wantsPlain,
+    columns: stderr.columns ?? 80,
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     stopped: firstSignal(),

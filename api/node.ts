@@ -1,3 +1,4 @@
+import { callCheck } from './call-check.ts';
 import { mkdirSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -134,7 +135,7 @@ async function assemble(
   await engine.start();
   return {
     store,
-    definitions: createDefinitions({ store, catalogue, checkCall: (name, input) => catalogue.checkCall(name, input) }),
+    definitions: createDefinitions({ store, catalogue, checkCall: callCheck(catalogue, 'upload') }),
     finder: createDefinitionFinder(store.reader),
     engine,
     catalogue,

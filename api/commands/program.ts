@@ -1,5 +1,6 @@
 import { formatProblem } from '../../dsl/errors.ts';
 import { parseWorkbook, parseWorkflows, validate } from '../../dsl/index.ts';
+import { callCheck } from '../call-check.ts';
 import { describeActions } from '../node.ts';
 import { UsageError } from '../usage-error.ts';
 import { documentKind } from './document-kind.ts';
@@ -16,7 +17,7 @@ export function readProgram(file: string, text: string, wanted: string | null): 
   const kind = documentKind(text);
   if (kind === 'action') throw new UsageError(`${file} holds actions only: there is no workflow to run.`);
   const catalogue = describeActions();
-  const faults = validate(kind, text, { checkCall: (name, input) => catalogue.checkCall(name, input) }).filter(
+  const faults = validate(kind, text, { checkCall: callCheck(catalogue, 'strict') }).filter(
     ({ severity }) => severity === 'error',
   );
   if (faults.length > 0) throw new UsageError(faults.map((fault) => `${file}:${formatProblem(fault)}`).join('\n'));

@@ -1,6 +1,7 @@
 import { formatProblem } from '../../dsl/errors.ts';
 import { validate } from '../../dsl/index.ts';
 import type { DocumentKind } from '../../dsl/index.ts';
+import { callCheck } from '../call-check.ts';
 import { describeActions } from '../node.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { documentKind } from './document-kind.ts';
@@ -22,7 +23,7 @@ export async function validateCommand(
   for (const file of files) {
     const text = readTextFile(file);
     const problems = validate(options.kind ?? documentKind(text), text, {
-      checkCall: (name, input) => catalogue.checkCall(name, input),
+      checkCall: callCheck(catalogue, 'strict'),
     });
     for (const problem of problems) {
       const isError = problem.severity === 'error' || options.strict === true;
