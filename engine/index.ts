@@ -31,7 +31,7 @@ import { claimActions, executionOfAction, heartbeatActions } from './store/actio
 import type { Store } from './store/connection.ts';
 import { createDefinitionFinder, type DefinitionFinder } from './store/definition-finder.ts';
 import { findDefinition, findDefinitionById } from './store/definitions.ts';
-import { deleteExecutions, executionTree } from './store/delete-executions.ts';
+import { deleteExecutionTree } from './store/delete-executions.ts';
 import { taskFromRow, type TaskRow } from './store/tables.ts';
 import { loadExecution } from './store/views.ts';
 
@@ -197,7 +197,7 @@ class EngineShell implements RunningEngine {
       },
     );
     accept(outcome);
-    return answer ?? visible(caller, await loadExecution(store.reader, id), id);
+    return visible(caller, answer ?? (await loadExecution(store.reader, id)), id);
   }
 
   async updateExecution(caller: Caller, id: string, request: UpdateExecution): Promise<ExecutionRecord> {
@@ -225,18 +225,11 @@ class EngineShell implements RunningEngine {
         `Only completed executions can be deleted. Use --force to override this. Execution ${id} is in ${record.state} state`,
       );
     }
-    const ids = await executionTree(store.reader, id);
-    const running: { id: string }[] = await store
-      .reader('action_executions')
-      .whereIn('execution_id', ids)
-      .where('state', 'RUNNING')
-      .whereNot('kind', 'async')
-      .select('id');
-    for (const { id: action } of running) {
-      this.send([{ type: 'stop-action', actionExecutionId: action, reason: 'cancelled', receipt: null }]);
-    }
-    await store.writer.transaction((trx: Knex) => deleteExecutions(trx, ids));
+    const { ids, running } = await store.writer.transaction((trx: Knex) =>
+      deleteExecutionTree(trx, id, this.options.clock.now()),
+    );
     for (const gone of ids) this.conductor.forget(gone as ExecutionId);
+    this.send(running.map((left) => ({ ...left, type: 'stop-action', reason: 'cancelled' })));
   }
 
   async rerunTask(caller: Caller, id: string, reset: boolean, env: JsonObject | null): Promise<TaskRecord> {
@@ -328,6 +321,8 @@ class EngineShell implements RunningEngine {
       for (const change of effect.changes) {
         if (change.type === 'timer-set') this.timers.add(change.timer);
         if (change.type === 'timer-done') this.timers.remove(change.id);
+        if (change.type === 'action-updated' && change.patch.state !== undefined && isFinal(change.patch.state))
+          this.sentActions.delete(change.id);
       }
       this.carryOutCommands(effect);
     }
@@ -507,7 +502,8 @@ function updateEvents(record: ExecutionRecord, request: UpdateExecution): Event[
 
 function resultFor(to: 'SUCCESS' | 'ERROR' | 'CANCELLED', output: Json): ActionResult {
   if (to === 'SUCCESS') return { kind: 'success', output };
-  if (to === 'CANCELLED') return { kind: 'cancelled', output };
+  // What a person hands in with a cancel is ignored (spec/rest-api.md §4.3).
+  if (to === 'CANCELLED') return { kind: 'cancelled', output: null };
   const isEmpty =
     output === null || output === '' || (isJsonObject(output) && Object.keys(copyObject(output)).length === 0);
   return { kind: 'error', output: isEmpty ? 'Unknown error' : output, retryable: false };

@@ -63,8 +63,10 @@ export function requestStop(
     moveExecution(draft, to, message);
     return null;
   }
-  // What has ended stays as it ended; ERROR is also taken while PAUSED (spec/engine.md §30 item 6).
+  // What has ended stays as it ended.
   if (isFinal(state)) return null;
+  // While PAUSED an ERROR is taken when it says why (spec/engine.md §30 item 6); a bare one is ignored (spec/rest-api.md §4.1).
+  if (to === 'ERROR' && state === 'PAUSED' && message === null) return null;
   moveExecution(draft, to, message);
   stopOutside(draft, message);
   return null;

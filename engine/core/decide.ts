@@ -202,7 +202,8 @@ function actionUpdated(draft: Draft, id: ActionExecutionId, to: 'PAUSED' | 'RUNN
 
 function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'child-completed' }>): Ignored | null {
   const child = draft.findChild(event.child);
-  if (child === undefined || isFinal(child.state)) return { kind: 'ignored', why: 'the child is known to have ended' };
+  // A view that was loaded since knows the child's end already: what counts is whether the task has taken it in.
+  if (child === undefined) return { kind: 'ignored', why: 'the task has let go of the child' };
   const { state, stateInfo, output } = event;
   const task = draft.findTask(event.task);
   const isReplaced = task !== undefined && hasSuccessor(draft.childrenOf(task.id), child);

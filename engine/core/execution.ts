@@ -155,8 +155,11 @@ export function pauseExecution(draft: Draft, by: 'user' | 'parent'): void {
   if (draft.record.state !== 'RUNNING') return;
   draft.updateExecution({ state: 'PAUSED' });
   for (const child of draft.allChildren()) {
-    if (!isFinal(child.state))
-      draft.commands.push({ type: 'send', to: child.id, event: { type: 'pause-requested', by: 'parent' } });
+    if (isFinal(child.state)) continue;
+    // A paused child pauses its task (spec/engine.md E-16.1).
+    if (draft.findTask(child.taskExecutionId)?.state === 'RUNNING')
+      draft.updateTask(child.taskExecutionId, { state: 'PAUSED' });
+    draft.commands.push({ type: 'send', to: child.id, event: { type: 'pause-requested', by: 'parent' } });
   }
   if (by === 'user') tellParent(draft, 'PAUSED');
 }

@@ -20,7 +20,7 @@ export function needMembers(draft: Draft, task: TaskRecord): void {
 
 /** The results of a task so far count no more; with `keepSuccess` those of items that succeeded stay. */
 export function dropChildren(draft: Draft, id: TaskExecutionId, keepSuccess = false): void {
-  for (const child of [...draft.actionsOf(id)]) {
+  for (const child of draft.actionsOf(id)) {
     if (child.accepted && !(keepSuccess && child.state === 'SUCCESS'))
       draft.updateAction(child.id, { accepted: false });
   }

@@ -20,6 +20,9 @@ export function requestRerun(
   if (draft.record.state === 'PAUSED') return null;
   const task = taskOf(draft, id);
   if (task.state !== 'ERROR' && task.state !== 'CANCELLED') return refused(task);
+  if (!reset && draft.taskSpec(task.name).withItems.length === 0) {
+    return { kind: 'refused', code: 'INVALID_INPUT', message: 'Only with-items task has the option to not reset.' };
+  }
   const problem = wake(draft);
   if (problem !== null) return problem;
   if (env !== null) mergeEnvironment(draft, env);

@@ -46,6 +46,7 @@ export interface Effects {
 
 // Bounds of design.md §2.
 const BATCH_EVENTS = 500;
+const BATCH_MILLISECONDS = 50;
 const INLINE_STEPS = 64;
 const INLINE_MILLISECONDS = 10;
 const ATTEMPTS = 3;
@@ -115,8 +116,8 @@ export class Conductor {
 
   /** Finishes what was taken in and takes nothing more. */
   async close(): Promise<void> {
-    await this.idle();
     this.closed = true;
+    await this.idle();
   }
 
   private wake(): void {
@@ -153,10 +154,16 @@ export class Conductor {
 
   private async decideAll(taken: Map<ExecutionId, WorkItem[]>): Promise<Plan[]> {
     this.epoch ??= await definitionsEpoch(this.options.store.reader);
-    await this.loadMissing(taken);
-    let plans = [...taken].map(([id, items]) => newPlan(id, items));
+    const views = await this.viewsFor(taken);
+    const started = this.options.clock.now();
+    let plans = [...taken].map(([id, items]) => newPlan(id, items, this.budget(), views.get(id) ?? null));
     for (let round = 0; ; round++) {
-      for (const plan of plans) this.decidePlan(plan);
+      for (const plan of plans) {
+        if (round > 0 && plan.lookups.length === 0) continue;
+        if (round === 0 && this.options.clock.now() - started > BATCH_MILLISECONDS) this.leave(plan);
+        else this.decidePlan(plan);
+      }
+      await this.setAsideCulprits(plans);
       const waiting = plans.filter((plan) => plan.lookups.length > 0);
       if (waiting.length === 0) break;
       // Each round answers at least one lookup; a decision that always wants more is a fault of ours.
@@ -167,19 +174,35 @@ export class Conductor {
     return plans;
   }
 
-  private async loadMissing(taken: Map<ExecutionId, WorkItem[]>): Promise<void> {
+  /** A full batch leaves the rest of what it took to the next one. */
+  private leave(plan: Plan): void {
+    this.intake.putBack(plan.items);
+    plan.items = [];
+  }
+
+  private async setAsideCulprits(plans: readonly Plan[]): Promise<void> {
+    for (const plan of plans) {
+      const { culprit } = plan;
+      plan.culprit = null;
+      if (culprit !== null) await this.setAside(culprit.item, culprit.error);
+    }
+  }
+
+  /** Held on to from here on: the cache may be told to forget one while the batch waits for the database. */
+  private async viewsFor(taken: Map<ExecutionId, WorkItem[]>): Promise<ReadonlyMap<ExecutionId, CachedView>> {
+    const views = new Map<ExecutionId, CachedView>();
     const missing: ExecutionId[] = [];
     for (const [id, items] of taken) {
-      if (this.views.get(id) !== undefined) continue;
+      const cached = this.views.get(id);
       const [first] = items;
-      if (first === undefined || first.create === null || first.mustLoad) missing.push(id);
+      if (cached !== undefined) views.set(id, cached);
+      else if (first === undefined || first.create === null || first.mustLoad) missing.push(id);
     }
+    if (missing.length === 0) return views;
     const { store, finder } = this.options;
-    for (const [id, loaded] of missing.length === 0
-      ? []
-      : await loadViews(store.reader, missing, (hash) => finder.loadSpec(hash))) {
-      this.views.add(id, loaded);
-    }
+    const loaded = await loadViews(store.reader, missing, (hash) => finder.loadSpec(hash));
+    for (const [id, view] of loaded) views.set(id, this.views.add(id, view));
+    return views;
   }
 
   /** Decides the items of one execution, as far as it gets without reading. */
@@ -201,8 +224,8 @@ export class Conductor {
   }
 
   private viewFor(plan: Plan, item: WorkItem): CachedView | undefined {
-    const cached = this.views.get(plan.executionId);
-    if (cached !== undefined || item.create === null) return cached;
+    if (plan.cached !== null) return plan.cached;
+    if (item.create === null) return undefined;
     return this.views.add(plan.executionId, {
       view: createView(item.create.spec, item.create.record, item.create.environment),
       version: null,
@@ -211,50 +234,50 @@ export class Conductor {
 
   private decideOne(plan: Plan, view: ExecutionView, item: WorkItem): 'decided' | 'waits' | 'poisoned' {
     try {
-      const steps = this.budget();
-      let event = item.event;
+      const { event } = item;
       if (item.create !== null && view.record.state !== 'IDLE') {
         // The execution exists: whoever asks again for the same id gets it as it is (spec/engine.md E-3.1).
         item.onDecided(view);
         plan.done.push({ item, outcome: { kind: 'ignored', why: 'the execution exists' } });
         return 'decided';
       }
-      for (;;) {
-        const decision = decide(view, event, this.envFor(plan, steps));
-        if (decision.kind === 'needs') {
-          plan.lookups = decision.lookups;
-          return 'waits';
+      const decision = decide(view, event, this.envFor(plan));
+      if (decision.kind === 'needs') {
+        plan.lookups = decision.lookups;
+        return 'waits';
+      }
+      if (decision.kind !== 'decided') {
+        plan.done.push({ item, outcome: decision });
+        if (item.create !== null) {
+          this.views.evict(plan.executionId);
+          plan.cached = null;
         }
-        if (decision.kind !== 'decided') {
-          plan.done.push({ item, outcome: decision.kind === 'ignored' ? decision : { ...decision } });
-          if (item.create !== null) this.views.evict(plan.executionId);
-          return 'decided';
-        }
-        for (const change of decision.changes) evolve(view, change);
-        plan.changes.push(...decision.changes);
-        const continues = decision.commands.some((command) => command.type === 'continue');
-        plan.commands.push(...decision.commands.filter((command) => command.type !== 'continue'));
-        if (event === item.event) {
-          item.onDecided(view);
-          plan.done.push({ item, outcome: { kind: 'committed' } });
-        }
-        if (!continues) return 'decided';
-        // A fresh execution goes on at once; what reached the bounds re-enters after the commit.
-        if (event.type !== 'workflow-started') {
-          plan.continues = true;
-          return 'decided';
-        }
-        event = { type: 'continue' };
-        plan.items.splice(1, 0, selfEvent(plan.executionId));
         return 'decided';
       }
+      for (const change of decision.changes) {
+        evolve(view, change);
+        plan.changes.push(change);
+      }
+      let continues = false;
+      for (const command of decision.commands) {
+        if (command.type === 'continue') continues = true;
+        else plan.commands.push(command);
+      }
+      // Rows that were read for this decision are out of date for the next one.
+      if (decision.changes.length > 0) plan.rows.clear();
+      item.onDecided(view);
+      plan.done.push({ item, outcome: { kind: 'committed' } });
+      // A fresh execution goes on at once; what reached the bounds re-enters after the commit.
+      if (continues && event.type === 'workflow-started') plan.items.splice(1, 0, selfEvent(plan.executionId));
+      else if (continues) plan.continues = true;
+      return 'decided';
     } catch (error) {
       this.poison(plan, item, error);
       return 'poisoned';
     }
   }
 
-  private envFor(plan: Plan, steps: { take(): boolean }): Env {
+  private envFor(plan: Plan): Env {
     const { clock, catalogue, executorId, limits } = this.options;
     return {
       now: clock.now(),
@@ -265,15 +288,22 @@ export class Conductor {
       findEnvironment: (name, projectId) => this.definitions.environment(name, projectId),
       findRows: (key) => plan.rows.get(key),
       executorId,
-      takeStep: () => steps.take(),
+      takeStep: () => plan.steps.take(),
       limits,
     };
   }
 
-  private budget(): { take(): boolean } {
-    const started = this.options.clock.now();
+  /** Steps of one execution in one batch; the time counts from its first. */
+  private budget(): Steps {
+    const { clock } = this.options;
     let left = INLINE_STEPS;
-    return { take: () => left-- > 0 && this.options.clock.now() - started < INLINE_MILLISECONDS };
+    let started: number | null = null;
+    return {
+      take: () => {
+        started ??= clock.now();
+        return left-- > 0 && clock.now() - started < INLINE_MILLISECONDS;
+      },
+    };
   }
 
   /** Loads what decisions asked for; an execution that has changes in this batch waits for the next one instead. */
@@ -314,8 +344,8 @@ export class Conductor {
       this.intake.putBack(items);
       return;
     }
+    plan.culprit = { item, error };
     this.intake.putBack(items.filter((other) => other !== item));
-    void this.setAside(item, error);
   }
 
   private async commit(plans: readonly Plan[]): Promise<void> {
@@ -400,13 +430,20 @@ export class Conductor {
           this.intake.putBack(items);
           return;
         }
-        const cached = this.views.get(plan.executionId);
-        if (cached !== undefined) cached.version = (cached.version ?? 0) + 1;
-        if (cached !== undefined)
+        // The plan's own view: the cache may have been told to forget it during the commit.
+        const { cached } = plan;
+        if (cached !== null) {
+          cached.version = (cached.version ?? 0) + 1;
           effects.push({ view: cached.view, changes: plan.changes, commands: plan.commands, outbox: write.outbox });
+        }
+        if (plan.changes.some((change) => change.type === 'execution-updated' && change.patch.params !== undefined)) {
+          // Children show the environment of their root.
+          this.views.evictDescendants(plan.executionId);
+        }
       }
       this.intake.putBack(plan.items);
-      if (plan.continues) this.intake.add(selfEvent(plan.executionId));
+      // What a closing engine leaves is found by its next start.
+      if (plan.continues && !this.closed) this.intake.add(selfEvent(plan.executionId));
     });
     this.options.onCommitted(effects);
     for (const plan of plans) {
@@ -450,14 +487,15 @@ export class Conductor {
     const message = error instanceof Error ? error.message : String(error);
     this.views.evict(item.executionId);
     try {
-      await store.writer.transaction(async (trx: Knex) => {
-        await quarantine(
+      const news = await store.writer.transaction((trx: Knex) =>
+        quarantine(
           trx,
           { id: newId(), executionId: item.executionId, event: item.event, error: message },
           item.outboxId === null ? [] : [item.outboxId],
           clock.now(),
-        );
-      });
+        ),
+      );
+      if (news !== null) this.intake.add({ ...selfEvent(news.to), event: news.event, outboxId: news.outboxId });
       log.error('An event was set aside and its execution ended', {
         executionId: item.executionId,
         event: item.event.type,
@@ -481,6 +519,9 @@ class EpochMoved extends Error {}
 interface Plan {
   readonly executionId: ExecutionId;
   items: WorkItem[];
+  readonly steps: Steps;
+  /** An event that could not be decided time and again. */
+  culprit: { readonly item: WorkItem; readonly error: unknown } | null;
   cached: CachedView | null;
   lookups: readonly Lookup[];
   readonly rows: LookupRows;
@@ -490,11 +531,17 @@ interface Plan {
   continues: boolean;
 }
 
-function newPlan(executionId: ExecutionId, items: WorkItem[]): Plan {
+interface Steps {
+  take(): boolean;
+}
+
+function newPlan(executionId: ExecutionId, items: WorkItem[], steps: Steps, cached: CachedView | null): Plan {
   return {
     executionId,
     items,
-    cached: null,
+    steps,
+    culprit: null,
+    cached,
     lookups: [],
     rows: new LookupRows(),
     changes: [],

@@ -48,9 +48,14 @@ export class Intake {
 
   add(item: WorkItem): void {
     this.waiting++;
-    const other = this.lanes[item.lane === 'api' ? 'engine' : 'api'].get(item.executionId);
-    // One execution waits in one lane only, or its events would change their order.
-    const lane = other === undefined ? this.lanes[item.lane] : this.lanes[item.lane === 'api' ? 'engine' : 'api'];
+    const { api, engine } = this.lanes;
+    const waiting = engine.get(item.executionId);
+    // One execution waits in one lane only, or its events would change their order: a person's request takes all of them along.
+    if (item.lane === 'api' && waiting !== undefined) {
+      engine.delete(item.executionId);
+      api.set(item.executionId, waiting);
+    }
+    const lane = api.has(item.executionId) ? api : this.lanes[item.lane];
     const list = lane.get(item.executionId);
     if (list === undefined) lane.set(item.executionId, [item]);
     else list.push(item);
@@ -60,11 +65,16 @@ export class Intake {
   putBack(items: readonly WorkItem[]): void {
     for (const item of items.toReversed()) {
       this.waiting++;
-      const lane = this.lanes.api.has(item.executionId) ? this.lanes.api : this.lanes.engine;
+      const isWaiting = this.lanes.engine.get(item.executionId);
+      const lane = item.lane === 'api' && isWaiting === undefined ? this.lanes.api : this.laneOf(item.executionId);
       const list = lane.get(item.executionId);
       if (list === undefined) lane.set(item.executionId, [item]);
       else list.unshift(item);
     }
+  }
+
+  private laneOf(id: ExecutionId): Map<ExecutionId, WorkItem[]> {
+    return this.lanes.api.has(id) ? this.lanes.api : this.lanes.engine;
   }
 
   /** Up to `limit` events, grouped by execution: API lane first, then one execution after the other. */

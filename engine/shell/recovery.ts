@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { parseJson } from '../../dsl/json.ts';
-import type { ExecutorMessage } from '../contract.ts';
+import type { ExecutorMessage, RunAction } from '../contract.ts';
 import type { ActionRecord, Event, ExecutionId, TimerRecord } from '../core/model.ts';
 import type { Logger } from '../log.ts';
 import { executionsWithIdleTasks, idleExecutions, reopenActions, runningActions } from '../store/action-claims.ts';
@@ -28,15 +28,25 @@ const PAGE = 500;
  */
 export async function recover(target: RecoveryTarget): Promise<void> {
   const { store, log } = target;
+  // Everything is read before anything is handed on: what this process then makes itself must not be taken for a leftover.
   const timers: TimerRow[] = await store.reader('timers').select('*');
-  for (const row of timers) target.addTimer(timerFromRow(row));
-  const outbox = await readOutbox(target);
+  const outbox: OutboxEntry[] = await store.reader('outbox').orderBy(['created_at', 'id']);
   const idle = await idleExecutions(store.reader);
-  for (const id of idle) target.submit(id as ExecutionId, { type: 'workflow-started' }, null);
   const started = await executionsWithIdleTasks(store.reader);
-  for (const id of started) target.submit(id as ExecutionId, { type: 'continue' }, null);
   const actions = await recoverActions(target);
-  const found = { timers: timers.length, outbox, executions: idle.length + started.length, actions };
+  // Children start before they hear anything.
+  for (const id of idle) target.submit(id as ExecutionId, { type: 'workflow-started' }, null);
+  for (const row of outbox) deliver(target, row);
+  for (const id of started) target.submit(id as ExecutionId, { type: 'continue' }, null);
+  for (const action of actions.lost) await fail(target, action);
+  target.send(actions.messages);
+  for (const row of timers) target.addTimer(timerFromRow(row));
+  const found = {
+    timers: timers.length,
+    outbox: outbox.length,
+    executions: idle.length + started.length,
+    actions: actions.count,
+  };
   if (Object.values(found).some((count) => count > 0)) log.info('Picked up what an earlier process left', found);
 }
 
@@ -45,12 +55,6 @@ interface OutboxEntry {
   readonly execution_id: string | null;
   readonly kind: 'event' | 'stop-action';
   readonly body: string;
-}
-
-async function readOutbox(target: RecoveryTarget): Promise<number> {
-  const rows: OutboxEntry[] = await target.store.reader('outbox').orderBy(['created_at', 'id']);
-  for (const row of rows) deliver(target, row);
-  return rows.length;
 }
 
 function deliver(target: RecoveryTarget, row: OutboxEntry): void {
@@ -63,19 +67,27 @@ function deliver(target: RecoveryTarget, row: OutboxEntry): void {
   target.send([{ type: 'stop-action', actionExecutionId: action, reason, receipt: row.id }]);
 }
 
-async function recoverActions(target: RecoveryTarget): Promise<number> {
-  let count = 0;
+interface FoundActions {
+  count: number;
+  /** To be run, again or for the first time. */
+  readonly messages: RunAction[];
+  /** Claimed by a process that is gone, and not to be repeated. */
+  readonly lost: ActionRecord[];
+}
+
+async function recoverActions(target: RecoveryTarget): Promise<FoundActions> {
+  const found: FoundActions = { count: 0, messages: [], lost: [] };
   for (let after = ''; ; ) {
     const rows = await runningActions(target.store.reader, after, PAGE);
     const last = rows.at(-1);
-    if (last === undefined) return count;
+    if (last === undefined) return found;
     after = last.id;
-    count += rows.length;
-    await recoverPage(target, rows);
+    found.count += rows.length;
+    await recoverPage(target, rows, found);
   }
 }
 
-async function recoverPage(target: RecoveryTarget, rows: readonly ActionRow[]): Promise<void> {
+async function recoverPage(target: RecoveryTarget, rows: readonly ActionRow[], found: FoundActions): Promise<void> {
   const lost = rows.filter((row) => row.executor_id !== null && row.kind === 'sync');
   const again = lost.filter((row) => Boolean(row.safe_rerun));
   await target.store.writer.transaction((trx: Knex) =>
@@ -90,11 +102,11 @@ async function recoverPage(target: RecoveryTarget, rows: readonly ActionRow[]): 
     const owner = { workflowName: null, projectId: row.project_id };
     const names = row.workflow_name === null ? owner : { workflowName: row.workflow_name, projectId: row.project_id };
     if (again.includes(row)) {
-      target.send([runMessage({ ...action, attempt: action.attempt + 1, executorId: target.executorId }, names)]);
+      found.messages.push(runMessage({ ...action, attempt: action.attempt + 1, executorId: target.executorId }, names));
     } else if (lost.includes(row)) {
-      await fail(target, action);
+      found.lost.push(action);
     } else if (row.executor_id === null || row.kind === 'job' || row.kind === 'pure') {
-      target.send([runMessage(action, names)]);
+      found.messages.push(runMessage(action, names));
     }
     // What is left is asynchronous and was claimed: it was started, and waits for its completion through the API.
   }

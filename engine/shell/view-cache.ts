@@ -42,6 +42,11 @@ export class ViewCache {
     this.bytes -= entry.bytes;
   }
 
+  /** Everything below a root execution. */
+  evictDescendants(root: ExecutionId): void {
+    for (const [id, { view }] of this.views) if (view.record.rootExecutionId === root) this.evict(id);
+  }
+
   evictAll(): void {
     this.views.clear();
     this.bytes = 0;

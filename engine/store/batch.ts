@@ -6,13 +6,17 @@ import type {
   Event,
   ExecutionId,
   ExecutionRecord,
+  TaskExecutionId,
   TaskRecord,
   TimerRecord,
 } from '../core/model.ts';
+import { newId } from '../ids.ts';
 import { type BulkRow, insertMany, jsonSource, updateMany } from './bulk.ts';
+import { storableText } from './columns.ts';
 import {
   actionPatchToRow,
   actionToRow,
+  type ExecutionRow,
   executionPatchToRow,
   executionToRow,
   taskPatchToRow,
@@ -86,6 +90,10 @@ export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
     folded.children.map((record) => executionToRow(record, 1)),
   );
   await updateGrouped(trx, 'executions', folded.executionPatches);
+  for (let at = 0; at < folded.rejectedChildren.length; at += 500)
+    await trx('executions')
+      .whereIn('id', folded.rejectedChildren.slice(at, at + 500))
+      .update({ accepted: false });
   await insertMany(
     trx,
     'task_executions',
@@ -125,6 +133,8 @@ export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
 
 interface Folded {
   readonly children: ExecutionRecord[];
+  /** Finished children whose results count no more for their parent: the one column of a child's row that is the parent's too. */
+  readonly rejectedChildren: ExecutionId[];
   readonly executionPatches: Patch[];
   readonly newTasks: { row: TaskRecord; owner: ExecutionRecord }[];
   readonly taskPatches: Patch[];
@@ -142,6 +152,7 @@ interface Patch {
 function fold(executions: readonly ExecutionChanges[]): Folded {
   const folded: Folded = {
     children: [],
+    rejectedChildren: [],
     executionPatches: [],
     newTasks: [],
     taskPatches: [],
@@ -181,6 +192,9 @@ function foldExecution({ record, version, changes }: ExecutionChanges, folded: F
         break;
       case 'child-created':
         folded.children.push(change.child);
+        break;
+      case 'child-updated':
+        if (change.patch.accepted === false) folded.rejectedChildren.push(change.id);
         break;
       case 'timer-set':
         timers.set(change.timer.id, change.timer);
@@ -267,33 +281,65 @@ export interface QuarantinedEvent {
   readonly error: string;
 }
 
-/** Sets an event aside that failed again and again, and ends its execution, naming the cause (design.md §2). */
+/** What the parent of a quarantined execution has to hear; its outbox row is written. */
+export interface QuarantineNews {
+  readonly to: ExecutionId;
+  readonly event: Event;
+  readonly outboxId: string;
+}
+
+/**
+ * Sets an event aside that failed again and again, and ends its execution, naming the cause (design.md §2). The parent, if there is
+ * one, is told as of any other failure.
+ */
 export async function quarantine(
   trx: Knex,
   item: QuarantinedEvent,
   consumed: readonly string[],
   now: number,
-): Promise<void> {
+): Promise<QuarantineNews | null> {
+  const { id, executionId, event, error } = item;
   await insertMany(trx, 'quarantine', [
-    {
-      id: item.id,
-      execution_id: item.executionId,
-      event: stringifyJson(item.event),
-      error: item.error,
-      created_at: now,
-    },
+    { id, execution_id: executionId, event: stringifyJson(event), error: storableText(error), created_at: now },
   ]);
-  await trx('executions')
-    .where('id', item.executionId)
+  await deleteMany(trx, 'outbox', consumed);
+  const stateInfo = storableText(`The engine could not handle an event of this execution: ${error}`);
+  const output = { result: stateInfo };
+  const ended: Pick<ExecutionRow, 'version' | 'parent_execution_id' | 'task_execution_id'>[] = await trx('executions')
+    .where('id', executionId)
     .whereNotIn('state', ['SUCCESS', 'ERROR', 'CANCELLED'])
     .update({
       state: 'ERROR',
-      state_info: `The engine could not handle an event of this execution: ${item.error}`,
-      output: stringifyJson({ result: `The engine could not handle an event of this execution: ${item.error}` }),
+      state_info: stateInfo,
+      output: stringifyJson(output),
       accepted: true,
       updated_at: now,
       version: trx.raw('version + 1'),
-    });
-  await deleteMany(trx, 'outbox', consumed);
-  await trx('timers').where('execution_id', item.executionId).delete();
+    })
+    .returning(['version', 'parent_execution_id', 'task_execution_id']);
+  const [row] = ended;
+  if (row === undefined) return null;
+  await trx('timers').where('execution_id', executionId).delete();
+  await insertMany(trx, 'execution_events', [
+    {
+      execution_id: executionId,
+      version: row.version,
+      at: now,
+      changes: JSON.stringify([['execution', executionId, 'ERROR']]),
+    },
+  ]);
+  if (row.parent_execution_id === null || row.task_execution_id === null) return null;
+  const news: Event = {
+    type: 'child-completed',
+    task: row.task_execution_id as TaskExecutionId,
+    child: executionId,
+    state: 'ERROR',
+    stateInfo,
+    output,
+  };
+  const outboxId = newId();
+  await insertMany(trx, 'outbox', [
+    { id: outboxId, execution_id: row.parent_execution_id, kind: 'event', body: stringifyJson(news), created_at: now },
+  ]);
+  return { to: row.parent_execution_id as ExecutionId, event: news, outboxId };
 }

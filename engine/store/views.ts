@@ -124,12 +124,18 @@ async function loadLatest(knex: Knex, executionId: string, names: readonly strin
 }
 
 async function countTasks(knex: Knex, view: ExecutionView): Promise<void> {
-  const counts: { name: string; count: number }[] = await knex('task_executions')
+  const counts: { name: string; count: number; latest: TaskExecutionId }[] = await knex('task_executions')
     .where('execution_id', view.record.id)
     .groupBy('name')
     .select('name')
-    .count({ count: '*' });
-  for (const { name, count } of counts) view.createdOfName.set(name, Number(count));
+    .count({ count: '*' })
+    .max({ latest: 'id' });
+  for (const { name, count, latest } of counts) {
+    view.createdOfName.set(name, Number(count));
+    // An older one that is retained for another reason is not the latest.
+    if (view.tasks.has(latest)) view.latestByName.set(name, latest);
+    else view.latestByName.delete(name);
+  }
 }
 
 /** Action executions and child executions of these tasks. */
@@ -153,11 +159,13 @@ export async function addTaskRow(knex: Knex, view: ExecutionView, id: TaskExecut
   if (row === undefined) return false;
   const task = taskFromRow(row);
   const contexts = await loadContexts(knex, [task]);
-  const latest = view.latestByName.get(task.name);
-  const count = view.createdOfName.get(task.name) ?? 0;
-  addTask(view, task, contexts.inbound(task));
-  view.createdOfName.set(task.name, count);
-  if (latest !== undefined) view.latestByName.set(task.name, latest);
+  const newest: { id: string } | undefined = await knex('task_executions')
+    .where({ execution_id: view.record.id, name: task.name })
+    .orderBy('id', 'desc')
+    .first('id');
+  view.tasks.set(task.id, task);
+  view.inbound.set(task.id, contexts.inbound(task));
+  if (newest?.id === task.id) view.latestByName.set(task.name, task.id);
   await addMembers(knex, view, [task]);
   return true;
 }
@@ -188,11 +196,14 @@ async function loadContexts(knex: Knex, tasks: readonly TaskRecord[]): Promise<C
   const inbound = (task: Pick<TaskRecord, 'id' | 'context' | 'published'>): ContextNode => {
     const chain: Pick<TaskRecord, 'id' | 'context' | 'published'>[] = [];
     for (let at: typeof task | undefined = task; at !== undefined && !built.has(at.id); ) {
+      if (chain.length > known.size) throw new Error(`the contexts of task execution ${task.id} lead in a circle`);
       chain.push(at);
       at = at.context.base === null ? undefined : known.get(at.context.base);
     }
     for (const link of chain.reverse()) {
       const base = link.context.base === null ? undefined : known.get(link.context.base);
+      if (link.context.base !== null && base === undefined)
+        throw new Error(`task execution ${link.context.base}, from which ${link.id} has its context, is missing`);
       const below =
         base === undefined ? EMPTY_CONTEXT : outboundContext(built.get(base.id) ?? EMPTY_CONTEXT, base.published);
       built.set(link.id, contextFromDelta(link.context, below));
@@ -203,16 +214,15 @@ async function loadContexts(knex: Knex, tasks: readonly TaskRecord[]): Promise<C
 }
 
 async function loadChain(knex: Knex, ids: readonly string[]): Promise<readonly ContextRow[]> {
-  const marks = ids.map(() => '?').join(', ');
   const rows: unknown = await knex.raw(
     `with recursive chain(id) as (
-       select id from task_executions where id in (${marks})
+       select value from json_each(?)
        union
        select json_extract(t.in_context, '$.base') from chain join task_executions t on t.id = chain.id
        where json_extract(t.in_context, '$.base') is not null
      )
      select t.id, t.in_context, t.published from chain join task_executions t on t.id = chain.id`,
-    [...ids],
+    [JSON.stringify(ids)],
   );
   return Array.isArray(rows) ? (rows as ContextRow[]) : [];
 }
