@@ -85,7 +85,8 @@ function convertDict(dict: PyDict | MappingView | object, run: Run): unknown {
 
 /** Converted lists, dicts and sets are Python's mutable ones; only tuples that stay tuples can be hashed. */
 function checkHashable(value: unknown, original: unknown, run: Run): void {
-  const isTuple = run.options.convertTuplesToLists === false && Array.isArray(original) && !(original instanceof PyList);
+  const isTuple =
+    run.options.convertTuplesToLists === false && Array.isArray(original) && !(original instanceof PyList);
   if (Array.isArray(value) && !isTuple) throw typeError("unhashable type: 'list'");
   if (value instanceof PySet) throw typeError("unhashable type: 'set'");
   if (isDict(value)) throw typeError("unhashable type: 'dict'");

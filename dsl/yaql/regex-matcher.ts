@@ -2,8 +2,8 @@ import { YaqlError, assertNever } from './errors.ts';
 import { setRegex } from './regex-native.ts';
 import type { Anchor, CharSet, RegexNode, RegexTree } from './regex-tree.ts';
 
-/** Steps one search may take. A step is about 10 ns: expressions come from users, and backtracking can be exponential. */
-const MAX_STEPS = 20_000_000;
+/** Steps one search may take. A step takes some 50 ns: expressions come from users, and backtracking can be exponential. */
+const MAX_STEPS = 10_000_000;
 /** Numbers on the stack of alternatives: 24 MB. */
 const MAX_STACK = 3_000_000;
 
