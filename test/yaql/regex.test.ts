@@ -1,6 +1,6 @@
 import test from 'ava';
 import * as fc from 'fast-check';
-import { Regex, YaqlError } from '../../dsl/yaql/index.ts';
+import { PyList, Regex, YaqlError } from '../../dsl/yaql/index.ts';
 import { createMatcher } from '../../dsl/yaql/regex-matcher.ts';
 import { toNative } from '../../dsl/yaql/regex-native.ts';
 import { parseRegex } from '../../dsl/yaql/regex-parser.ts';
@@ -96,8 +96,8 @@ test('positions count code points', (t) => {
 });
 
 test('split keeps groups, and splits on empty matches', (t) => {
-  t.deepEqual([...new Regex('(,)').split('a,b,c', 1)], ['a', ',', 'b,c']);
-  t.deepEqual([...new Regex('').split('ab')], ['', 'a', 'b', '']);
+  t.deepEqual(new Regex('(,)').split('a,b,c', 1), PyList.wrap(['a', ',', 'b,c']) as PyList);
+  t.deepEqual(new Regex('').split('ab'), PyList.wrap(['', 'a', 'b', '']) as PyList);
 });
 
 test('replacement text knows groups by number and name, and refuses those that are not there', (t) => {
