@@ -86,7 +86,11 @@ function checkClauses(spec: WorkflowSpec, holder: JsonObject, path: Path, proble
       problems.error(
         { path: [...path, key, ...inner], at },
         `Task '${transition.to}' not found.`,
-        problems.spelling.didYouMean(transition.to, [...spec.tasks.keys(), ...ENGINE_COMMANDS]),
+        problems.spelling.didYouMeanOneOf(
+          transition.to,
+          [...spec.tasks.keys(), ...ENGINE_COMMANDS],
+          'tasks and commands are',
+        ),
       );
     }
   }
@@ -253,7 +257,11 @@ function checkNames(spec: WorkflowSpec, holder: JsonObject, path: Path, problems
   for (const [i, name] of textsOf(requires).entries()) {
     if (spec.tasks.has(name)) continue;
     const place = { path: [...path, 'requires', ...(typeof requires === 'string' ? [] : [i])] };
-    problems.error(place, `Task '${name}' not found.`, problems.spelling.didYouMean(name, spec.tasks.keys()));
+    problems.error(
+      place,
+      `Task '${name}' not found.`,
+      problems.spelling.didYouMeanOneOf(name, [...spec.tasks.keys()], 'tasks are'),
+    );
   }
 }
 

@@ -30,6 +30,13 @@ export class Spelling {
     return name === null ? null : `did you mean '${name}'?`;
   }
 
+  /** As {@link didYouMean}; when no name is near, the names that there are, or the first of them. */
+  didYouMeanOneOf(word: string, names: readonly string[], what: string): string {
+    const shown = names.slice(0, SHOWN_NAMES).map((name) => `'${name}'`);
+    const more = names.length > shown.length ? ', …' : '';
+    return this.didYouMean(word, names) ?? `${what} ${shown.join(', ')}${more}`;
+  }
+
   /**
    * Insertions, deletions, changes and swaps of neighbours. Only the cells near the diagonal are looked at: those farther off
    * stand for `limit` slips or more.
@@ -75,3 +82,5 @@ function cheapest(
 function fold(name: string): string {
   return name.toLowerCase().replaceAll(/[-_\s]/g, '');
 }
+
+const SHOWN_NAMES = 8;

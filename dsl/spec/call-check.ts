@@ -7,10 +7,14 @@ import { textOf } from './task.ts';
 import type { ActionSpec, WorkflowSpec } from './types.ts';
 
 /** What is wrong with the parameters of a call; `parameter` null speaks about the call as a whole. */
-export type CallCheck = (
-  name: string,
-  input: JsonObject,
-) => readonly { readonly parameter: string | null; readonly message: string; readonly hint: string | null }[];
+export type CallCheck = (name: string, input: JsonObject) => readonly CallFault[];
+
+export interface CallFault {
+  readonly parameter: string | null;
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly hint: string | null;
+}
 
 /** What the host knows beyond the text. */
 export interface DocumentOptions {
@@ -18,7 +22,7 @@ export interface DocumentOptions {
   readonly actions?: Iterable<string>;
   /** Names of the workflows that there are; others are warned of. */
   readonly workflows?: Iterable<string>;
-  /** Checks the parameters of an action whose name is static; what it returns are errors. */
+  /** Checks the parameters of an action whose name is static. */
   readonly checkCall?: CallCheck;
   /** The languages that expressions may be in; all if left out (spec/dsl.md D-13.6). */
   readonly allowedLanguages?: readonly ('yaql' | 'jinja')[];
@@ -61,7 +65,7 @@ export function checkCalls(
     warnOfUnknown(type, name, known[type], [...taskPath, type], problems);
     if (type === 'action' && check !== undefined && typeof task.input !== 'string') {
       const place = (parameter: string | null): Place => placeOf(task.raw, 'action', 'input', parameter, taskPath);
-      for (const found of check(name, task.input)) problems.error(place(found.parameter), found.message, found.hint);
+      for (const found of check(name, task.input)) report(problems, place(found.parameter), found);
     }
   }
 }
@@ -85,9 +89,14 @@ export function checkBase(
   } else {
     warnOfUnknown('action', spec.base, known, place, problems);
   }
-  for (const { parameter, message, hint } of check?.(spec.base, spec.baseInput) ?? []) {
-    problems.error(placeOf(spec.raw, 'base', 'base-input', parameter, path), message, hint);
+  for (const found of check?.(spec.base, spec.baseInput) ?? []) {
+    report(problems, placeOf(spec.raw, 'base', 'base-input', found.parameter, path), found);
   }
+}
+
+function report(problems: Problems, place: Place, { severity, message, hint }: CallFault): void {
+  if (severity === 'error') problems.error(place, message, hint);
+  else problems.warning(place, message, hint);
 }
 
 function warnOfUnknown(

@@ -1,12 +1,14 @@
 import { hasExpression, validateExpression } from '../expressions/index.ts';
 import { isJsonObject, type Json } from '../json.ts';
 import type { Path, Place, Problems } from '../problems.ts';
+import { expressionHint } from './expression-hint.ts';
 
 /** Checks the syntax of the expressions in a text that starts `offset` units after the start of the YAML scalar. */
 export function checkExpressions(text: string, path: Path, offset: number, problems: Problems): void {
   if (!MAY_HOLD_EXPRESSION.test(text)) return;
   const error = validateExpression(text, problems.languages);
-  if (error !== null) problems.error({ path, offset: offset + (error.offset ?? 0) }, error.message);
+  if (error !== null)
+    problems.error({ path, offset: offset + (error.offset ?? 0) }, error.message, expressionHint(error));
   else warnOfUnclosed(text, path, offset, problems);
 }
 
@@ -27,7 +29,12 @@ export function warnOfBroken(text: string, place: Place, problems: Problems): vo
   const error = validateExpression(text, problems.languages);
   const offset = (place.offset ?? 0) + (error?.offset ?? 0);
   if (error === null) warnOfUnclosed(text, place.path, offset, problems);
-  else problems.warning({ ...place, offset }, `This expression will fail at run time: ${error.message}`);
+  else
+    problems.warning(
+      { ...place, offset },
+      `This expression will fail at run time: ${error.message}`,
+      expressionHint(error),
+    );
 }
 
 /** An expression that is cut off, for instance by a YAML comment, is plain text. */

@@ -152,6 +152,7 @@ const HOST: DocumentOptions = {
           .filter((parameter) => parameter !== 'output')
           .map((parameter) => ({
             parameter,
+            severity: 'error',
             message: `Invalid input [name=${name}, unexpected=['${parameter}']]`,
             hint: 'known: output',
           })),
