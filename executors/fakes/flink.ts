@@ -55,6 +55,8 @@ export interface FakeJob {
     string,
     { status: 'IN_PROGRESS' | 'COMPLETED'; location: string | null; failure: string | null }
   >;
+  /** State that the cached routes (details, accumulators) still show; null when the cache is fresh. */
+  cachedState: string | null;
   /** How the job answers PATCH cancel: at once, or never. */
   obeys: boolean;
 }
@@ -178,11 +180,13 @@ function routeJob(
     case 'accumulators':
       return ok({
         'job-accumulators': [],
-        'user-task-accumulators': Object.entries(job.accumulators).map(([name, value]) => ({
-          name,
-          type: 'LongCounter',
-          value,
-        })),
+        'user-task-accumulators': Object.entries(job.cachedState === null ? job.accumulators : {}).map(
+          ([name, value]) => ({
+            name,
+            type: 'LongCounter',
+            value,
+          }),
+        ),
         'serialized-user-task-accumulators': {},
       });
     case 'execution-result':
@@ -282,6 +286,7 @@ function createJob(id: string, fake: FakeState): FakeJob {
     failure: [],
     accumulators: {},
     savepoints: new Map(),
+    cachedState: null,
     obeys: true,
   };
 }
@@ -360,7 +365,7 @@ function details(job: FakeJob): unknown {
     jid: job.id,
     name: job.name,
     isStoppable: false,
-    state: job.state,
+    state: job.cachedState ?? job.state,
     'job-type': 'STREAMING',
     'start-time': job.startTime,
     'end-time': end,

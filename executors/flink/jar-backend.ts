@@ -192,9 +192,10 @@ async function ended(
   client: FlinkClient,
 ): Promise<JobStatus> {
   const details = await client.jobs.get(plan.jobId, context.signal).catch(() => null);
-  // The job's details come from a cache of some seconds, its status does not.
-  if (details !== null && details.state !== word && job.lastState !== word)
-    return { kind: 'live', state: word, againMs: CACHE_MS };
+  if (details !== null && details.state !== word && isPatient(plan, context)) {
+    const update = { data: fromJarPlan({ ...plan, staleSinceMs: plan.staleSinceMs ?? context.nowMs }) };
+    return { kind: 'live', state: word, againMs: CACHE_MS, ...(plan.staleSinceMs === null && { update }) };
+  }
   if (word === 'FINISHED') {
     const accumulators = await client.jobs.getAccumulators(plan.jobId, context.signal).catch(() => null);
     const savepoint = await stoppedAt(plan, context, client);
@@ -212,6 +213,11 @@ async function ended(
     state: word,
     result: await failureOf(client, { jobId: plan.jobId, state: word, name, webUrl }, context.signal),
   };
+}
+
+/** Details and accumulators come from a cache of three seconds, the status does not (spec/flink.md §1.5). */
+function isPatient(plan: JarPlan, context: JobContext): boolean {
+  return plan.staleSinceMs === null || context.nowMs - plan.staleSinceMs < 10_000;
 }
 
 /** The job may have ended before its stop was looked at: then the trigger tells whether it ended by that. */
@@ -405,4 +411,4 @@ function isUnknownJob(error: unknown): boolean {
 /** SUSPENDED is terminal only for one JobManager: it goes on elsewhere (spec/flink.md §1.3). */
 const TERMINAL: ReadonlySet<string> = new Set(['FINISHED', 'FAILED', 'CANCELED']);
 const LOOK_FOR_MS = 60_000;
-const CACHE_MS = 1000;
+const CACHE_MS = 500;

@@ -50,6 +50,8 @@ export interface JarPlan {
   readonly stopSinceMs: number | null;
   readonly stopFailed: string | null;
   readonly savepoint: string | null;
+  /** When the job was first seen to be over while its details still said something else. */
+  readonly staleSinceMs: number | null;
 }
 
 /** Checks the input of flink.run_jar and derives the job's id (spec/flink.md §3.1, §3.6). Makes no call. */
@@ -119,6 +121,7 @@ export function fromJarPlan(plan: JarPlan): JsonObject {
     stop_since_ms: plan.stopSinceMs,
     stop_failed: plan.stopFailed,
     savepoint: plan.savepoint,
+    stale_since_ms: plan.staleSinceMs,
   };
 }
 
@@ -149,6 +152,7 @@ export function toJarPlan(data: JsonObject): JarPlan {
     stopSinceMs: numberOf(data.stop_since_ms),
     stopFailed: text('stop_failed'),
     savepoint: text('savepoint'),
+    staleSinceMs: numberOf(data.stale_since_ms),
   };
 }
 

@@ -164,6 +164,24 @@ for (const version of ['1.13.2', '1.20.5', '2.3.0']) {
   });
 }
 
+test('the end is told once the cached routes tell it too, or after ten seconds', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  for (const id of ['a1', 'a2']) {
+    await w.submit(watcher, id);
+    const job = jobOf(w, id);
+    Object.assign(job, { state: 'FINISHED', cachedState: 'RUNNING', accumulators: { rows: '7' } });
+  }
+  await w.pass(watcher, 5);
+  t.is(w.reports.taken.length, 0);
+  jobOf(w, 'a1').cachedState = null;
+  await w.pass(watcher, 2);
+  t.like(w.output('a1'), { state: 'FINISHED', accumulators: { rows: 7 } });
+  t.is(w.kind('a2'), undefined);
+  await w.pass(watcher, 10);
+  t.is(w.kind('a2'), 'success');
+});
+
 test('wait_for: running is met by RUNNING, not by CREATED; submitted needs no state', async (t) => {
   const w = await world(t, { initialState: 'CREATED' });
   const watcher = await w.node('n1');
