@@ -12,7 +12,7 @@ import { projectRoot } from './helpers/project.ts';
  */
 const ROOMS: readonly { readonly path: string; readonly packages: readonly string[] | 'any' }[] = [
   { path: 'dsl/yaql', packages: [] },
-  { path: 'dsl', packages: ['js-yaml', , 'node:crypto'] },
+  { path: 'dsl', packages: ['js-yaml', 'node:crypto'] },
   { path: 'engine/contract.ts', packages: [] },
   { path: 'engine/core', packages: [] },
   { path: 'engine', packages: 'any' },
