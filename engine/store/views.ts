@@ -79,6 +79,7 @@ async function fillView(knex: Knex, view: ExecutionView): Promise<void> {
     view,
     tasks.filter((task) => !isFinal(task.state) || !task.processed || retention(view, task) === 'all'),
   );
+  await addRunningMembers(knex, view);
   const timers: TimerRow[] = await knex('timers').where('execution_id', record.id);
   for (const row of timers) {
     const timer = timerFromRow(row);
@@ -142,15 +143,36 @@ async function countTasks(knex: Knex, view: ExecutionView): Promise<void> {
 export async function addMembers(knex: Knex, view: ExecutionView, tasks: readonly TaskRecord[]): Promise<void> {
   for (let at = 0; at < tasks.length; at += 500) {
     const ids = tasks.slice(at, at + 500).map((task) => task.id);
-    const actions: ActionRow[] = await knex('action_executions').whereIn('task_execution_id', ids).orderBy('id');
-    for (const row of actions) {
-      const action = actionFromRow(row);
-      view.actions.set(action.id, action);
-      if (action.taskExecutionId !== null) membersOf(view, action.taskExecutionId).actions.add(action.id);
-    }
-    const children: ExecutionRow[] = await knex('executions').whereIn('task_execution_id', ids).orderBy('id');
-    for (const row of children) addChild(view, childOf(executionFromRow(row)));
+    addActions(view, await knex('action_executions').whereIn('task_execution_id', ids).orderBy('id'));
+    addChildren(view, await knex('executions').whereIn('task_execution_id', ids).orderBy('id'));
   }
+}
+
+/** What still runs for tasks that ended before it: a time-out, a cancelled item. */
+async function addRunningMembers(knex: Knex, view: ExecutionView): Promise<void> {
+  const { id } = view.record;
+  const actions: ActionRow[] = await knex('action_executions')
+    .where('execution_id', id)
+    .whereNotIn('state', FINAL)
+    .orderBy('id');
+  addActions(view, actions);
+  const children: ExecutionRow[] = await knex('executions')
+    .where('parent_execution_id', id)
+    .whereNotIn('state', FINAL)
+    .orderBy('id');
+  addChildren(view, children);
+}
+
+function addActions(view: ExecutionView, rows: readonly ActionRow[]): void {
+  for (const row of rows) {
+    const action = actionFromRow(row);
+    view.actions.set(action.id, action);
+    if (action.taskExecutionId !== null) membersOf(view, action.taskExecutionId).actions.add(action.id);
+  }
+}
+
+function addChildren(view: ExecutionView, rows: readonly ExecutionRow[]): void {
+  for (const row of rows) addChild(view, childOf(executionFromRow(row)));
 }
 
 /** Puts one task back that the view had let go of. @returns false when the execution has no such task */
