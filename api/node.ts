@@ -110,7 +110,6 @@ async function assemble(
   const watcher = new JobWatcher({
     db: store.writer,
     nodeId: engine.nodeId,
-    host: hostname(),
     engine,
     backends: jobBackends(catalogue),
     clock,

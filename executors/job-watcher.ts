@@ -28,8 +28,6 @@ export interface JobWatcherOptions {
   readonly db: Knex;
   /** Owner of the leases: must be new with every start of a process. */
   readonly nodeId: string;
-  /** Host id, for jobs that only their own host can watch. */
-  readonly host: string;
   readonly engine: Pick<EnginePort, 'report'>;
   readonly backends: readonly JobBackend[];
   readonly clock: Clock;
@@ -303,8 +301,8 @@ export class JobWatcher {
     ) {
       if (!((await this.options.isOwnerDead?.(row.leaseOwner)) ?? false)) return false;
     }
-    const home = backend.home?.(toWatched(row).job) ?? null;
-    if (home === null || home === this.options.host || this.options.alone === true) return true;
+    const isElsewhere = backend.isElsewhere?.(toWatched(row).job) ?? false;
+    if (!isElsewhere || this.options.alone === true) return true;
     return (row.leaseUntil ?? 0) + this.limits.foreignGraceMs < this.options.clock.now();
   }
 

@@ -36,8 +36,8 @@ export interface JobBackend {
   log?(job: Job, context: JobContext): Promise<readonly string[]>;
   /** Figures for people: `{state, tasks_total, …}`; null when there are none. */
   progress?(job: Job, context: JobContext): Promise<JsonObject | null>;
-  /** Host that alone can watch this job; null when any node can. */
-  home?(job: Job): string | null;
+  /** Whether only another host can watch this job. */
+  isElsewhere?(job: Job): boolean;
 }
 
 /** The part of the record that steps and polls need; the request itself is read only for `stage`, `submit` and `find`. */

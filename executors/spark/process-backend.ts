@@ -55,7 +55,7 @@ export function createProcessBackend(options: SparkOptions): JobBackend {
     giveUp: (job, why) => giveUp(job, why, options),
     log: (job) => readLogTail(toRunPlan(job.data).runDirectory, toRunPlan(job.data).logLines),
     progress: (job) => progress(job),
-    home: (job) => toRunPlan(job.data).host,
+    isElsewhere: (job) => toRunPlan(job.data).host !== host,
   };
 }
 
@@ -116,6 +116,9 @@ async function find(job: Job, lookingMs: number, host: string): Promise<FindOutc
   if (plan.host !== host) return { kind: 'ended', result: refused('SPARK_JOB_LOST', elsewhere(plan)) };
   const found = await readProcess(plan.runDirectory);
   if (typeof found === 'object') return { kind: 'found', update: adopted(job, found) };
+  // The directory was made before the record said `submitting`: without it nobody knows what was started.
+  if (!(await exists(plan.runDirectory)))
+    return { kind: 'ended', result: refused('SPARK_JOB_LOST', `The run directory ${plan.runDirectory} is gone.`) };
   if (found === 'fresh') return { kind: 'absent' };
   if (lookingMs < STARTING_GRACE_MS)
     return { kind: 'looking', reason: 'The run was started and has not written its process yet.' };

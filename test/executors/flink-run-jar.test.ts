@@ -79,7 +79,6 @@ async function world(
       const watcher = new JobWatcher({
         db: store.writer,
         nodeId: id,
-        host: 'here',
         engine: reports,
         backends: [action.backend],
         clock,

@@ -38,7 +38,6 @@ async function world(t: ExecutionContext): Promise<World> {
       const watcher = new JobWatcher({
         db: store.writer,
         nodeId: id,
-        host: 'here',
         engine: reports,
         backends: [remote.backend()],
         clock,
@@ -482,8 +481,8 @@ test('a record in submitting is taken over from a living owner only where duplic
 
 test("another host's job is left alone for five minutes after its lease", async (t) => {
   const w = await world(t);
-  w.remote.plan = { home: 'there' };
-  const owner = w.node('n1', { host: 'there' });
+  w.remote.plan = { isElsewhere: true };
+  const owner = w.node('n1');
   await owner.submit(runAction('remote.run', 'a1'), backendOf(w));
   await owner.idle();
   owner.abandon();

@@ -66,7 +66,6 @@ async function world(t: ExecutionContext, options: Partial<SparkOptions> = {}): 
       const watcher = new JobWatcher({
         db: store.writer,
         nodeId: id,
-        host: 'here',
         engine: reports,
         backends: [action.backend],
         clock: systemClock,
@@ -323,6 +322,23 @@ test('a run that vanishes without an exit code is lost, and nothing of its group
   });
 });
 
+test('a run whose directory is gone is lost, never started again', async (t) => {
+  const w = await world(t);
+  const first: JobWatcher = await w.node('n1', {
+    fault: (at) => {
+      if (at !== 'submitting') return undefined;
+      first.abandon();
+      return new Promise<void>(() => {});
+    },
+  });
+  await w.submit(first, 'a1', 'true\n');
+  await waitFor('the record', async () => (await loadExternalJob(w.db, 'a1'))?.phase === 'submitting');
+  await rm(join(w.folder, 'runs/a1'), { recursive: true });
+  await w.node('n2', { alone: true });
+  t.like(await w.result('a1'), { code: 'SPARK_JOB_LOST' });
+  t.deepEqual(await w.starts(), []);
+});
+
 test('a run on another host is lost, never started again', async (t) => {
   const w = await world(t);
   const first = await w.node('n1');
@@ -336,7 +352,7 @@ test('a run on another host is lost, never started again', async (t) => {
     host: 'elsewhere',
   });
   if (other?.kind !== 'job') return t.fail();
-  await w.node('n2', { alone: true, host: 'elsewhere', backends: [other.backend] });
+  await w.node('n2', { alone: true, backends: [other.backend] });
   const output = await w.result('a1');
   t.is(output.code, 'SPARK_JOB_LOST');
   t.regex(String(output.message), /belongs to host here/);

@@ -76,7 +76,6 @@ async function world(t: ExecutionContext, options: Partial<WorkerOptions> = {}):
   const watcher = new JobWatcher({
     db: store.writer,
     nodeId: 'n1',
-    host: 'here',
     engine,
     backends: [remote.backend()],
     clock,

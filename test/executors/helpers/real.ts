@@ -47,7 +47,6 @@ export async function realWorld(
       const options = {
         db: store.writer,
         nodeId: id,
-        host: 'here',
         engine: reports,
         backends: [action.backend],
         clock: systemClock,

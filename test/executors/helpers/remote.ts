@@ -20,7 +20,7 @@ export class Remote {
     timeoutSeconds: number;
     slots: number;
     server: string;
-    home: string;
+    isElsewhere: boolean;
   }> = {};
   /** Resolves before each submit goes on. */
   gate: Promise<void> = Promise.resolve();
@@ -96,7 +96,7 @@ export class Remote {
         this.calls.progress++;
         return { looked: this.calls.progress };
       },
-      home: () => this.plan.home ?? null,
+      isElsewhere: () => this.plan.isElsewhere ?? false,
     };
   }
 
