@@ -1,6 +1,5 @@
 import type { Knex } from 'knex';
-import { isJsonObject, type JsonObject } from '../dsl/json.ts';
-import type { EnginePort, RunAction, RunContext } from '../engine/contract.ts';
+import type { EnginePort, RunAction } from '../engine/contract.ts';
 import {
   claimExternalJobSubmit,
   insertExternalJob,
@@ -14,12 +13,14 @@ import {
   takeExternalJobLeases,
   type ExternalJobRow,
 } from '../engine/store/external-jobs.ts';
-import type { JobBackend, JobContext, JobRequest, StopReason } from './jobs/backend.ts';
+import type { JobBackend, JobContext, StopReason } from './jobs/backend.ts';
 import type { Clock } from '../engine/shell/clock.ts';
 import { keyOf } from './jobs/key.ts';
 import { PollQueue } from './jobs/poll-queue.ts';
 import { RowWriter } from './jobs/row-writer.ts';
-import { step, type Desk, type FaultPoint, type Next, type ServerNews, type WatchLimits } from './jobs/steps.ts';
+import { fromRequest, toRequest } from './jobs/request.ts';
+import type { Desk, FaultPoint, Next, ServerNews, WatchLimits } from './jobs/desk.ts';
+import { step } from './jobs/steps.ts';
 import { cancelOf, toData, toWatched, toWatchPlan, type Watched } from './jobs/watched.ts';
 import type { Logger } from '../engine/log.ts';
 import { Reporter } from './reporter.ts';
@@ -469,29 +470,4 @@ const DEFAULT_LIMITS: WatcherLimits = {
 
 function laneOf(watched: Watched, work: 'submit' | 'poll' | 'report'): string {
   return work === 'report' ? 'report' : `${work} ${watched.plan.server}`;
-}
-
-function toRequest(message: RunAction): JsonObject {
-  return { name: message.name, input: message.input, run: { ...message.context } };
-}
-
-function fromRequest(id: string, request: JsonObject | undefined): JobRequest {
-  const { input, run } = request ?? {};
-  if (!isJsonObject(input) || !isJsonObject(run))
-    throw new Error(`The request of job ${id} is not in its table any more.`);
-  const text = (name: string): string | null => {
-    const value = run[name];
-    return typeof value === 'string' ? value : null;
-  };
-  const context: RunContext = {
-    actionExecutionId: id,
-    attempt: typeof run.attempt === 'number' ? run.attempt : 1,
-    taskExecutionId: text('taskExecutionId'),
-    taskName: text('taskName'),
-    workflowExecutionId: text('workflowExecutionId'),
-    workflowName: text('workflowName'),
-    callbackUrl: text('callbackUrl') ?? '',
-    projectId: text('projectId') ?? '',
-  };
-  return { input, run: context };
 }

@@ -70,3 +70,15 @@ export function outputOf(facts: JobFacts): JsonObject {
 }
 
 export const LONGEST_STACK = 16 * 1024;
+
+export function isUnknownJob(error: unknown): boolean {
+  return error instanceof FlinkApiError && error.code === 'FLINK_JOB_NOT_FOUND';
+}
+
+/** The job's page in Flink's dashboard. */
+export function webUrlOf(
+  plan: { readonly url: string; readonly jobId: string },
+  list: 'running' | 'completed',
+): string {
+  return `${plan.url}/#/job/${list}/${plan.jobId}/overview`;
+}

@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject, type Json, type JsonObject } from '../../dsl/json.ts';
 import type { RunContext } from '../../engine/contract.ts';
+import type { HttpClient } from '../http-client.ts';
 import type { PrepareOutcome } from '../jobs/backend.ts';
 import { toNumber, toText } from '../inputs.ts';
 import type { FlinkServer } from './client/client.ts';
 import { refused } from './outcome.ts';
+
+/** Clients for addresses that users give, and for configured ones. */
+export interface HttpClients {
+  readonly forUsers: HttpClient;
+  readonly forConnections: HttpClient;
+}
 
 /** Settings of the operator. */
 export interface FlinkOptions {

@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import { silentLogger } from '../../engine/log.ts';
 import { loadExternalJob } from '../../engine/store/external-jobs.ts';
 import { JobWatcher, type JobWatcherOptions } from '../../executors/job-watcher.ts';
-import type { FaultPoint } from '../../executors/jobs/steps.ts';
+import type { FaultPoint } from '../../executors/jobs/desk.ts';
 import { TestClock } from '../helpers/clock.ts';
 import { memoryStore } from '../helpers/store.ts';
 import { Remote, Reports, runAction } from './helpers/remote.ts';

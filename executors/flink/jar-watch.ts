@@ -1,0 +1,200 @@
+import { isJsonObject, type Json, type JsonObject } from '../../dsl/json.ts';
+import type { ActionResult } from '../../engine/contract.ts';
+import { toNumber } from '../inputs.ts';
+import type { GivingUp, Job, JobContext, JobStatus } from '../jobs/backend.ts';
+import { FlinkClient } from './client/client.ts';
+import { parseVersion } from './client/version.ts';
+import { FEATURES } from './endpoints.ts';
+import { failureOf } from './failure.ts';
+import { isUnknownJob, outputOf, refused, webUrlOf, type JobFacts } from './outcome.ts';
+import { fromJarPlan, type HttpClients, type JarPlan } from './plan.ts';
+
+export async function state(job: Job, plan: JarPlan, context: JobContext, client: FlinkClient): Promise<JobStatus> {
+  let word: string;
+  try {
+    word = await stateWord(client, plan, context);
+  } catch (error) {
+    if (isUnknownJob(error))
+      return { kind: 'unknown', reason: `Flink at ${plan.url} does not know job ${plan.jobId}.` };
+    return { kind: 'unreachable', reason: error instanceof Error ? error.message : String(error) };
+  }
+  if (TERMINAL.has(word)) return ended(job, plan, word, context, client);
+  if (plan.waitFor === 'submitted' && job.cancel === null) return success(word, plan, null);
+  if (plan.waitFor !== 'running' || word !== 'RUNNING' || job.cancel !== null) return { kind: 'live', state: word };
+  const details = await client.jobs.get(plan.jobId, context.signal);
+  return !plan.allTasksRunning || allTasksRun(details) ? success(word, plan, details) : { kind: 'live', state: word };
+}
+
+async function ended(
+  job: Job,
+  plan: JarPlan,
+  word: string,
+  context: JobContext,
+  client: FlinkClient,
+): Promise<JobStatus> {
+  const details = await client.jobs.get(plan.jobId, context.signal).catch(() => null);
+  if (details !== null && details.state !== word && isPatient(plan, context)) {
+    const update = { data: fromJarPlan({ ...plan, staleSinceMs: plan.staleSinceMs ?? context.nowMs }) };
+    return { kind: 'live', state: word, againMs: CACHE_MS, ...(plan.staleSinceMs === null && { update }) };
+  }
+  if (word === 'FINISHED') {
+    const accumulators = await client.jobs.getAccumulators(plan.jobId, context.signal).catch(() => null);
+    const savepoint = await stoppedAt(plan, context, client);
+    const facts = { ...factsOf(plan, word, details), savepoint };
+    const output = outputOf({ ...facts, accumulators: accumulators === null ? null : toAccumulators(accumulators) });
+    const wasStopped = job.cancel !== null && savepoint !== null;
+    return { kind: 'ended', state: word, result: wasStopped ? stopped(job, output) : { kind: 'success', output } };
+  }
+  if (word === 'CANCELED' && job.cancel !== null) {
+    return { kind: 'ended', state: word, result: stopped(job, outputOf(factsOf(plan, word, details))) };
+  }
+  const { name, webUrl } = factsOf(plan, word, details);
+  return {
+    kind: 'ended',
+    state: word,
+    result: await failureOf(client, { jobId: plan.jobId, state: word, name, webUrl }, context.signal),
+  };
+}
+
+/** Details and accumulators come from a cache of three seconds, the status does not (spec/flink.md §1.5). */
+function isPatient(plan: JarPlan, context: JobContext): boolean {
+  return plan.staleSinceMs === null || context.nowMs - plan.staleSinceMs < 10_000;
+}
+
+/** The job may have ended before its stop was looked at: then the trigger tells whether it ended by that. */
+async function stoppedAt(plan: JarPlan, context: JobContext, client: FlinkClient): Promise<string | null> {
+  if (plan.savepoint !== null || plan.stopSinceMs === null) return plan.savepoint;
+  const savepoint = await client.jobs.getSavepoint(plan.jobId, plan.triggerId, context.signal).catch(() => null);
+  return savepoint?.status === 'COMPLETED' ? savepoint.value : null;
+}
+
+function stopped(job: Job, output: JsonObject): ActionResult {
+  if (job.cancel?.reason !== 'timeout')
+    return { kind: 'cancelled', output: { code: 'FLINK_CANCELLED', message: 'The job was cancelled.', ...output } };
+  const message = `Timeout after ${job.cancel.seconds} seconds; the job was cancelled.`;
+  return { kind: 'error', retryable: false, output: { code: 'FLINK_TIMEOUT', message, ...output } };
+}
+
+function success(word: string, plan: JarPlan, details: JsonObject | null): JobStatus {
+  return { kind: 'ended', state: word, result: { kind: 'success', output: outputOf(factsOf(plan, word, details)) } };
+}
+
+export async function giveUp(
+  job: Job,
+  plan: JarPlan,
+  why: GivingUp,
+  context: JobContext,
+  client: FlinkClient,
+  http: HttpClients,
+): Promise<ActionResult> {
+  const facts = outputOf(factsOf(plan, job.lastState ?? 'UNKNOWN', null));
+  switch (why.kind) {
+    case 'cancelled': {
+      const message = why.jobGoesOn ? 'Cancelled; the Flink job may go on.' : 'Cancelled before the job was submitted.';
+      return { kind: 'cancelled', output: { code: 'FLINK_CANCELLED', message, ...facts } };
+    }
+    case 'timeout':
+      if (why.jobGoesOn && plan.onTimeout === 'detach') return { kind: 'success', output: facts };
+      return refused(
+        'FLINK_TIMEOUT',
+        `Timeout after ${why.seconds} seconds${why.jobGoesOn ? '; the job goes on' : ''}.`,
+        facts,
+      );
+    case 'lost':
+      return (
+        (await fromHistory(job, plan, context, http)) ??
+        refused('FLINK_JOB_LOST', why.reason, { ...facts, retryable: true }, true)
+      );
+    case 'unreachable':
+    case 'broken':
+      return refused('FLINK_UNREACHABLE', `${client.url}: ${why.reason}`, { ...facts, retryable: true }, true);
+  }
+}
+
+/** A history server may still know a job that its cluster has forgotten; its paths have no version in front. */
+async function fromHistory(
+  job: Job,
+  plan: JarPlan,
+  context: JobContext,
+  http: HttpClients,
+): Promise<ActionResult | null> {
+  if (plan.historyUrl === null) return null;
+  const client = new FlinkClient(
+    { url: plan.historyUrl, apiPrefix: '' },
+    plan.cluster === null ? http.forUsers : http.forConnections,
+  );
+  const details = await client.jobs.get(plan.jobId, context.signal).catch(() => null);
+  const word = typeof details?.state === 'string' ? details.state : '';
+  if (!TERMINAL.has(word)) return null;
+  const status = await ended({ ...job, lastState: word }, plan, word, context, client).catch(() => null);
+  return status?.kind === 'ended' ? status.result : null;
+}
+
+export async function progress(plan: JarPlan, context: JobContext, client: FlinkClient): Promise<JsonObject> {
+  const details = await client.jobs.get(plan.jobId, context.signal);
+  const counts = isJsonObject(details['status-counts']) ? details['status-counts'] : {};
+  const metrics = await client.jobs
+    .getMetrics(plan.jobId, ['numRestarts'], context.signal)
+    .catch(() => ({}) as Readonly<Record<string, string>>);
+  const isEndless = plan.waitFor === 'finished' && !plan.hasTimeout && details['job-type'] === 'STREAMING';
+  if (isEndless)
+    context.log.info(
+      'A streaming job is waited for without a timeout: if its input has no end, neither has the task.',
+      { jobId: plan.jobId },
+    );
+  return {
+    state: details.state ?? null,
+    name: details.name ?? null,
+    vertices: counts,
+    restarts: Number(metrics.numRestarts ?? 0),
+    ...(isEndless && {
+      warning: 'wait_for: finished without timeout on a streaming job: if its input has no end, neither has the task.',
+    }),
+  };
+}
+
+async function stateWord(client: FlinkClient, plan: JarPlan, context: JobContext): Promise<string> {
+  if (plan.version !== null && parseVersion(plan.version).atLeast(FEATURES.status))
+    return client.jobs.getStatus(plan.jobId, context.signal);
+  const { state: word } = await client.jobs.get(plan.jobId, context.signal);
+  return typeof word === 'string' ? word : 'UNKNOWN';
+}
+
+function factsOf(plan: JarPlan, word: string, details: JsonObject | null): JobFacts {
+  const time = (name: string): number | null => {
+    const value = toNumber(details?.[name] ?? null);
+    return value === null || value < 0 ? null : value;
+  };
+  return {
+    jobId: plan.jobId,
+    jarId: plan.jarId,
+    state: word,
+    name: typeof details?.name === 'string' ? details.name : null,
+    startTime: time('start-time'),
+    endTime: time('end-time'),
+    durationMs: time('duration'),
+    accumulators: null,
+    savepoint: plan.savepoint,
+    webUrl: webUrlOf(plan, TERMINAL.has(word) ? 'completed' : 'running'),
+    flinkVersion: plan.version,
+  };
+}
+
+/** Values are texts on the wire; whole numbers are worth being numbers. */
+function toAccumulators(rows: readonly JsonObject[]): JsonObject {
+  return Object.fromEntries(rows.map((row) => [String(row.name), toFigure(row.value ?? null)]));
+}
+
+function toFigure(value: Json): Json {
+  return typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
+}
+
+function allTasksRun(details: JsonObject): boolean {
+  const vertices = Array.isArray(details.vertices) ? details.vertices.filter(isJsonObject) : [];
+  return vertices.length > 0 && vertices.every(({ status }) => status === 'RUNNING' || status === 'FINISHED');
+}
+
+/** SUSPENDED is terminal only for one JobManager: it goes on elsewhere (spec/flink.md §1.3). */
+const TERMINAL: ReadonlySet<string> = new Set(['FINISHED', 'FAILED', 'CANCELED']);
+
+const CACHE_MS = 500;
