@@ -3,6 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { DslError, TramontaneError } from '../dsl/errors.ts';
 import { LOG_LEVELS } from '../engine/log.ts';
 import type { Logger, LogLevel } from '../engine/log.ts';
+import { addDefinitionCommands } from './commands/definition-commands.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { runCommand } from './commands/run.ts';
 import type { RunOptions } from './commands/run.ts';
@@ -47,6 +48,7 @@ Examples:
   tramontane serve                                        API and engine on http://127.0.0.1:8989
   tramontane run workflow.yaml --input day=2026-11-22     one workflow, without a server
   tramontane validate workflows/*.yaml                    what is wrong, by file, line and column
+  tramontane test workflow.test.yaml                      a workflow with mocked actions, in no time
 
 Each command has its own --help.`,
     );
@@ -118,6 +120,8 @@ One line for each fault: file:line:column: what is wrong; what would be right. T
     .action(async (files: string[], options: ValidateOptions) =>
       ended(await validateCommand(files, options, terminal)),
     );
+
+  addDefinitionCommands(program, terminal, ended);
 
   add(program, 'migrate', 'Bring the schema of a database up to date. The server does the same when it starts.')
     .addOption(databaseOption('sqlite:tramontane.sqlite'))

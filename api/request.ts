@@ -22,6 +22,8 @@ export interface ApiRequest {
 export interface Reply {
   readonly status: 200 | 201 | 204;
   readonly body?: Json;
+  /** Where the answer is not JSON: its media type and its text, in place of `body`. */
+  readonly text?: { readonly type: string; readonly text: string };
 }
 
 export type Handler = (request: ApiRequest) => Promise<Reply>;
@@ -35,8 +37,13 @@ export type ApiRouter = Router<ApiState>;
 /** Lets a handler serve a route. */
 export function serve(handler: Handler): (ctx: RouterContext<ApiState>) => Promise<void> {
   return async (ctx) => {
-    const { status, body } = await handler(requestOf(ctx));
+    const { status, body, text } = await handler(requestOf(ctx));
     ctx.status = status;
+    if (text !== undefined) {
+      ctx.set('Content-Type', `${text.type}; charset=utf-8`);
+      ctx.body = text.text;
+      return;
+    }
     if (body === undefined) return;
     ctx.type = 'application/json';
     ctx.body = stringifyJson(body);

@@ -108,6 +108,8 @@ function syntaxHint(source: string, offset: number, reason: string): string | nu
   if (/^[ ]*\t/.test(line)) return 'indent with blanks, not with tabs';
   const reserved = /(?:[:,[{-]\s+|^\s*)([*&%`])/.exec(line);
   if (reserved !== null) return `a text that begins with ${reserved[1]} must stand in quotes`;
+  if (reason.startsWith('missed comma') && /[\w%>)'"]\s*=?[[{]/.test(line))
+    return 'inside of { } and [ ] a text that holds brackets, braces or commas must stand in quotes';
   if (/:\s+\S.*: /.test(line)) return "a text that holds ': ' must stand in quotes; else check the indentation";
   return null;
 }

@@ -12,6 +12,7 @@ import type { ApiRequest, ApiRouter } from '../request.ts';
 import { CHANGED_WORKFLOW, chosenFields, show, WORKFLOW } from '../resources.ts';
 import type { Services } from '../services.ts';
 import { namespaceOf, readUpload, validateDefinition } from './definition-requests.ts';
+import { workflowGraph } from './workflow-graph.ts';
 
 const LIST: ListShape = {
   resource: WORKFLOW,
@@ -58,6 +59,10 @@ export function workflowRoutes(router: ApiRouter, services: Services): void {
       const fields = chosenFields(WORKFLOW, items(request, 'fields')) ?? WORKFLOW.fields;
       return { status: 200, body: show(fields, await findWorkflow(services, request)) };
     }),
+  );
+  router.get(
+    '/workflows/:identifier/graph',
+    serve(async (request) => workflowGraph(services, await findWorkflow(services, request), request)),
   );
   // One workflow, and so the answer is no list.
   router.put(
