@@ -226,6 +226,7 @@ function callbackHeaders(context: ActionContext): Record<string, string> {
   };
 }
 
+/** Without `default`s but for the method: the list of parameters reads as Mistral shows it. */
 function parametersOfHttp(): ParameterSchema {
   return {
     type: 'object',
@@ -243,15 +244,16 @@ function parametersOfHttp(): ParameterSchema {
       auth: { type: ['string', 'null'], description: '`user:password` for basic authentication.' },
       timeout: {
         type: ['number', 'string', 'null'],
-        default: DEFAULT_TIMEOUT_SECONDS,
-        description: 'Seconds for the whole exchange.',
+        description: `Seconds for the whole exchange; without it ${DEFAULT_TIMEOUT_SECONDS}.`,
       },
-      allow_redirects: { type: ['boolean', 'null'], default: false, description: 'Whether redirects are followed.' },
+      allow_redirects: {
+        type: ['boolean', 'null'],
+        description: 'Whether redirects are followed; they are not unless it is true.',
+      },
       proxies: { type: ['object', 'null'], description: 'Proxy address by scheme: {http: …, https: …}.' },
       verify: {
         type: ['boolean', 'string', 'null'],
-        default: true,
-        description: 'For https: whether to check the certificate, or a file of authorities.',
+        description: 'For https: whether to check the certificate (without it: yes), or a file of authorities.',
       },
     },
     required: ['url'],

@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
-import { runServerSuite, SERVER_SUITES, type ServerSuite } from './server-suites.ts';
+import { casesFolder } from './cases-folder.ts';
 import type { SuiteCounts } from './counts.ts';
+import { type ExpressionSuite, runExpressionSuite } from './expressions.ts';
+import { runServerSuite, SERVER_SUITES, type ServerSuite } from './server-suites.ts';
 
-const EXPRESSION_SUITES = ['yaql', 'jinja', 'interpolation'] as const;
+const EXPRESSION_SUITES = ['yaql', 'jinja', 'interpolation'] as const satisfies readonly ExpressionSuite[];
 
 const HELP = `Plays recorded cases of the reference against this build and counts.
 
@@ -13,8 +15,8 @@ const HELP = `Plays recorded cases of the reference against this build and count
   --url      a running server (workflows and rest); default: one is started on a fresh database and ended afterwards
   --only     workflows, rest: cases whose name fits a shell pattern (workflows: or whose topic is this word)
   --jobs     workflows, rest: cases at the same time, default 4
-  --slice    workflows, rest: only what test/conformance/slice.json lists
-  --verbose  every difference of a failing case
+  --slice    workflows, rest: without what test/conformance/slice.json puts off
+  --verbose  every difference of a failing case; with expressions, the expression
 
 Cases of test/conformance/deviations.json that fail count as skipped. The last line is: N passed, N failed[, N skipped]`;
 
@@ -62,7 +64,21 @@ interface Options {
 
 async function runSuite(suite: string, options: Options): Promise<SuiteCounts | null> {
   if (isServerSuite(suite)) return runServerSuite(suite, { ...options, jobs: Number(options.jobs) });
+  if (isExpressionSuite(suite)) return playExpressions(suite, options);
   return null;
+}
+
+/** Needs no server: the expressions are evaluated in this process. */
+async function playExpressions(suite: ExpressionSuite, options: Options): Promise<SuiteCounts> {
+  const counts = await runExpressionSuite(suite, casesFolder(suite, options.cases));
+  for (const { id, why, expression } of counts.failures) {
+    console.log(`FAIL ${id}: ${why}${options.verbose ? `\n    ${JSON.stringify(expression)}` : ''}`);
+  }
+  return counts;
+}
+
+function isExpressionSuite(name: string): name is ExpressionSuite {
+  return (EXPRESSION_SUITES as readonly string[]).includes(name);
 }
 
 function isServerSuite(name: string): name is ServerSuite {

@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { abortOnSignals, Cleanup } from '../helpers/cleanup.ts';
 import { run } from '../helpers/processes.ts';
 import { projectRoot } from '../helpers/project.ts';
 import { startServer } from '../helpers/server-process.ts';
+import { casesFolder } from './cases-folder.ts';
 import { readDeviations, type SuiteCounts } from './counts.ts';
 
 /** Suites that talk to a server over HTTP; their runners are Python programs without dependencies. */
@@ -22,6 +22,15 @@ export interface ServerSuiteOptions {
   readonly verbose: boolean;
 }
 
+/** An entry of `slice.json`. */
+interface PutOff {
+  readonly suite: ServerSuite;
+  /** Names of cases; a `*` at the end stands for any rest. */
+  readonly cases: readonly string[];
+  /** The part of the product that they wait for. */
+  readonly needs: string;
+}
+
 const RUNNERS: Readonly<Record<ServerSuite, string>> = { workflows: 'run_case.py', rest: 'rest_case.py' };
 
 /** Runs the cases, prints the failing ones, and counts. Rejects when the runner itself cannot run. */
@@ -32,7 +41,7 @@ export async function runServerSuite(suite: ServerSuite, options: ServerSuiteOpt
     const url = options.url ?? (await startTemporaryServer(cleanup));
     const base = url.replace(/\/(v2\/?)?$/, '');
     const cases = casesFolder(suite, options.cases);
-    const only = [...options.only, ...(options.slice ? await sliceOf(suite) : [])];
+    const only = [...options.only, ...(options.slice ? await sliceOf(suite, cases) : [])];
     const args = [
       join(projectRoot, 'test/conformance/runners', RUNNERS[suite]),
       'check',
@@ -63,29 +72,29 @@ async function startTemporaryServer(cleanup: Cleanup): Promise<string> {
   return server.url;
 }
 
-/** Takes the folder of the cases itself as well as a folder that holds them in `cases`. */
-function casesFolder(suite: ServerSuite, given: string | undefined): string {
-  if (given === undefined) return join(projectRoot, 'test/conformance/cases', suite);
-  const folder = resolve(given);
-  return existsSync(join(folder, 'cases')) ? join(folder, 'cases') : folder;
-}
-
-async function sliceOf(suite: ServerSuite): Promise<readonly string[]> {
+/** The names of all cases but those that `slice.json` puts off. */
+async function sliceOf(suite: ServerSuite, cases: string): Promise<readonly string[]> {
   const text = await readFile(join(projectRoot, 'test/conformance/slice.json'), 'utf8');
-  return (JSON.parse(text) as Record<ServerSuite, readonly string[]>)[suite];
+  const later = (JSON.parse(text) as readonly PutOff[])
+    .filter((entry) => entry.suite === suite)
+    .flatMap((entry) => entry.cases);
+  const isLater = (name: string) =>
+    later.some((one) => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : name === one));
+  const names = (await readdir(cases)).map((name) => name.replace(/\.json$/, ''));
+  return names.filter((name) => !isLater(name)).sort();
 }
 
 /** Reads what a runner printed: a line per failing case, a last line with the counts. */
 function judge(output: string, deviations: ReadonlyMap<string, string>, errors: string): SuiteCounts {
   const totals = /(\d+) passed, (\d+) failed\s*$/.exec(output);
   if (totals === null) throw new Error(`The runner broke off:\n${output.slice(-2000)}\n${errors.slice(-4000)}`);
-  const failing = new Set<string>();
+  const deviating = new Set<string>();
   for (const line of output.split('\n').slice(0, -2)) {
-    const id = /^FAIL(?:ED)? ([^:]+):/.exec(line)?.[1];
-    if (id !== undefined) failing.add(id);
-    const reason = id === undefined ? undefined : deviations.get(id);
-    console.log(reason === undefined ? line : `DEVIATES ${id}: ${reason}`);
+    const id = /^FAIL(?:ED)? ([^:]+):/.exec(line)?.[1] ?? '';
+    const reason = deviations.get(id);
+    if (reason === undefined) console.log(line);
+    else if (!deviating.has(id)) console.log(`DEVIATES ${id}: ${reason}`);
+    if (reason !== undefined) deviating.add(id);
   }
-  const skipped = [...failing].filter((id) => deviations.has(id)).length;
-  return { passed: Number(totals[1]), failed: Number(totals[2]) - skipped, skipped };
+  return { passed: Number(totals[1]), failed: Number(totals[2]) - deviating.size, skipped: deviating.size };
 }
