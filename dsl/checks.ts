@@ -44,7 +44,7 @@ function checkTransitions(
     problems.error(
       { path: [...path, 'tasks'], at: 'key' },
       `Failed to find start tasks in direct workflow. There must be at least one task without inbound transition.[workflow_name=${spec.name}]`,
-      null,
+      'every task is named in a clause: the one that is to start first must be named in none',
     );
   }
   const broken = checkLinks(spec, written, path, problems);

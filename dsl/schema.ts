@@ -20,7 +20,10 @@ export function dslSchema(): JsonObject {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'Tramontane workflow language, version 2.0',
-    anyOf: [{ $ref: '#/$defs/workbook' }, { $ref: '#/$defs/workflows' }, { $ref: '#/$defs/actions' }],
+    // One branch at a time, so that an editor complains about the document that was meant.
+    if: IS_WORKBOOK,
+    then: { $ref: '#/$defs/workbook' },
+    else: { if: HAS_ACTION, then: { $ref: '#/$defs/actions' }, else: { $ref: '#/$defs/workflows' } },
     $defs: {
       version: { description: "The version of the language: '2.0'.", enum: ['2.0', '2', 2] },
       workbook: workbookSchema(),
@@ -145,6 +148,21 @@ function sentence(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
+// A text shows what it is by the same signs as in api/commands/document-kind.ts.
+const SECTION: JsonObject = { type: 'object', not: { anyOf: [{ required: ['tasks'] }, { required: ['base'] }] } };
+const IS_WORKBOOK: JsonObject = {
+  anyOf: [
+    { required: ['name'], properties: { name: { type: 'string' } } },
+    { required: ['workflows'], properties: { workflows: SECTION } },
+    { required: ['actions'], properties: { actions: SECTION } },
+  ],
+};
+const HAS_ACTION: JsonObject = {
+  not: {
+    properties: { version: true },
+    additionalProperties: { not: { type: 'object', required: ['base'], not: { required: ['tasks'] } } },
+  },
+};
 const SINGLE_EXPRESSION = String.raw`^(?:<%.*?%>|\{\{.*?\}\})\s*$`;
 // The schema's patterns know no classes for the letters of all scripts everywhere; a dot and a blank are what must not be there.
 const ENTRY_NAME = String.raw`^[^.\s]+$`;

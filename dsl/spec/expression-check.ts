@@ -1,4 +1,4 @@
-import { hasExpression, validateExpression } from '../expressions/index.ts';
+import { certainErrors, hasExpression, validateExpression } from '../expressions/index.ts';
 import { isJsonObject, type Json } from '../json.ts';
 import type { Path, Place, Problems } from '../problems.ts';
 import { expressionHint } from './expression-hint.ts';
@@ -9,7 +9,10 @@ export function checkExpressions(text: string, path: Path, offset: number, probl
   const error = validateExpression(text, problems.languages);
   if (error !== null)
     problems.error({ path, offset: offset + (error.offset ?? 0) }, error.message, expressionHint(error));
-  else warnOfUnclosed(text, path, offset, problems);
+  else {
+    warnOfUnclosed(text, path, offset, problems);
+    warnOfCertainErrors(text, { path, offset }, problems);
+  }
 }
 
 /** Warns of broken expressions in data that an upload accepts: they would fail at run time (spec/dsl.md D-5.3). */
@@ -28,13 +31,24 @@ export function warnOfBroken(text: string, place: Place, problems: Problems): vo
   if (!MAY_HOLD_EXPRESSION.test(text)) return;
   const error = validateExpression(text, problems.languages);
   const offset = (place.offset ?? 0) + (error?.offset ?? 0);
-  if (error === null) warnOfUnclosed(text, place.path, offset, problems);
-  else
+  if (error === null) {
+    warnOfUnclosed(text, place.path, offset, problems);
+    warnOfCertainErrors(text, place, problems);
+  } else
     problems.warning(
       { ...place, offset },
       `This expression will fail at run time: ${error.message}`,
       expressionHint(error),
     );
+}
+
+/** Warns of calls that no data can save, such as those of unknown functions: an upload accepts them, as the reference does. */
+function warnOfCertainErrors(text: string, place: Place, problems: Problems): void {
+  for (const error of certainErrors(text)) {
+    const offset = (place.offset ?? 0) + (error.offset ?? 0);
+    const reason = error.cause instanceof Error ? error.cause.message : error.message;
+    problems.warning({ ...place, offset }, `This expression will fail at run time: ${reason}`, expressionHint(error));
+  }
 }
 
 /** An expression that is cut off, for instance by a YAML comment, is plain text. */

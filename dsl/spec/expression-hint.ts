@@ -1,7 +1,10 @@
 import type { ExpressionError } from '../errors.ts';
+import { explanationLine } from '../expressions/describe.ts';
 
 /** What would probably be right where an expression does not parse; null when there is nothing useful to say. */
 export function expressionHint(error: ExpressionError): string | null {
+  const explained = explanationLine(error.explanation);
+  if (explained !== null) return explained;
   for (const [pattern, hint] of HINTS) {
     const match = pattern.exec(error.message);
     if (match !== null) return hint(match[1] ?? '');

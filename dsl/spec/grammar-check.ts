@@ -81,7 +81,7 @@ function checkWithItems(text: string, place: Place, problems: Problems): void {
       return problems.error(
         place,
         `Wrong format of 'with-items' property. Please use format 'var in {[some, list] | <% $.array %> }: ${show(text)}`,
-        /\[\s*<%/.test(text) ? 'in a list in brackets put expressions in double quotes: ["<% $.a %>", 2]' : null,
+        withItemsHint(text),
       );
     case 'array':
       return problems.error(
@@ -92,4 +92,9 @@ function checkWithItems(text: string, place: Place, problems: Problems): void {
     default:
       return assertNever(parsed);
   }
+}
+
+function withItemsHint(text: string): string | null {
+  if (/^\s*(?:<%|\{\{|\[)/.test(text)) return "name the variable of each item first: 'item in …'";
+  return /\[\s*<%/.test(text) ? 'in a list in brackets put expressions in double quotes: ["<% $.a %>", 2]' : null;
 }

@@ -121,7 +121,7 @@ function checkMapping(mapping: JsonObject, part: MappingShape, shape: Shape, pat
   }
   if (keys.length > (part.maxKeys ?? keys.length)) return refuse(mapping, shape, path, problems);
   checkRequired(mapping, part, path, problems);
-  for (const key of keys) checkEntry(key, mapping[key] ?? null, part, path, problems);
+  for (const key of keys) checkEntry(key, mapping, part, path, problems);
 }
 
 function checkRequired(mapping: JsonObject, part: MappingShape, path: Path, problems: Problems): void {
@@ -131,11 +131,12 @@ function checkRequired(mapping: JsonObject, part: MappingShape, path: Path, prob
       key,
       Object.keys(mapping).filter((other) => !Object.hasOwn(part.keywords ?? {}, other)),
     );
-    const about = part.keywords?.[key]?.about ?? null;
+    const about = part.keywords?.[key]?.about;
     problems.error(
       { path, at: 'key' },
       `Invalid DSL: '${key}' is a required property`,
-      near?.replace(/^did you mean (.*)\?$/, `$1 looks like it`) ?? about,
+      near?.replace(/^did you mean (.*)\?$/, `$1 looks like it`) ??
+        (about === undefined ? null : `add '${key}': ${asClause(about)}`),
     );
   }
   const exclusive = (part.exclusive ?? []).filter((key) => Object.hasOwn(mapping, key));
@@ -148,7 +149,8 @@ function checkRequired(mapping: JsonObject, part: MappingShape, path: Path, prob
   );
 }
 
-function checkEntry(key: string, value: Json, part: MappingShape, path: Path, problems: Problems): void {
+function checkEntry(key: string, mapping: JsonObject, part: MappingShape, path: Path, problems: Problems): void {
+  const value = mapping[key] ?? null;
   const keyword = part.keywords !== undefined && Object.hasOwn(part.keywords, key) ? part.keywords[key] : undefined;
   const child = [...path, key];
   if (keyword !== undefined) return checkShape(value, keyword.shape, child, problems);
@@ -158,7 +160,8 @@ function checkEntry(key: string, value: Json, part: MappingShape, path: Path, pr
     return;
   }
   const keywords = Object.keys(part.keywords ?? {});
-  const hint = problems.spelling.didYouMean(key, keywords);
+  const missing = (part.required ?? []).filter((name) => !Object.hasOwn(mapping, name));
+  const hint = problems.spelling.didYouMean(key, [...missing, ...keywords]);
   if (part.open) {
     problems.warning({ path: child, at: 'key' }, `Unknown key '${key}' is ignored`, hint);
     return;
@@ -166,7 +169,10 @@ function checkEntry(key: string, value: Json, part: MappingShape, path: Path, pr
   problems.error(
     { path: child, at: 'key' },
     `Invalid DSL: Additional properties are not allowed ('${key}' was unexpected)`,
-    hint ?? misplaced(key) ?? `known keys: ${keywords.filter((name) => !INJECTED.has(name)).join(', ')}`,
+    hint ??
+      misplaced(key) ??
+      part.ifUnknown ??
+      `known keys: ${keywords.filter((name) => !INJECTED.has(name)).join(', ')}`,
   );
 }
 
@@ -180,6 +186,11 @@ function checkName(name: string, shape: NameShape | undefined, path: Path, probl
     );
   }
   if (shape.grammar !== undefined) checkGrammar(shape.grammar, name, { path, at: 'key' }, { is: shape.is }, problems);
+}
+
+/** A sentence as the end of another one. */
+function asClause(sentence: string): string {
+  return `${sentence.charAt(0).toLowerCase()}${sentence.slice(1).replace(/\.$/, '')}`;
 }
 
 /** Says where a keyword belongs that stands in the wrong place. */

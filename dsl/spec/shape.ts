@@ -46,6 +46,8 @@ export interface MappingShape {
   readonly exclusive?: readonly string[];
   /** What other keys may be; without it there are none, unless `open`. */
   readonly others?: { readonly names?: NameShape; readonly shape: Shape };
+  /** What would be right in place of a key that is not known and not near to a known one. */
+  readonly ifUnknown?: string;
   /** Unknown keys are taken, with a warning (spec/dsl.md §17-D). */
   readonly open?: boolean;
 }
@@ -118,6 +120,7 @@ const PUBLISH: Shape = {
     {
       minKeys: 1,
       whenEmpty: "Either 'branch', 'global' or 'atomic' must be specified: ",
+      ifUnknown: "variables stand below 'branch' or 'global'",
       keywords: {
         branch: { shape: MAPPING_CHECKED, about: 'Variables for the tasks that follow.' },
         global: { shape: MAPPING_CHECKED, about: 'Variables for the whole workflow.' },
@@ -159,8 +162,18 @@ const RETRY: Shape = {
     },
   ],
 };
-/** The mapping form of `retry`; the one-line form must give the same. */
-export const RETRY_MAPPING: Shape = { is: "a mapping with 'count' and 'delay'", mappings: RETRY.mappings ?? [] };
+/** The mapping form of `retry`; the one-line form must give the same, and what it cannot read is missing. */
+export const RETRY_MAPPING: Shape = {
+  is: "a mapping with 'count' and 'delay'",
+  mappings: (RETRY.mappings ?? []).map((mapping) => ({
+    ...mapping,
+    keywords: {
+      ...mapping.keywords,
+      count: { shape: INTEGER_OR_EXPRESSION, about: "On one line such as 'count=3 delay=1', in digits or <% … %>." },
+      delay: { shape: INTEGER_OR_EXPRESSION, about: "On one line such as 'count=3 delay=1', in digits or <% … %>." },
+    },
+  })),
+};
 
 const POLICIES = {
   retry: { shape: RETRY, about: 'Runs the task again when it fails.' },
@@ -291,7 +304,7 @@ export const WORKFLOW: Shape = {
         'task-defaults': { shape: ANYTHING, about: 'Policies and clauses for all tasks.' },
         tasks: {
           shape: { is: 'a mapping of tasks', mappings: [{ minKeys: 1, others: { shape: ANYTHING } }] },
-          about: 'The tasks.',
+          about: 'The tasks by name.',
         },
       },
       required: ['tasks'],

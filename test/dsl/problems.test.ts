@@ -11,7 +11,7 @@ import {
 import type { Json } from '../../dsl/json.ts';
 import { formatPath } from '../../dsl/problems.ts';
 import { parseInlineCall } from '../../dsl/spec/inline-params.ts';
-import { Spelling } from '../../dsl/spelling.ts';
+import { Spelling } from '../../dsl/yaql/spelling.ts';
 import { writeYaml } from '../../dsl/yaml.ts';
 import { brief, errorsOf, taskText, warningsOf, workflowText } from './texts.ts';
 
