@@ -92,6 +92,7 @@ export class Conductor {
         onDecided: options.onDecided ?? (() => {}),
         onDone: resolve,
         onFailed: reject,
+        origin: null,
         failures: 0,
         mustLoad: false,
       });
@@ -268,7 +269,7 @@ export class Conductor {
       item.onDecided(view);
       plan.done.push({ item, outcome: { kind: 'committed' } });
       // A fresh execution goes on at once; what reached the bounds re-enters after the commit.
-      if (continues && event.type === 'workflow-started') plan.items.splice(1, 0, selfEvent(plan.executionId));
+      if (continues && event.type === 'workflow-started') plan.items.splice(1, 0, selfEvent(plan.executionId, item));
       else if (continues) plan.continues = true;
       return 'decided';
     } catch (error) {
@@ -314,7 +315,7 @@ export class Conductor {
       if (cached === null) continue;
       if (plan.changes.length > 0 && !plan.lookups.every(isDefinitionLookup)) {
         // Rows must be read as they are after the changes that were decided so far.
-        this.intake.putBack(plan.items);
+        this.intake.putBack(plan.items.map((item) => (item.origin === null ? item : selfEvent(plan.executionId))));
         plan.items = [];
         plan.lookups = [];
         continue;
@@ -329,7 +330,8 @@ export class Conductor {
   /** A fault in deciding concerns this execution alone: it leaves the batch, its view is dropped, the others go on. */
   private poison(plan: Plan, item: WorkItem, error: unknown): void {
     this.views.evict(plan.executionId);
-    const items = [...plan.done.map((done) => done.item), item, ...plan.items.filter((other) => other !== item)];
+    const culprit = item.origin ?? item;
+    const items = originals([...plan.done.map((done) => done.item), ...plan.items]);
     plan.done = [];
     plan.changes = [];
     plan.commands = [];
@@ -339,13 +341,13 @@ export class Conductor {
       event: item.event.type,
       error,
     });
-    item.failures++;
-    if (item.failures < ATTEMPTS) {
+    culprit.failures++;
+    if (culprit.failures < ATTEMPTS) {
       this.intake.putBack(items);
       return;
     }
-    plan.culprit = { item, error };
-    this.intake.putBack(items.filter((other) => other !== item));
+    plan.culprit = { item: culprit, error };
+    this.intake.putBack(items.filter((other) => other !== culprit));
   }
 
   private async commit(plans: readonly Plan[]): Promise<void> {
@@ -368,7 +370,7 @@ export class Conductor {
         return;
       }
       await this.afterFailure(
-        plans.map((plan) => plan.done.map((done) => done.item)),
+        plans.map((plan) => originals(plan.done.map((done) => done.item))),
         error,
       );
       for (const plan of plans) this.intake.putBack(plan.items);
@@ -425,7 +427,7 @@ export class Conductor {
         if (!claimed.has(plan.executionId)) {
           // Somebody else wrote this execution: it is loaded and decided again.
           this.views.evict(plan.executionId);
-          const items = [...plan.done.map((done) => done.item), ...plan.items];
+          const items = originals([...plan.done.map((done) => done.item), ...plan.items]);
           for (const item of items) item.mustLoad = true;
           this.intake.putBack(items);
           return;
@@ -507,7 +509,7 @@ export class Conductor {
   }
 
   private intakeAgain(plans: readonly Plan[]): void {
-    for (const plan of plans) this.intake.putBack([...plan.done.map((done) => done.item), ...plan.items]);
+    for (const plan of plans) this.intake.putBack(originals([...plan.done.map((done) => done.item), ...plan.items]));
   }
 }
 
@@ -551,7 +553,11 @@ function newPlan(executionId: ExecutionId, items: WorkItem[], steps: Steps, cach
   };
 }
 
-function selfEvent(executionId: ExecutionId): WorkItem {
+function originals(items: readonly WorkItem[]): WorkItem[] {
+  return items.filter((item) => item.origin === null);
+}
+
+function selfEvent(executionId: ExecutionId, origin: WorkItem | null = null): WorkItem {
   return {
     executionId,
     event: { type: 'continue' },
@@ -561,6 +567,7 @@ function selfEvent(executionId: ExecutionId): WorkItem {
     onDecided: () => {},
     onDone: () => {},
     onFailed: () => {},
+    origin,
     failures: 0,
     mustLoad: false,
   };

@@ -15,6 +15,8 @@ export interface WorkItem {
   /** Called after the commit. */
   readonly onDone: (outcome: Outcome) => void;
   readonly onFailed: (error: Error) => void;
+  /** The event that this one follows in the same batch: both fail or neither, and whoever repeats the first makes this one again. */
+  readonly origin: WorkItem | null;
   /** How often deciding or writing it went wrong. */
   failures: number;
   /** Somebody else has this execution's row: look at it before making one. */

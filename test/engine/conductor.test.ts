@@ -406,3 +406,40 @@ test('a closing engine finishes what it began and takes nothing more', async (t)
     { message: /shutting down/ },
   );
 });
+
+test('a start that can never be written is given up, and others go on', async (t) => {
+  const e = await openTestEngine(t);
+  await e.upload(WAITS);
+  await e.upload(`version: '2.0'\nbad: {tasks: {refused: {action: std.noop}}}`);
+  await e.store.writer.raw(`create trigger refuse before insert on task_executions when new.name = 'refused'
+    begin select raise(abort, 'refused by a trigger'); end`);
+  const [bad, good] = await Promise.allSettled([e.start('bad'), e.start('waits')]);
+  t.is(bad?.status, 'rejected');
+  if (bad?.status === 'rejected')
+    t.regex(String(bad.reason), /The engine could not handle this: .*refused by a trigger/);
+  t.is(good?.status, 'fulfilled');
+  t.deepEqual(await e.store.reader('executions').select('workflow_name', 'state'), [
+    { workflow_name: 'waits', state: 'RUNNING' },
+  ]);
+});
+
+test('a child whose start cannot be decided fails, and its parent handles it', async (t) => {
+  const e = await openTestEngine(t);
+  await e.upload(`version: '2.0'
+parent:
+  tasks:
+    first: {action: std.async_noop, on-success: call}
+    call: {workflow: child, on-error: caught}
+    caught: {action: std.noop}
+child:
+  tasks:
+    refused: {action: std.noop}
+`);
+  const record = await e.start('parent');
+  await e.store.writer.raw(`create trigger refuse before insert on task_executions when new.name = 'refused'
+    begin select raise(abort, 'refused by a trigger'); end`);
+  await e.finish('first');
+  const seen = await e.see(record.id);
+  t.is(seen.execution.state, 'SUCCESS');
+  t.regex(seen.task('call').stateInfo ?? '', /refused by a trigger/);
+});

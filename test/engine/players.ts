@@ -63,7 +63,7 @@ async function tolerant(request: Promise<unknown>): Promise<void> {
 }
 
 /** Everything that can be observed of an execution and those below it, without ids and times. */
-export async function picture(e: TestEngine, id: string): Promise<unknown> {
+export async function picture(e: Pick<TestEngine, 'see' | 'store'>, id: string): Promise<unknown> {
   const { execution, tasks, actions } = await e.see(id);
   const names = new Map<string, string>(tasks.map((task, i) => [task.id, `${task.name}#${i}`]));
   const actionNames = new Map<string, string>(actions.map((action, i) => [action.id, `action#${i}`]));

@@ -144,7 +144,8 @@ function isResult(value: Json | ActionResult): value is ActionResult {
   return typeof value === 'object' && value !== null && 'kind' in value && 'output' in value;
 }
 
-async function see(store: Store, id: string): Promise<Seen> {
+/** What the store holds of an execution. */
+export async function see(store: Store, id: string): Promise<Seen> {
   const execution: ExecutionRow | undefined = await store.reader('executions').where('id', id).first();
   if (execution === undefined) throw new Error(`no execution ${id}`);
   const tasks: TaskRow[] = await store.reader('task_executions').where('execution_id', id).orderBy('id');
