@@ -4,6 +4,8 @@ import { DslError, TramontaneError } from '../dsl/errors.ts';
 import { LOG_LEVELS } from '../engine/log.ts';
 import type { Logger, LogLevel } from '../engine/log.ts';
 import { addDefinitionCommands } from './commands/definition-commands.ts';
+import { evalCommand } from './commands/eval.ts';
+import type { EvalOptions } from './commands/eval.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { runCommand } from './commands/run.ts';
 import type { RunOptions } from './commands/run.ts';
@@ -122,6 +124,24 @@ One line for each fault: file:line:column: what is wrong; what would be right. T
     );
 
   addDefinitionCommands(program, terminal, ended);
+
+  add(program, 'eval', 'Evaluate a YAQL or Jinja expression, as it would be in a workflow.')
+    .argument('<expression>', 'one expression, or a text with <% … %> or {{ … }} in it')
+    .option('--data <file>', 'the data that $ (in Jinja: _) stands for, in JSON or YAML; - reads standard input')
+    .option('--jinja', 'the expression is Jinja')
+    .option('--explain', 'print how the expression is read, and what it names, before its value')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tramontane eval '$.jobs.where($.state = FAILED).select($.id)' --data execution.json
+  tramontane eval --jinja '_.names|map("upper")|join(", ")' --data names.yaml
+  tramontane eval 'load <% $.rows.len() %> rows' --data - --explain
+
+The value is printed as JSON. A failure is shown with its place and what would be right; the exit code is 1 when the
+evaluation fails and 2 when the text is no expression.`,
+    )
+    .action((expression: string, options: EvalOptions) => ended(evalCommand(expression, options, terminal)));
 
   add(program, 'migrate', 'Bring the schema of a database up to date. The server does the same when it starts.')
     .addOption(databaseOption('sqlite:tramontane.sqlite'))

@@ -1,3 +1,7 @@
+import type { Explanation } from './yaql/errors.ts';
+
+export type { Explanation } from './yaql/errors.ts';
+
 /** The base of every error that this project throws on purpose: a stable code, a message to act on, details as data. */
 export class TramontaneError extends Error {
   override readonly name: string = 'TramontaneError';
@@ -63,17 +67,32 @@ export class ExpressionError extends TramontaneError {
   readonly offset: number | null;
   /** The reference's class name of the underlying failure, such as `NoFunctionRegisteredException`. */
   readonly errorClass: string;
+  readonly #explain: () => Explanation | null;
 
   constructor(
     kind: 'grammar' | 'evaluation',
     language: 'yaql' | 'jinja',
     message: string,
-    options: { offset?: number; errorClass?: string; cause?: unknown } = {},
+    options: {
+      offset?: number | null;
+      errorClass?: string;
+      cause?: unknown;
+      explain?: () => Explanation | null;
+    } = {},
   ) {
     super(kind === 'grammar' ? 'EXPRESSION_GRAMMAR' : 'EXPRESSION_EVALUATION', message, { cause: options.cause });
     this.kind = kind;
     this.language = language;
     this.offset = options.offset ?? null;
     this.errorClass = options.errorClass ?? '';
+    this.#explain = options.explain ?? (() => null);
+  }
+
+  /**
+   * What would have been right; null when there is nothing useful to say. The message stays the reference's, since workflows and
+   * clients know it; this is for people. Worked out when it is asked for.
+   */
+  get explanation(): Explanation | null {
+    return this.#explain();
   }
 }

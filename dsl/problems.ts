@@ -1,5 +1,5 @@
 import type { Problem } from './errors.ts';
-import { Spelling } from './spelling.ts';
+import { Spelling } from './yaql/spelling.ts';
 
 /** The way from the root of a document to a node: keys of mappings and indices of lists. */
 export type Path = readonly (string | number)[];

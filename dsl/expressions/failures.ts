@@ -1,4 +1,4 @@
-import { ExpressionError } from '../errors.ts';
+import { ExpressionError, type Explanation } from '../errors.ts';
 import { YaqlError } from '../yaql/errors.ts';
 import { JinjaError } from './jinja/errors.ts';
 import type { ExpressionLanguage } from './scope.ts';
@@ -7,6 +7,9 @@ import type { ExpressionLanguage } from './scope.ts';
 export interface Failure {
   readonly className: string;
   readonly message: string;
+  /** Offset of the fault as the evaluator counts: YAQL in code points, Jinja in UTF-16 units; null when unknown. */
+  readonly position: number | null;
+  readonly explain: () => Explanation | null;
 }
 
 /**
@@ -15,30 +18,46 @@ export interface Failure {
  */
 export function failureOf(error: unknown): Failure | null {
   if (error instanceof JinjaError || error instanceof YaqlError) {
-    return { className: error.className, message: error.message };
+    const { className, message } = error;
+    const position = error instanceof YaqlError ? error.position : error.offset;
+    return { className, message, position, explain: () => error.explanation };
   }
   if (error instanceof RangeError) {
     const isStack = /call stack/.test(error.message);
     return isStack
-      ? { className: 'RecursionError', message: 'maximum recursion depth exceeded' }
-      : { className: 'OverflowError', message: error.message };
+      ? plainFailure('RecursionError', 'maximum recursion depth exceeded')
+      : plainFailure('OverflowError', error.message);
   }
   if (error instanceof TypeError || error instanceof ReferenceError || error instanceof SyntaxError) {
-    return { className: 'InternalError', message: `internal error: ${error.message}` };
+    return plainFailure('InternalError', `internal error: ${error.message}`);
   }
   return null;
 }
 
-/** The error of an evaluation; anything that is not the expression's failure is thrown as it is. spec/expressions.md §11.6. */
-export function evaluationError(language: ExpressionLanguage, expression: string, error: unknown): ExpressionError {
+function plainFailure(className: string, message: string): Failure {
+  return { className, message, position: null, explain: () => null };
+}
+
+/**
+ * The error of an evaluation; anything that is not the expression's failure is thrown as it is. spec/expressions.md §11.6.
+ *
+ * @param place turns the evaluator's position into an offset in the whole text.
+ */
+export function evaluationError(
+  language: ExpressionLanguage,
+  expression: string,
+  error: unknown,
+  place: (position: number) => number = (position) => position,
+): ExpressionError {
   const failure = failureOf(error);
   if (failure === null) throw error;
+  const { className, position, explain } = failure;
   const name = language === 'yaql' ? 'YAQL' : 'Jinja';
   return new ExpressionError(
     'evaluation',
     language,
     `Can not evaluate ${name} expression [expression=${expression}, error=${failure.message}]`,
-    { errorClass: failure.className, cause: error },
+    { errorClass: className, cause: error, offset: position === null ? null : place(position), explain },
   );
 }
 

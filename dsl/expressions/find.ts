@@ -9,9 +9,9 @@ export interface Found {
   readonly offset: number;
 }
 
-const YAQL = /<%[^\n]*?%>/g;
-const JINJA_PRINT = /\{\{([^\n]*?)\}\}/;
-const JINJA_BLOCK = /\{%[^\n]*?%\}/;
+const YAQL = ['<%', '%>'] as const;
+const JINJA_PRINT = ['{{', '}}'] as const;
+const JINJA_BLOCK = ['{%', '%}'] as const;
 
 /** The language a text is evaluated in: Jinja wherever one of its patterns occurs, else YAQL. */
 export function languageOf(text: string): 'yaql' | 'jinja' | null {
@@ -20,21 +20,51 @@ export function languageOf(text: string): 'yaql' | 'jinja' | null {
 }
 
 export function hasJinja(text: string): boolean {
-  return text.includes('{') && (JINJA_PRINT.test(text) || JINJA_BLOCK.test(text));
+  return text.includes('{') && (holds(text, JINJA_PRINT) || holds(text, JINJA_BLOCK));
 }
 
 export function hasYaql(text: string): boolean {
-  return text.includes('<%') && text.search(YAQL) >= 0;
+  return holds(text, YAQL);
 }
 
 export function findYaql(text: string): readonly Found[] {
-  return [...text.matchAll(YAQL)].map((match) => ({ whole: match[0], offset: match.index }));
+  return [...spans(text, YAQL)];
 }
 
 /** The first `{{ … }}`; null when the text has only `{% … %}`. */
 export function firstJinjaPrint(text: string): { readonly whole: string; readonly inside: string } | null {
-  const match = JINJA_PRINT.exec(text);
-  return match === null ? null : { whole: match[0], inside: match[1] ?? '' };
+  for (const { whole } of spans(text, JINJA_PRINT)) return { whole, inside: whole.slice(2, -2) };
+  return null;
+}
+
+function holds(text: string, delimiters: readonly [open: string, close: string]): boolean {
+  return spans(text, delimiters).next().done !== true;
+}
+
+/**
+ * From each opening delimiter to the nearest closing one on its line. Looks at each character a few times at most, however many
+ * delimiters stand open, which a regular expression would not.
+ */
+function* spans(text: string, [open, close]: readonly [open: string, close: string]): Generator<Found, void> {
+  let end = -1;
+  let lineEnd = -1;
+  for (let at = text.indexOf(open); at >= 0; at = text.indexOf(open, at)) {
+    const inside = at + open.length;
+    if (end < inside) end = text.indexOf(close, inside);
+    if (end < 0) return;
+    if (lineEnd < inside) lineEnd = indexOrEnd(text, '\n', inside);
+    if (lineEnd < end) {
+      at = lineEnd;
+      continue;
+    }
+    yield { whole: text.slice(at, end + close.length), offset: at };
+    at = end + close.length;
+  }
+}
+
+function indexOrEnd(text: string, part: string, from: number): number {
+  const index = text.indexOf(part, from);
+  return index < 0 ? text.length : index;
 }
 
 /** Takes all `<`, `%` and `>` from both ends: a set of characters, not the delimiters. */

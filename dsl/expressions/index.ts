@@ -5,9 +5,9 @@ import { isTruthy } from '../yaql/values.ts';
 import { TextCache } from './cache.ts';
 import { disabledError, evaluationError } from './failures.ts';
 import { hasJinja, hasYaql, languageOf } from './find.ts';
-import { checkJinja, prepareJinja } from './jinja.ts';
+import { certainJinjaErrors, checkJinja, prepareJinja } from './jinja.ts';
 import type { ExpressionLanguage, ExpressionScope } from './scope.ts';
-import { checkYaql, prepareYaql } from './yaql.ts';
+import { certainYaqlErrors, checkYaql, prepareYaql } from './yaql.ts';
 
 export { isExpression } from './find.ts';
 export { type References, references } from './references.ts';
@@ -82,6 +82,16 @@ export function validateExpression(
   if (isJinja && isYaql) return mixedError(text);
   if (!isYaql) return null;
   return allowedLanguages.includes('yaql') ? checkYaql(text) : disabledError('yaql', 'grammar');
+}
+
+/**
+ * What will fail whenever it is reached, in a text that {@link validateExpression} found sound: unknown functions, filters and
+ * tests, and arguments that no function of the name takes. In the order of the text; with offset and explanation.
+ */
+export function certainErrors(text: string): readonly ExpressionError[] {
+  const language = languageOf(text);
+  if (language === null) return [];
+  return language === 'yaql' ? certainYaqlErrors(text) : certainJinjaErrors(text);
 }
 
 interface Prepared {

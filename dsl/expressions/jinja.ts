@@ -5,6 +5,7 @@ import { evaluationError } from './failures.ts';
 import { firstJinjaPrint } from './find.ts';
 import { type MistralFunction, mistralFunctions } from './functions.ts';
 import type { ExpressionHost } from './host.ts';
+import type { Body } from './jinja/ast.ts';
 import { bind, type CallArguments } from './jinja/calls.ts';
 import type { Filter } from './jinja/environment.ts';
 import { JinjaError } from './jinja/errors.ts';
@@ -13,6 +14,7 @@ import { NativeFunction, ownList, Undefined } from './jinja/objects.ts';
 import { parseTemplate } from './jinja/parser.ts';
 import { newDict } from './jinja/python.ts';
 import { Runtime } from './jinja/runtime.ts';
+import { unknownNames } from './jinja/check.ts';
 import { plainValue } from './jinja/plain-value.ts';
 import type { ExpressionScope } from './scope.ts';
 
@@ -21,11 +23,13 @@ import type { ExpressionScope } from './scope.ts';
  * (spec/expressions.md §11.3). Compiling waits for the first evaluation, whose error it becomes.
  */
 export function prepareJinja(text: string): (scope: ExpressionScope) => unknown {
+  // Positions in a lone expression count from behind its braces.
+  const start = firstJinjaPrint(text)?.whole === text ? 2 : 0;
   return (scope) => {
     try {
       return cache.get(text, compile)(runtimeFor(scope));
     } catch (error) {
-      throw evaluationError('jinja', text, error);
+      throw evaluationError('jinja', text, error, (offset) => start + offset);
     }
   };
 }
@@ -33,7 +37,7 @@ export function prepareJinja(text: string): (scope: ExpressionScope) => unknown 
 /** The syntax error of the text, with its offset; null when there is none. Filters and tests need not exist. */
 export function checkJinja(text: string): ExpressionError | null {
   try {
-    parseTemplate(text);
+    templateOf(text);
     return null;
   } catch (error) {
     if (!(error instanceof JinjaError)) throw error;
@@ -41,9 +45,22 @@ export function checkJinja(text: string): ExpressionError | null {
       ...(error.offset === null ? {} : { offset: error.offset }),
       errorClass: 'JinjaGrammarException',
       cause: error,
+      explain: () => error.explanation,
     });
   }
 }
+
+/** Calls and filters that fail whenever they are reached. The text is known to be sound. */
+export function certainJinjaErrors(text: string): readonly ExpressionError[] {
+  return unknownNames(templateOf(text), environment).map((error) => evaluationError('jinja', text, error));
+}
+
+/** The tree of a text as a template, kept for a while: checks, references and the evaluation ask for the same. @throws JinjaError */
+export function templateOf(text: string): Body {
+  return templates.get(text, parseTemplate);
+}
+
+const templates = new TextCache<Body>(2_000, 1_000_000);
 
 type Compiled = (runtime: Runtime) => unknown;
 
@@ -53,7 +70,7 @@ function compile(text: string): Compiled {
   const first = firstJinjaPrint(text);
   // The reference looks for the first {{ }} without asking whether there is one.
   if (first === null) throw new JinjaError('IndexError', 'list index out of range');
-  if (first.whole !== text) return compileText(text, environment);
+  if (first.whole !== text) return compileText(templateOf(text), environment);
   const evaluate = compileInline(first.inside, environment);
   return (runtime) => plainValue(evaluate(runtime), runtime);
 }

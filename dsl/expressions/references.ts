@@ -1,8 +1,8 @@
 import { isJsonObject, type Json } from '../json.ts';
-import { findYaql, firstJinjaPrint, languageOf, stripped, withoutDelimiters } from './find.ts';
+import { findYaql, languageOf, stripped, withoutDelimiters } from './find.ts';
 import { JinjaError } from './jinja/errors.ts';
-import { parseExpression, parseTemplate } from './jinja/parser.ts';
-import { collectJinjaBody, collectJinjaExpression } from './jinja-references.ts';
+import { templateOf } from './jinja.ts';
+import { collectJinjaBody } from './jinja-references.ts';
 import { ReferenceCollector, type References } from './reference-collector.ts';
 import { YaqlSyntaxError } from '../yaql/errors.ts';
 import { collectYaql } from './yaql-references.ts';
@@ -38,9 +38,7 @@ function collectFromText(text: string, collector: ReferenceCollector): void {
 }
 
 function collectJinja(text: string, collector: ReferenceCollector): void {
-  const first = firstJinjaPrint(text);
-  if (first?.whole === text) collectJinjaExpression(parseExpression(first.inside), collector);
-  else collectJinjaBody(parseTemplate(text), collector);
+  collectJinjaBody(templateOf(text), collector);
 }
 
 /** A tree that is too deep to walk may name anything. */

@@ -3,7 +3,8 @@ import { ExpressionError as Failure } from '../errors.ts';
 import type { Context } from '../yaql/context.ts';
 import { defineFunction } from '../yaql/definitions.ts';
 import { PyDict } from '../yaql/dicts.ts';
-import { YaqlSyntaxError } from '../yaql/errors.ts';
+import { certainErrors } from '../yaql/check.ts';
+import { YaqlError } from '../yaql/errors.ts';
 import { createContext, type Expression, parse } from '../yaql/expression.ts';
 import { pyStr } from '../yaql/python-text.ts';
 import { isPlainDict, PyList, YaqlValue } from '../yaql/values.ts';
@@ -23,16 +24,18 @@ export function prepareYaql(text: string): (scope: ExpressionScope) => unknown {
   const [first] = found;
   if (first !== undefined && first.whole.length === text.length) {
     const expression = stripped(withoutDelimiters(text));
-    return (scope) => evaluateYaql(expression, scope);
+    const start = text.indexOf(expression);
+    return (scope) => evaluateYaql(expression, scope, start);
   }
-  const parts = [...new Set(found.map(({ whole }) => whole))].map((whole) => ({
-    whole,
-    expression: stripped(withoutDelimiters(whole)),
-  }));
+  const firstOffsets = new Map(found.toReversed().map(({ whole, offset }) => [whole, offset] as const));
+  const parts = [...new Set(found.map(({ whole }) => whole))].map((whole) => {
+    const expression = stripped(withoutDelimiters(whole));
+    return { whole, expression, start: (firstOffsets.get(whole) ?? 0) + whole.indexOf(expression) };
+  });
   return (scope) => {
     let result = text;
-    for (const { whole, expression } of parts) {
-      const value = pyStr(evaluateYaql(expression, scope), { arrays: 'list' });
+    for (const { whole, expression, start } of parts) {
+      const value = pyStr(evaluateYaql(expression, scope, start), { arrays: 'list' });
       result = result.replaceAll(whole, () => value);
     }
     return result;
@@ -43,28 +46,64 @@ export function prepareYaql(text: string): (scope: ExpressionScope) => unknown {
 export function checkYaql(text: string): ExpressionError | null {
   for (const { whole, offset } of findYaql(text)) {
     const inside = withoutDelimiters(whole);
-    try {
-      compiled(inside);
-    } catch (error) {
-      if (!(error instanceof YaqlSyntaxError)) throw error;
-      const start = offset + whole.indexOf(inside);
-      const within = error.position === null ? inside.length : unitOffset(inside, error.position);
-      return new Failure('grammar', 'yaql', error.message, {
-        offset: start + within,
-        errorClass: 'YaqlGrammarException',
-        cause: error,
-      });
-    }
+    if (parses(inside)) continue;
+    // The message shows the text as it was written, blanks and all.
+    const error = syntaxError(inside);
+    if (error === null) continue;
+    const start = offset + whole.indexOf(inside);
+    const within = error.position === null ? inside.length : unitOffset(inside, error.position);
+    return new Failure('grammar', 'yaql', error.message, {
+      offset: start + within,
+      errorClass: 'YaqlGrammarException',
+      cause: error,
+      explain: () => error.explanation,
+    });
   }
   return null;
 }
 
-/** The value of one bare expression, converted as a result but not for storing. */
-export function evaluateYaql(expression: string, scope: ExpressionScope): unknown {
+/** Calls that fail whenever they are evaluated; offsets count from the start of the text. The text is known to be sound. */
+export function certainYaqlErrors(text: string): readonly ExpressionError[] {
+  return findYaql(text).flatMap(({ whole, offset }) => {
+    const expression = stripped(withoutDelimiters(whole));
+    const start = offset + whole.indexOf(expression);
+    return certainErrors(compiled(expression).tree, sharedContext()).map((error) =>
+      evaluationError('yaql', expression, error, (position) => start + unitOffset(expression, position)),
+    );
+  });
+}
+
+/** Parses what an evaluation will parse, so that both, and whoever asks for references, share the tree. */
+function parses(inside: string): boolean {
+  try {
+    compiled(stripped(inside));
+    return true;
+  } catch (error) {
+    if (error instanceof YaqlError) return false;
+    throw error;
+  }
+}
+
+function syntaxError(text: string): YaqlError | null {
+  try {
+    parse(text);
+    return null;
+  } catch (error) {
+    if (error instanceof YaqlError) return error;
+    throw error;
+  }
+}
+
+/**
+ * The value of one bare expression, converted as a result but not for storing.
+ *
+ * @param start where it begins in the text that it was taken from.
+ */
+export function evaluateYaql(expression: string, scope: ExpressionScope, start = 0): unknown {
   try {
     return compiled(expression).evaluate(scope.data ?? null, contextFor(scope), scope.yaqlOptions);
   } catch (error) {
-    throw evaluationError('yaql', expression, error);
+    throw evaluationError('yaql', expression, error, (position) => start + unitOffset(expression, position));
   }
 }
 

@@ -40,6 +40,15 @@ export class FunctionTable {
     }
     return levels;
   }
+
+  /** The names that can be called this way, for suggestions. */
+  names(form: 'function' | 'method'): ReadonlySet<string> {
+    const names = new Set(this.#parent?.names(form));
+    for (const [name, overloads] of this.#functions) {
+      if (overloads.some((f) => f.form === form || f.form === 'both')) names.add(name);
+    }
+    return names;
+  }
 }
 
 let epoch = 0;

@@ -1,7 +1,8 @@
 import type { Argument, Ast } from './ast.ts';
 import type { Code, Context } from './context.ts';
-import { PyDict, dictGet, isDict, isPlainKey } from './dicts.ts';
+import { PyDict, dictGet, dictKeys, isDict, isPlainKey, type Dict } from './dicts.ts';
 import { YaqlError } from './errors.ts';
+import { explainMissingKey } from './explain.ts';
 import { FAST_BINARY, SLOW } from './fast-operators.ts';
 import { END, PyIterator, pullerOf } from './iterators.ts';
 import { CallSite, EMPTY, limited, type SiteArgument } from './overloads.ts';
@@ -25,13 +26,13 @@ export function compile(node: Ast): Code {
     case 'group':
       return compile(node.inner);
     case 'list':
-      return compileList(node.args);
+      return compileList(node);
     case 'map':
-      return compileMap(node.args);
+      return compileMap(node);
     case 'call':
-      return compileCall(new CallSite(node.name, 'function', node.args.map(siteArgument)));
+      return compileCall(new CallSite(node.name, 'function', node.args.map(siteArgument), node.position));
     case 'index':
-      return compileIndex(node.target, node.args);
+      return compileIndex(node);
     case 'unary':
       return compileUnary(node);
     case 'binary':
@@ -47,8 +48,8 @@ function compileVariable(name: string): Code {
   return name === '$1' ? (context) => context.getFirst() : (context) => context.get(name);
 }
 
-function compileList(args: readonly Argument[]): Code {
-  const site = new CallSite('#list', 'function', args.map(siteArgument));
+function compileList({ args, position }: Ast & { readonly kind: 'list' }): Code {
+  const site = new CallSite('#list', 'function', args.map(siteArgument), position);
   if (args.some((arg) => arg.kind === 'empty' || arg.kind === 'mapping')) return compileCall(site);
   const items = args.map((arg) => compile(arg as Ast));
   return (context) => {
@@ -59,8 +60,8 @@ function compileList(args: readonly Argument[]): Code {
   };
 }
 
-function compileMap(args: readonly Argument[]): Code {
-  const site = new CallSite('#map', 'function', args.map(siteArgument));
+function compileMap({ args, position }: Ast & { readonly kind: 'map' }): Code {
+  const site = new CallSite('#map', 'function', args.map(siteArgument), position);
   const pairs = args.flatMap((arg) => (arg.kind === 'mapping' ? [arg] : []));
   if (pairs.length < args.length) return compileCall(site);
   const names = pairs.map(({ key }) => (key.kind === 'keyword' || key.kind === 'constant' ? key.value : null));
@@ -80,8 +81,8 @@ function compileMap(args: readonly Argument[]): Code {
   };
 }
 
-function compileIndex(target: Ast, args: readonly Argument[]): Code {
-  const site = new CallSite('#indexer', 'function', [siteArgument(target), ...args.map(siteArgument)]);
+function compileIndex({ target, args, position }: Ast & { readonly kind: 'index' }): Code {
+  const site = new CallSite('#indexer', 'function', [siteArgument(target), ...args.map(siteArgument)], position);
   const [arg] = args;
   if (args.length !== 1 || !arg || arg.kind === 'empty' || arg.kind === 'mapping') return compileCall(site);
   const list = compile(target);
@@ -104,7 +105,12 @@ function compileIndex(target: Ast, args: readonly Argument[]): Code {
 }
 
 function compileUnary(node: Ast & { readonly kind: 'unary' }): Code {
-  const site = new CallSite(`#unary_operator_${node.operator}`, 'function', [siteArgument(node.operand)]);
+  const site = new CallSite(
+    `#unary_operator_${node.operator}`,
+    'function',
+    [siteArgument(node.operand)],
+    node.position,
+  );
   if (node.operator !== 'not') return compileCall(site);
   const operand = compile(node.operand);
   return (context) =>
@@ -115,7 +121,7 @@ function compileBinary(node: Ast & { readonly kind: 'binary' }): Code {
   const { operator } = node;
   if (operator === '.' || operator === '?.') return compileMemberAccess(node);
   const name = OPERATOR_NAMES[operator] ?? `#operator_${operator}`;
-  const site = new CallSite(name, 'function', [siteArgument(node.left), siteArgument(node.right)]);
+  const site = new CallSite(name, 'function', [siteArgument(node.left), siteArgument(node.right)], node.position);
   const left = compile(node.left);
   const right = compile(node.right);
   if (operator === 'and' || operator === 'or') {
@@ -131,9 +137,17 @@ function compileBinary(node: Ast & { readonly kind: 'binary' }): Code {
     if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
     const a = left(context);
     const b = right(context);
-    const result = fast(a, b);
+    const result = applied(fast, a, b, site);
     return result === SLOW ? site.invokeWith(context, [a, b]) : result;
   };
+}
+
+function applied(operation: (a: unknown, b: unknown) => unknown, a: unknown, b: unknown, site: CallSite): unknown {
+  try {
+    return operation(a, b);
+  } catch (error) {
+    throw site.located(error);
+  }
 }
 
 const OPERATOR_NAMES: Readonly<Record<string, string>> = { '=': '*equal', '!=': '*not_equal' };
@@ -142,13 +156,13 @@ function compileMemberAccess(node: Ast & { readonly kind: 'binary' }): Code {
   const receiver = compile(node.left);
   const member = compileMember(node.right);
   if (node.operator === '.') {
-    if (!member) return noMember;
+    if (!member) return () => noMember(node.right.position);
     return (context) => member(context, receiver(context));
   }
   return (context) => {
     const value = receiver(context);
     if (value === null || value === undefined) return null;
-    return member ? member(context, value) : noMember();
+    return member ? member(context, value) : noMember(node.right.position);
   };
 }
 
@@ -156,23 +170,27 @@ type Member = (context: Context, receiver: unknown) => unknown;
 
 /** What stands behind a dot: a bare word or a call, nothing else. */
 function compileMember(node: Ast): Member | null {
-  if (node.kind === 'keyword') return compileProperty(node.value);
+  if (node.kind === 'keyword') return compileProperty(node.value, node.position);
   if (node.kind !== 'call') return null;
-  const site = new CallSite(node.name, 'method', node.args.map(siteArgument));
+  const site = new CallSite(node.name, 'method', node.args.map(siteArgument), node.position);
   return (context, receiver) => site.invoke(context, receiver);
 }
 
-function noMember(): never {
-  throw new YaqlError('NoMatchingFunctionException', 'No function "#operator_." matches supplied arguments');
+function noMember(position: number): never {
+  const message = 'No function "#operator_." matches supplied arguments';
+  throw new YaqlError('NoMatchingFunctionException', message).locate(position).explain(() => ({
+    hint: "behind a dot stands a name or a call; write x['key'] for any other key",
+    signatures: [],
+  }));
 }
 
-function compileProperty(name: string): Member {
-  const site = new CallSite(`#property#${name}`, 'function', [{ code: () => null }]);
+function compileProperty(name: string, position: number): Member {
+  const site = new CallSite(`#property#${name}`, 'function', [{ code: () => null }], position);
   const read: Member = (context, receiver) => {
     if (typeof receiver === 'object' && receiver !== null) {
       if (isDict(receiver)) {
         const value = dictGet(receiver, name);
-        if (value === undefined) throw new YaqlError('KeyError', pyRepr(name));
+        if (value === undefined) throw missingKey(receiver, name, position);
         return value;
       }
       if (kindBit(receiver) & ITERABLE) return readFromEach(context, receiver, read);
@@ -180,6 +198,12 @@ function compileProperty(name: string): Member {
     return site.invokeWith(context, [receiver]);
   };
   return read;
+}
+
+function missingKey(dict: Dict, name: string, position: number): YaqlError {
+  return new YaqlError('KeyError', pyRepr(name))
+    .locate(position)
+    .explain(() => explainMissingKey(name, dictKeys(dict)));
 }
 
 /** The property of every item, lazily. */

@@ -7,18 +7,17 @@ import { Run, limitExceeded, type Options } from './limits.ts';
 import { convertOutput } from './output.ts';
 import { parseTree } from './parser.ts';
 
-/** A parsed and compiled expression; can be evaluated any number of times. */
+/** A parsed expression; compiled when it is first evaluated, and then evaluated any number of times. */
 export class Expression {
   readonly text: string;
   readonly tree: Ast;
   readonly #options: Options;
-  readonly #code: Code;
+  #code: Code | null = null;
 
   constructor(text: string, options: Options = {}) {
     this.text = text;
     this.#options = options;
     this.tree = guarded(() => parseTree(text));
-    this.#code = guarded(() => compile(this.tree));
   }
 
   /**
@@ -30,13 +29,18 @@ export class Expression {
   evaluate(data: unknown, context?: Context, options?: Options): unknown {
     return guarded(() => {
       const scope = this.#scope(data, context, options);
-      return convertOutput(this.#code(scope), scope.run);
+      return convertOutput(this.#compiled()(scope), scope.run);
     });
   }
 
   /** The value as it is inside of expressions: possibly an iterator, which evaluates further when it is read. */
   evaluateRaw(data: unknown, context?: Context, options?: Options): unknown {
-    return guarded(() => this.#code(this.#scope(data, context, options)));
+    return guarded(() => this.#compiled()(this.#scope(data, context, options)));
+  }
+
+  #compiled(): Code {
+    this.#code ??= compile(this.tree);
+    return this.#code;
   }
 
   #scope(data: unknown, context: Context | undefined, options: Options | undefined): Context {

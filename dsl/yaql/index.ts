@@ -9,6 +9,7 @@ export * from './sets.ts';
 export * from './time-span.ts';
 export * from './values.ts';
 export * from './regex.ts';
+export { certainErrors } from './check.ts';
 export { Context, Lambda } from './context.ts';
 export { defineFunction, type Form, type FunctionDefinition, type HostParameter } from './definitions.ts';
 export { Expression, createContext, parse } from './expression.ts';

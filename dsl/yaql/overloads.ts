@@ -1,6 +1,7 @@
 import { Lambda, functionEpoch, type Code, type Context, type FunctionTable } from './context.ts';
 import type { FunctionDefinition, Param } from './definitions.ts';
 import { YaqlError, typeError } from './errors.ts';
+import { explainMismatch, explainUnknown, type Given } from './explain.ts';
 import { END, MemoIterator, Ordered, PyIterator, pullerOf } from './iterators.ts';
 import { collectionTooLarge, type Run } from './limits.ts';
 import { sizeOf } from './memory.ts';
@@ -36,14 +37,22 @@ export class CallSite {
   readonly name: string;
   readonly #form: 'function' | 'method';
   readonly #args: readonly SiteArgument[];
+  readonly #position: number | null;
   #table: FunctionTable | null = null;
   #epoch = -1;
   #plan: Plan | null = null;
 
-  constructor(name: string, form: 'function' | 'method', args: readonly SiteArgument[]) {
+  /** @param position in the text of the expression, for errors; null when the call does not stand in it. */
+  constructor(
+    name: string,
+    form: 'function' | 'method',
+    args: readonly SiteArgument[],
+    position: number | null = null,
+  ) {
     this.name = name;
     this.#form = form;
     this.#args = args;
+    this.#position = position;
   }
 
   /** Calls the function. */
@@ -69,18 +78,64 @@ export class CallSite {
    * @throws YaqlError when no overload fits the shape of the call.
    */
   isStandard(context: Context): boolean {
-    const plan = this.#table === context.functions && this.#epoch === functionEpoch() ? this.#plan : null;
-    return (plan ?? this.#planFor(context)).isStandard(this, undefined);
+    let plan = this.#table === context.functions && this.#epoch === functionEpoch() ? this.#plan : null;
+    plan ??= this.#planFor(context);
+    if (typeof plan.stage === 'string') this.#fail(plan.stage, context, undefined, null);
+    return plan.isStandard;
   }
 
-  fail(problem: Problem, receiver: unknown): never {
-    throw problemError(problem, this.name, this.#form, receiver);
+  /** What is wrong with the call whatever its arguments are when it is evaluated; null when nothing is. */
+  certainError(context: Context): YaqlError | null {
+    const { stage } = this.#planFor(context);
+    if (typeof stage !== 'string') return null;
+    return this.#error(stage, context, undefined, null);
+  }
+
+  /** Notes where an error came from, unless a call inside of this one has done so. */
+  located(error: unknown): unknown {
+    return error instanceof YaqlError ? error.locate(this.#position) : error;
+  }
+
+  #fail(problem: Problem, context: Context, receiver: unknown, values: readonly unknown[] | null): never {
+    throw this.#error(problem, context, receiver, values);
+  }
+
+  #error(problem: Problem, context: Context, receiver: unknown, values: readonly unknown[] | null): YaqlError {
+    const error = problemError(problem, this.name, this.#form, receiver).locate(this.#position);
+    const name = this.name.replace(/_+$/, '');
+    if (problem === 'unknown') return error.explain(() => explainUnknown(name, this.#form, context.functions));
+    if (problem !== 'no match' && problem !== 'ambiguous') return error;
+    const given = this.#given(context, receiver, values);
+    return error.explain(() => explainMismatch(name, this.#form, context.functions, given));
+  }
+
+  /** What is known of the arguments when the call fails. */
+  #given(context: Context, receiver: unknown, values: readonly unknown[] | null): Given {
+    const isMethod = this.#form === 'method';
+    const noKeywords = context.functions.find(this.name.replace(/_+$/, ''), this.#form)[0]?.[0]?.noKeywords ?? false;
+    const positional: SiteArgument[] = [];
+    const named: [string, SiteArgument][] = [];
+    for (const arg of this.#args) {
+      if (arg.mapping && !noKeywords) named.push([arg.mapping.word ?? '', arg.mapping.value]);
+      else positional.push(arg);
+    }
+    const ownBits: (number | null)[] = isMethod ? [receiver === undefined ? null : kindBit(receiver)] : [];
+    const bitAt = (arg: SiteArgument, i: number): number | null => {
+      const value = values?.[i];
+      if (values === null || value === arg) return arg.constant ? kindBit(arg.constant.value) : null;
+      return value === EMPTY ? null : kindBit(value);
+    };
+    const offset = ownBits.length;
+    return {
+      positional: [...ownBits, ...positional.map((arg, i) => bitAt(arg, i + offset))],
+      named: named.map(([name, arg], i) => [name, bitAt(arg, offset + positional.length + i)] as const),
+    };
   }
 
   #stage(context: Context, receiver: unknown): Stage {
     const plan = this.#planFor(context);
     const stage = this.#form === 'method' ? plan.forReceiver(receiver, context.run) : plan.stage;
-    return typeof stage === 'string' ? this.fail(stage, receiver) : stage;
+    return typeof stage === 'string' ? this.#fail(stage, context, receiver, null) : stage;
   }
 
   #planFor(context: Context): Plan {
@@ -94,11 +149,15 @@ export class CallSite {
 
   #run(stage: Stage, context: Context, values: unknown[]): unknown {
     const binding = choose(stage, values, context.run);
-    if (typeof binding === 'string') return this.fail(binding, values[0]);
-    const args = bindValues(binding, values, stage.sources, context);
-    const result = binding.definition.body(context, ...args);
-    if (context.run.memoryQuota > 0) context.run.checkMemory(sizeOf(result));
-    return result === undefined ? null : result;
+    if (typeof binding === 'string') return this.#fail(binding, context, values[0], values);
+    try {
+      const args = bindValues(binding, values, stage.sources, context);
+      const result = binding.definition.body(context, ...args);
+      if (context.run.memoryQuota > 0) context.run.checkMemory(sizeOf(result));
+      return result === undefined ? null : result;
+    } catch (error) {
+      throw this.located(error);
+    }
   }
 }
 
@@ -155,14 +214,14 @@ class Plan {
   readonly #sources: readonly SiteArgument[];
   readonly #problem: Problem | null;
   readonly #byReceiver = new Map<number, Stage | Problem>();
-  readonly #standard: boolean;
+  readonly isStandard: boolean;
 
   constructor(
     levels: readonly (readonly FunctionDefinition[])[],
     form: 'function' | 'method',
     args: readonly SiteArgument[],
   ) {
-    this.#standard = levels.every((level) => level.every((definition) => definition.standard));
+    this.isStandard = levels.every((level) => level.every((definition) => definition.standard));
     const split = splitArguments(levels, args);
     this.#problem = typeof split === 'string' ? split : null;
     const { positional, named }: Split = typeof split === 'string' ? { positional: [], named: new Map() } : split;
@@ -188,11 +247,6 @@ class Plan {
       this.#byReceiver.set(key, stage);
     }
     return stage;
-  }
-
-  isStandard(site: CallSite, receiver: unknown): boolean {
-    if (typeof this.stage === 'string') site.fail(this.stage, receiver);
-    return this.#standard;
   }
 
   #stageOf(levels: readonly (readonly Binding[])[]): Stage | Problem {

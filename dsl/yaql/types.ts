@@ -64,6 +64,11 @@ export function kindBit(value: unknown): number {
   }
 }
 
+/** The name of a kind from its bit, for people. */
+export function kindName(bit: number): string {
+  return KINDS.find((kind) => BITS[kind] === bit) ?? 'value';
+}
+
 /** The type of a parameter (spec/expressions.md §6.1). `T` is what the function's body gets. */
 export interface ParamType<T = unknown> {
   readonly name: string;

@@ -1,4 +1,5 @@
-import { dictGet, isDict } from '../../yaql/dicts.ts';
+import { dictGet, dictKeys, isDict } from '../../yaql/dicts.ts';
+import { explainMissingKey } from '../../yaql/explain.ts';
 import { attributeValue, hasUnsafeAttribute, methodOf } from './attributes.ts';
 import { bind, callArguments, type CallArguments } from './calls.ts';
 import { typeError } from './errors.ts';
@@ -62,12 +63,15 @@ function attributeOr(object: unknown, name: string, otherwise: () => unknown): u
   return other === undefined ? missing(object, name) : other;
 }
 
+const JINJA_GET = (name: string): string => `.get('${name}')`;
+
 /** The undefined value for a key or attribute that is not there. */
 export function missing(object: unknown, key: unknown): Undefined {
   const name = textOf(key);
   const type = describeType(object);
   return new Undefined(
     name === null ? `${type} has no element ${repr(key)}` : `${repr(type)} has no attribute ${repr(name)}`,
+    name !== null && isDict(object) ? { explain: () => explainMissingKey(name, dictKeys(object), JINJA_GET) } : {},
   );
 }
 

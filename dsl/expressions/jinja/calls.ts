@@ -1,4 +1,5 @@
-import { typeError } from './errors.ts';
+import { type JinjaError, typeError } from './errors.ts';
+import { signature } from './explain.ts';
 
 /** The arguments of one call, evaluated. */
 export interface CallArguments {
@@ -24,7 +25,9 @@ export type Parameter = string | readonly [name: string, fallback: unknown];
  */
 export function bind(functionName: string, parameters: readonly Parameter[], args: CallArguments): unknown[] {
   const { positional, keywords } = args;
-  if (positional.length > parameters.length) throw tooMany(functionName, parameters, positional.length);
+  const wrong = (message: string): JinjaError =>
+    typeError(message).explain(() => ({ hint: '', signatures: [signature(functionName, parameters)] }));
+  if (positional.length > parameters.length) throw wrong(tooMany(functionName, parameters, positional.length));
   const values: unknown[] = [...positional];
   let used = 0;
   for (let i = 0; i < parameters.length; i++) {
@@ -33,16 +36,16 @@ export function bind(functionName: string, parameters: readonly Parameter[], arg
     const isNamed = keywords.has(name);
     if (isNamed) used++;
     if (i < positional.length) {
-      if (isNamed) throw typeError(`${functionName}() got multiple values for argument '${name}'`);
+      if (isNamed) throw wrong(`${functionName}() got multiple values for argument '${name}'`);
     } else if (isNamed) {
       values.push(keywords.get(name));
     } else if (typeof parameter === 'string') {
-      throw typeError(`${functionName}() missing 1 required positional argument: '${name}'`);
+      throw wrong(`${functionName}() missing 1 required positional argument: '${name}'`);
     } else {
       values.push(parameter[1]);
     }
   }
-  if (used < keywords.size) throw unexpectedKeyword(functionName, parameters, keywords);
+  if (used < keywords.size) throw wrong(unexpectedKeyword(functionName, parameters, keywords));
   return values;
 }
 
@@ -52,22 +55,20 @@ export function bindPositional(functionName: string, parameters: readonly Parame
   return bind(functionName, parameters, args);
 }
 
-function tooMany(functionName: string, parameters: readonly Parameter[], given: number): Error {
+function tooMany(functionName: string, parameters: readonly Parameter[], given: number): string {
   const required = parameters.filter((parameter) => typeof parameter === 'string').length;
   const most = parameters.length;
   const wanted = required === most ? String(most) : `from ${required} to ${most}`;
   const noun = most === 1 ? 'argument' : 'arguments';
-  return typeError(
-    `${functionName}() takes ${wanted} positional ${noun} but ${given} ${given === 1 ? 'was' : 'were'} given`,
-  );
+  return `${functionName}() takes ${wanted} positional ${noun} but ${given} ${given === 1 ? 'was' : 'were'} given`;
 }
 
 function unexpectedKeyword(
   functionName: string,
   parameters: readonly Parameter[],
   keywords: ReadonlyMap<string, unknown>,
-): Error {
+): string {
   const known = new Set(parameters.map((parameter) => (typeof parameter === 'string' ? parameter : parameter[0])));
   const unknown = [...keywords.keys()].find((name) => !known.has(name)) ?? '';
-  return typeError(`${functionName}() got an unexpected keyword argument '${unknown}'`);
+  return `${functionName}() got an unexpected keyword argument '${unknown}'`;
 }

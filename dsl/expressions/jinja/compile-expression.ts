@@ -1,5 +1,6 @@
 import { PyTuple } from '../../yaql/values.ts';
 import { dictEntries, isDict } from '../../yaql/dicts.ts';
+import { YaqlError, type Explanation } from '../../yaql/errors.ts';
 import { callMethod, callValue, getAttribute, getItem } from './access.ts';
 import type {
   Arguments,
@@ -14,6 +15,7 @@ import type {
 import { type CallArguments, callArguments, NO_CALL_ARGUMENTS } from './calls.ts';
 import type { Environment } from './environment.ts';
 import { assertionError, JinjaError, typeError } from './errors.ts';
+import { explainUndefined, explainUnknown } from './explain.ts';
 import { ownList, Slice, Undefined } from './objects.ts';
 import { binary, compareWith, concatenate, unary } from './operators.ts';
 import { iterate, newDict, sliceOf, textOf, truth, typeName } from './python.ts';
@@ -41,11 +43,16 @@ class ExpressionCompiler {
   }
 
   compile(node: Expression): Evaluator {
+    const evaluator = this.evaluator(node);
+    return CAN_FAIL.has(node.kind) ? located(evaluator, node.offset) : evaluator;
+  }
+
+  private evaluator(node: Expression): Evaluator {
     switch (node.kind) {
       case 'const':
         return () => node.value;
       case 'name':
-        return this.name(node.name);
+        return this.name(node.name, node.offset);
       case 'nsref':
         return this.compile({
           kind: 'getattr',
@@ -59,7 +66,7 @@ class ExpressionCompiler {
       case 'dict':
         return this.dict(node.pairs);
       case 'getattr':
-        return this.attribute(node.object, node.attribute);
+        return this.attribute(node.object, node.attribute, node.offset);
       case 'getitem':
         return this.item(node.object, node.index);
       case 'slice':
@@ -89,14 +96,16 @@ class ExpressionCompiler {
     }
   }
 
-  private name(name: string): Evaluator {
+  private name(name: string, offset: number): Evaluator {
     const global = this.environment.globals.get(name);
     return (scope) => {
       const own = scope.get(name);
       if (own !== undefined) return own;
       const variable = scope.runtime.variable(name);
       if (variable !== undefined) return variable;
-      return global === undefined ? new Undefined(`'${name}' is undefined`) : global;
+      if (global !== undefined) return global;
+      const explain = (): Explanation | null => explainUndefined(name, scope.runtime.variable('_'), this.environment);
+      return new Undefined(`'${name}' is undefined`, { explain }).locate(offset);
     };
   }
 
@@ -113,9 +122,12 @@ class ExpressionCompiler {
     return (scope) => newDict(evaluators.map(([key, value]) => [key(scope), value(scope)]));
   }
 
-  private attribute(objectNode: Expression, name: string): Evaluator {
+  private attribute(objectNode: Expression, name: string, offset: number): Evaluator {
     const object = this.compile(objectNode);
-    return (scope) => getAttribute(object(scope), name);
+    return (scope) => {
+      const value = getAttribute(object(scope), name);
+      return value instanceof Undefined ? value.locate(offset) : value;
+    };
   }
 
   private item(objectNode: Expression, indexNode: Expression): Evaluator {
@@ -169,9 +181,10 @@ class ExpressionCompiler {
   }
 
   private unknown(what: 'filter' | 'test', node: FilterExpression | TestExpression): Evaluator {
-    if (!this.isSoft) throw assertionError(`No ${what} named '${node.name}'.`, node.offset);
+    const explain = (): Explanation => explainUnknown(what, node.name, this.environment);
+    if (!this.isSoft) throw assertionError(`No ${what} named '${node.name}'.`, node.offset).explain(explain);
     return () => {
-      throw new JinjaError('TemplateRuntimeError', `No ${what} named '${node.name}' found.`);
+      throw new JinjaError('TemplateRuntimeError', `No ${what} named '${node.name}' found.`).explain(explain);
     };
   }
 
@@ -249,6 +262,20 @@ class ExpressionCompiler {
       return callArguments(values, named);
     };
   }
+}
+
+/** Where failures are worth a position. Access to attributes is too frequent, and names the attribute in its message. */
+const CAN_FAIL: ReadonlySet<Expression['kind']> = new Set(['call', 'filter', 'test', 'binary', 'compare', 'concat']);
+
+function located(evaluator: Evaluator, offset: number): Evaluator {
+  return (scope) => {
+    try {
+      return evaluator(scope);
+    } catch (error) {
+      if (error instanceof JinjaError || error instanceof YaqlError) error.locate(offset);
+      throw error;
+    }
+  };
 }
 
 function lenientUndefined(): Undefined {

@@ -1,3 +1,5 @@
+import type { Explanation } from '../../yaql/errors.ts';
+
 /**
  * A failure of a template. `className` is the reference's class of the failure (`UndefinedError`, `TypeError`, …): Jinja's own
  * classes and Python's built-in ones share this one class here, since nobody catches them apart.
@@ -5,13 +7,34 @@
 export class JinjaError extends Error {
   override readonly name = 'JinjaError';
   readonly className: string;
-  /** Offset in UTF-16 units in the template or expression text; only syntax errors know it. */
-  readonly offset: number | null;
+  #offset: number | null;
+  #explain: (() => Explanation | null) | null = null;
 
   constructor(className: string, message: string, offset: number | null = null) {
     super(message);
     this.className = className;
-    this.offset = offset;
+    this.#offset = offset;
+  }
+
+  /** Offset in UTF-16 units in the template or expression text; null when unknown. */
+  get offset(): number | null {
+    return this.#offset;
+  }
+
+  /** Worked out when it is asked for: most errors are never shown to anybody. */
+  get explanation(): Explanation | null {
+    return this.#explain?.() ?? null;
+  }
+
+  /** Notes where the failure was. The first one to know is the innermost, and stays. */
+  locate(offset: number): this {
+    this.#offset ??= offset;
+    return this;
+  }
+
+  explain(explain: () => Explanation | null): this {
+    this.#explain = explain;
+    return this;
   }
 }
 

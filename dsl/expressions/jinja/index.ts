@@ -1,3 +1,4 @@
+import type { Body } from './ast.ts';
 import { compileExpression } from './compile-expression.ts';
 import { compileTemplate } from './compile-template.ts';
 import type { Environment, Filter } from './environment.ts';
@@ -12,7 +13,7 @@ import { ownAttribute } from './access.ts';
 import { standardGlobals } from './globals.ts';
 import { Undefined } from './objects.ts';
 import { toText, truth } from './python.ts';
-import { parseExpression, parseTemplate } from './parser.ts';
+import { parseExpression } from './parser.ts';
 import type { Runtime } from './runtime.ts';
 import { Scope } from './scope.ts';
 import { standardTests } from './tests.ts';
@@ -50,9 +51,9 @@ export function compileInline(source: string, environment: Environment): Compile
   };
 }
 
-/** Compiles a template, which renders to text. @throws JinjaError */
-export function compileText(source: string, environment: Environment): CompiledTemplate {
-  const render = compileTemplate(parseTemplate(source), environment);
+/** Compiles a parsed template, which renders to text. @throws JinjaError */
+export function compileText(template: Body, environment: Environment): CompiledTemplate {
+  const render = compileTemplate(template, environment);
   return (runtime) => render(new Scope(runtime));
 }
 

@@ -1,3 +1,4 @@
+import type { Explanation } from '../../yaql/errors.ts';
 import { type Kind, YaqlValue } from '../../yaql/values.ts';
 import type { CallArguments } from './calls.ts';
 import { JinjaError } from './errors.ts';
@@ -29,17 +30,29 @@ export class Undefined extends JinjaObject {
   readonly message: string;
   readonly className: string;
   readonly isStrict: boolean;
+  private readonly explain: (() => Explanation | null) | null;
+  private offset: number | null = null;
 
-  constructor(message: string, options: { className?: string; isStrict?: boolean } = {}) {
+  constructor(
+    message: string,
+    options: { className?: string; isStrict?: boolean; explain?: () => Explanation | null } = {},
+  ) {
     super();
     this.message = message;
     this.className = options.className ?? 'UndefinedError';
     this.isStrict = options.isStrict ?? true;
+    this.explain = options.explain ?? null;
     this.typeName = this.isStrict ? 'StrictUndefined' : 'Undefined';
   }
 
   fail(): never {
-    throw new JinjaError(this.className, this.message);
+    throw new JinjaError(this.className, this.message, this.offset).explain(() => this.explain?.() ?? null);
+  }
+
+  /** Notes where in the template the value is missing. */
+  locate(offset: number): this {
+    this.offset ??= offset;
+    return this;
   }
 
   /** For uses that a lenient undefined value allows. */

@@ -1,6 +1,6 @@
 import { isDict } from '../../yaql/dicts.ts';
 import { isInteger } from '../../yaql/numbers.ts';
-import { bind, type Parameter } from './calls.ts';
+import { bind, type CallArguments, type Parameter } from './calls.ts';
 import type { Test } from './environment.ts';
 import { isLower, isUpper } from './methods/text-predicates.ts';
 import { Callable, Markup, Range, Undefined } from './objects.ts';
@@ -48,7 +48,9 @@ function test(
   parameters: readonly Parameter[],
   body: (value: unknown, args: readonly unknown[], runtime: Runtime) => boolean,
 ): [string, Test] {
-  return [name, (value, args, runtime) => body(value, bind(name, parameters, args), runtime)];
+  const run = (value: unknown, args: CallArguments, runtime: Runtime): boolean =>
+    body(value, bind(name, parameters, args), runtime);
+  return [name, Object.assign(run, { parameters })];
 }
 
 function comparison(operator: CompareOperator, names: readonly string[]): [string, Test][] {

@@ -1,4 +1,4 @@
-import { bind, type Parameter } from '../calls.ts';
+import { bind, type CallArguments, type Parameter } from '../calls.ts';
 import type { Filter } from '../environment.ts';
 import type { Runtime } from '../runtime.ts';
 
@@ -8,5 +8,7 @@ export function filter(
   parameters: readonly Parameter[],
   body: (value: unknown, args: readonly unknown[], runtime: Runtime) => unknown,
 ): [string, Filter] {
-  return [name, (value, args, runtime) => body(value, bind(name, parameters, args), runtime)];
+  const run = (value: unknown, args: CallArguments, runtime: Runtime): unknown =>
+    body(value, bind(name, parameters, args), runtime);
+  return [name, Object.assign(run, { parameters })];
 }
