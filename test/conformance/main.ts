@@ -1,14 +1,16 @@
 import { parseArgs } from 'node:util';
 import { casesFolder } from './cases-folder.ts';
 import type { SuiteCounts } from './counts.ts';
-import { type ExpressionSuite, runExpressionSuite } from './expressions.ts';
+import { type ExpressionSuite, type Level, runExpressionSuite } from './expressions.ts';
 import { runServerSuite, SERVER_SUITES, type ServerSuite } from './server-suites.ts';
 
 const EXPRESSION_SUITES = ['yaql', 'jinja', 'interpolation'] as const satisfies readonly ExpressionSuite[];
 
+const LEVELS: readonly Level[] = [1, 2, 3];
+
 const HELP = `Plays recorded cases of the reference against this build and counts.
 
-  npm run conformance -- SUITE [--cases DIR] [--url URL] [--only PATTERN]... [--jobs N] [--slice]
+  npm run conformance -- SUITE [--cases DIR] [--url URL] [--only PATTERN]... [--jobs N] [--slice] [--level 1|2|3]
 
   SUITE      ${[...EXPRESSION_SUITES, ...SERVER_SUITES].join(', ')}
   --cases    folder of the cases; default: those in test/conformance/cases
@@ -16,6 +18,8 @@ const HELP = `Plays recorded cases of the reference against this build and count
   --only     workflows, rest: cases whose name fits a shell pattern (workflows: or whose topic is this word)
   --jobs     workflows, rest: cases at the same time, default 4
   --slice    workflows, rest: without what test/conformance/slice.json puts off
+  --level    yaql, jinja, interpolation: what is compared, each with the ones before: 1 values and that something fails, 2 the
+             class of the error, 3 its message; default 3
   --verbose  every difference of a failing case; with expressions, the expression
 
 Cases of test/conformance/deviations.json that fail count as skipped. The last line is: N passed, N failed[, N skipped]`;
@@ -29,6 +33,7 @@ async function main(): Promise<number> {
       only: { type: 'string', multiple: true, default: [] },
       jobs: { type: 'string', default: '4' },
       slice: { type: 'boolean', default: false },
+      level: { type: 'string', default: '3' },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -38,11 +43,12 @@ async function main(): Promise<number> {
     return 0;
   }
   const [suite] = positionals;
-  if (suite === undefined || positionals.length > 1) {
+  const level = LEVELS.find((known) => String(known) === values.level);
+  if (suite === undefined || positionals.length > 1 || level === undefined) {
     console.error(HELP);
     return 2;
   }
-  const counts = await runSuite(suite, values);
+  const counts = await runSuite(suite, { ...values, level });
   if (counts === null) {
     console.error(`Unknown suite '${suite}': the suites are ${[...EXPRESSION_SUITES, ...SERVER_SUITES].join(', ')}`);
     return 2;
@@ -59,6 +65,7 @@ interface Options {
   readonly only: readonly string[];
   readonly jobs: string;
   readonly slice: boolean;
+  readonly level: Level;
   readonly verbose: boolean;
 }
 
@@ -70,7 +77,7 @@ async function runSuite(suite: string, options: Options): Promise<SuiteCounts | 
 
 /** Needs no server: the expressions are evaluated in this process. */
 async function playExpressions(suite: ExpressionSuite, options: Options): Promise<SuiteCounts> {
-  const counts = await runExpressionSuite(suite, casesFolder(suite, options.cases));
+  const counts = await runExpressionSuite(suite, casesFolder(suite, options.cases), options.level);
   for (const { id, why, expression } of counts.failures) {
     console.log(`FAIL ${id}: ${why}${options.verbose ? `\n    ${JSON.stringify(expression)}` : ''}`);
   }
