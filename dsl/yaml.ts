@@ -218,7 +218,8 @@ class Reader {
     } else if (isPlain && isSpecialScalar(text)) {
       key = this.specialKey(text, event.valueStart);
     }
-    if (Object.hasOwn(frame.mapping, key)) {
+    // A key that was refused stands under a name of ours.
+    if (Object.hasOwn(frame.mapping, key) && key !== `${text}\0`) {
       this.problems.warning(
         { path: [...this.path(), key], source: scalarStart(this.source, event) },
         `Duplicate key '${key}': the last value is used`,

@@ -1,8 +1,8 @@
 // The second half of `npm run build`: removes compiled files whose source is gone (tsc leaves them, and ava would run them),
-// and makes the command line program executable.
-import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+// makes the command line program executable, and writes the JSON Schema of the workflow language.
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -13,6 +13,10 @@ for (const file of compiledFiles(dist)) {
 }
 const program = join(dist, 'api/bin.js');
 if (existsSync(program)) chmodSync(program, 0o755);
+
+const { dslSchema } = await import(pathToFileURL(join(dist, 'dsl/schema.js')).href);
+mkdirSync(join(root, 'schema'), { recursive: true });
+writeFileSync(join(root, 'schema/workflow-2.0.schema.json'), `${JSON.stringify(dslSchema(), null, 2)}\n`);
 
 function compiledFiles(folder) {
   return readdirSync(folder).flatMap((name) => {

@@ -77,6 +77,7 @@ test('a boolean key is an error with its position, a number is one outside of da
   ]);
   t.deepEqual(read('a: {1: x}').said, ["1:5 Invalid DSL: a key must be of type 'string', but '1' is a number in YAML"]);
   t.deepEqual(read(': x').said, ["1:1 Invalid DSL: a key must be of type 'string', but the empty key is null in YAML"]);
+  t.is(read(': x\n: y\n').said.length, 2, 'two empty keys are two errors, and no duplicate');
   t.deepEqual(read('input: {codes: {200: ok, 1.5: b, ~: c}}').value, {
     input: { codes: { 200: 'ok', '1.5': 'b', null: 'c' } },
   });

@@ -1,0 +1,103 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'ava';
+import * as fc from 'fast-check';
+import { documentKind } from '../../api/commands/document-kind.ts';
+import { graphData } from '../../dsl/graph-data.ts';
+import { type DocumentKind, parseWorkflows, validate } from '../../dsl/index.ts';
+import { isJsonObject } from '../../dsl/json.ts';
+import { Problems } from '../../dsl/problems.ts';
+import { readYaml, writeYaml } from '../../dsl/yaml.ts';
+import { startApi } from '../helpers/api.ts';
+import { projectRoot } from '../helpers/project.ts';
+import { changedText, changedTrees } from './mutations.ts';
+
+const SOUND = [...textsIn('test/conformance/cases/workflows'), ...textsIn('examples'), ...textsIn('test/dsl/broken')];
+const KINDS: readonly DocumentKind[] = ['workbook', 'workflow', 'action'];
+/** Far more than any of these texts takes, far less than something that grows without bound. */
+const MOST_MILLISECONDS = 2000;
+
+test('texts with characters and lines changed are judged at once, and every fault has a place', (t) => {
+  t.true(SOUND.length > 200);
+  let faulty = 0;
+  fc.assert(
+    fc.property(fc.constantFrom(...SOUND), fc.infiniteStream(fc.nat()), (text, chance) => {
+      const changed = changedText(text, chance);
+      if (judge(changed, documentKind(changed))) faulty++;
+    }),
+    { numRuns: 800, seed: 11, includeErrorInReport: true },
+  );
+  t.true(faulty > 200);
+});
+
+test('texts with values changed are judged at once, and what is accepted can be drawn', (t) => {
+  let faulty = 0;
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...SOUND),
+      fc.constantFrom(...KINDS),
+      fc.infiniteStream(fc.nat()),
+      (text, kind, chance) => {
+        const { value } = readYaml(text, new Problems());
+        if (isJsonObject(value) && judge(writeYaml(changedTrees(value, chance)), kind)) faulty++;
+      },
+    ),
+    { numRuns: 600, seed: 12, includeErrorInReport: true },
+  );
+  t.true(faulty > 200);
+});
+
+test('uploads and validations of changed texts answer 200, 201, 400 or 409, never a 5xx', async (t) => {
+  const { send } = await startApi(t);
+  const answers = new Map<number, number>();
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...SOUND),
+      fc.constantFrom(
+        'workflows',
+        'workbooks',
+        'actions',
+        'workflows/validate',
+        'workbooks/validate',
+        'actions/validate',
+      ),
+      fc.infiniteStream(fc.nat()),
+      async (text, route, chance) => {
+        const { status, body } = await send('POST', `/v2/${route}`, changedText(text, chance), {
+          'Content-Type': 'text/plain',
+        });
+        answers.set(status, (answers.get(status) ?? 0) + 1);
+        if (![200, 201, 400, 409].includes(status)) throw new Error(`${status}: ${JSON.stringify(body)}`);
+        if (status === 400 && typeof body.faultstring !== 'string') throw new Error('a refusal without a reason');
+      },
+    ),
+    { numRuns: 120, seed: 13, endOnFailure: true, includeErrorInReport: true },
+  );
+  t.true([...answers.keys()].length >= 3, [...answers].join(' '));
+});
+
+/** Whether the text has errors. */
+function judge(text: string, kind: DocumentKind): boolean {
+  const start = performance.now();
+  const problems = validate(kind, text);
+  const isFaulty = problems.some(({ severity }) => severity === 'error');
+  const lines = text.split('\n').length;
+  for (const { line, column, message } of problems) {
+    if (!(line >= 1 && line <= lines && column >= 1 && message !== '')) {
+      throw new Error(`a problem at ${line}:${column} of ${lines} lines: ${message}\n${text}`);
+    }
+  }
+  if (!isFaulty && kind === 'workflow') for (const spec of parseWorkflows(text).specs) graphData(spec);
+  const took = performance.now() - start;
+  if (took > MOST_MILLISECONDS) throw new Error(`took ${took} ms`);
+  return isFaulty;
+}
+
+function textsIn(folder: string): string[] {
+  const root = path.join(projectRoot, folder);
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter(
+      (entry) => entry.isFile() && /\.yaml$/.test(entry.name) && existsSync(path.join(entry.parentPath, entry.name)),
+    )
+    .map((entry) => readFileSync(path.join(entry.parentPath, entry.name), 'utf8'));
+}
