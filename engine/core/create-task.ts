@@ -15,15 +15,20 @@ export interface NewTask {
 
 export const NO_CONTEXT = { delta: { base: null, own: {}, versions: {} }, node: EMPTY_CONTEXT };
 
+/** @throws UserFailure when a task may not run once more (design.md §2, bounds) */
+export function checkRuns(draft: Draft, name: string, runs: number): void {
+  const { tasksPerName } = draft.env.limits;
+  if (runs < tasksPerName) return;
+  throw new UserFailure(
+    `Task '${name}' ran ${tasksPerName} times in this execution, which is the limit: does the cycle ever end?`,
+  );
+}
+
 /** Creates a task execution; the caller decides when it starts. @throws UserFailure when the cap on one name is reached */
 export function createTask(draft: Draft, options: NewTask): TaskRecord {
   const spec = draft.taskSpec(options.name);
-  const { now, limits } = draft.env;
-  if (draft.createdOfName(options.name) >= limits.tasksPerName) {
-    throw new UserFailure(
-      `Task '${options.name}' ran ${limits.tasksPerName} times in this execution, which is the limit: does the cycle ever end?`,
-    );
-  }
+  const { now } = draft.env;
+  checkRuns(draft, options.name, draft.createdOfName(options.name));
   const task: TaskRecord = {
     id: draft.env.newId() as TaskExecutionId,
     executionId: draft.record.id,

@@ -4,7 +4,7 @@ import { isJsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../contract.ts';
 import { isForcedFailure, outcomeOf } from './actions.ts';
 import { childMoved, mergeEnvironment, type Refusal, requestPause, requestResume, requestStop } from './control.ts';
-import { dispatch, refreshJoin } from './dispatch.ts';
+import { dispatch, refreshJoin, refreshWaitingJoins } from './dispatch.ts';
 import { Draft } from './draft.ts';
 import type { Env } from './env.ts';
 import { checkCompletion, moveExecution } from './execution.ts';
@@ -62,6 +62,7 @@ function handle(draft: Draft, event: Event): Refusal | Ignored | null {
       return startWorkflow(draft);
     case 'continue':
       for (const task of draft.allTasks()) if (isReadyToStart(draft, task)) draft.toStart.push(task.id);
+      refreshWaitingJoins(draft);
       return null;
     case 'action-completed':
       return actionCompleted(draft, event.action, event.attempt, event.result);

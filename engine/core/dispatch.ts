@@ -1,6 +1,6 @@
 import type { ControlCommand } from './commands.ts';
 import { inheritContext, mergeContexts } from './context.ts';
-import { createTask, NO_CONTEXT } from './create-task.ts';
+import { checkRuns, createTask, NO_CONTEXT } from './create-task.ts';
 import { detachDependents } from './detach.ts';
 import type { Draft } from './draft.ts';
 import { moveExecution, pauseExecution } from './execution.ts';
@@ -111,6 +111,8 @@ function arriveAtJoin(draft: Draft, command: TaskCommand): void {
 
 /** A join that ran waits once more. Its results so far stay, except those of items, which all run again (spec/engine.md E-12.7). */
 function armAgain(draft: Draft, join: TaskRecord): void {
+  const rounds = (join.runtimeContext.join_rounds ?? 1) + 1;
+  checkRuns(draft, join.name, rounds - 1);
   needMembers(draft, join);
   detachDependents(draft, join);
   draft.forgetJoinWatch(join.name);
@@ -121,7 +123,7 @@ function armAgain(draft: Draft, join: TaskRecord): void {
     state: 'WAITING',
     stateInfo: 'Task is waiting.',
     startedAt: null,
-    runtimeContext,
+    runtimeContext: { ...runtimeContext, join_rounds: rounds },
   });
 }
 
@@ -137,6 +139,11 @@ export function refreshJoin(draft: Draft, name: string): void {
   const verdict = judgeJoin(draft, draft.taskSpec(name));
   if (verdict.kind === 'ready') startJoin(draft, join, verdict.triggeredBy);
   if (verdict.kind === 'failed') {
+    // A join that fails may lead back to itself without ever starting anything: that takes steps as well.
+    if (!draft.env.takeStep()) {
+      draft.commands.push({ type: 'continue' });
+      return;
+    }
     const { delta, node } = joinContext(draft, name);
     const runtimeContext = { ...join.runtimeContext, triggered_by: verdict.triggeredBy };
     draft.updateTask(join.id, { context: delta, runtimeContext }, node);
@@ -144,9 +151,14 @@ export function refreshJoin(draft: Draft, name: string): void {
   }
 }
 
-/** For when the execution was not RUNNING, so that nobody looked. */
+/** For when the execution was not RUNNING, or too much was to be done at once, so that nobody looked. */
 export function refreshWaitingJoins(draft: Draft): void {
-  for (const task of draft.allTasks()) if (task.state === 'WAITING') refreshJoin(draft, task.name);
+  if (draft.record.state !== 'RUNNING') return;
+  for (const task of draft.allTasks()) {
+    if (task.state !== 'WAITING') continue;
+    draft.forgetJoinWatch(task.name);
+    refreshJoin(draft, task.name);
+  }
 }
 
 /** A join whose condition holds becomes an ordinary task to start, with the merged context of its branches. */

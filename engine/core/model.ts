@@ -109,6 +109,8 @@ export interface TaskRuntimeContext {
     readonly state_info?: string | null;
     readonly is_final?: true;
   };
+  /** How often a join waited, once it did so again. */
+  readonly join_rounds?: number;
   /** Set when a partial join fires: tasks created before this id belong to the same round (spec/engine.md §30 item 4). */
   readonly join_fired?: string;
 }

@@ -5,6 +5,8 @@ type Entry = Pick<TimerRecord, 'id' | 'executionId' | 'dueAt'>;
 
 // A longer sleep is cut: clocks may be set, and Node's timers end at 2^31 ms.
 const LONGEST_SLEEP = 3_600_000;
+// Time-outs of a day whose tasks take a second must not pile up.
+const SMALLEST_SWEEP = 1_000;
 
 /**
  * The timers that this node fires (design.md §6): a heap by due time over rows of the store. Firing hands the id on; the row is
@@ -32,9 +34,19 @@ export class TimerHeap {
     this.sleep();
   }
 
-  /** Taken back: it will not fire. Its place in the heap is emptied when it comes up. */
+  /** Taken back: it will not fire. Its place in the heap is emptied when it comes up, or when most places are empty. */
   remove(id: string): void {
     this.known.delete(id);
+    if (this.heap.length > SMALLEST_SWEEP && this.known.size * 2 < this.heap.length) this.sweep();
+  }
+
+  private sweep(): void {
+    const left = this.heap.filter((timer) => this.known.has(timer.id));
+    this.heap.length = 0;
+    for (const timer of left) {
+      this.heap.push(timer);
+      this.rise(this.heap.length - 1);
+    }
   }
 
   close(): void {
@@ -83,22 +95,24 @@ export class TimerHeap {
     for (let parent = at; ; ) {
       const left = 2 * parent + 1;
       const right = left + 1;
-      const child = this.dueAt(right) < this.dueAt(left) ? right : left;
+      const child = isLater(this.heap[left], this.heap[right]) ? right : left;
       if (child >= this.heap.length || !this.swapIfLater(parent, child)) return;
       parent = child;
     }
   }
 
-  private dueAt(index: number): number {
-    return this.heap[index]?.dueAt ?? Number.POSITIVE_INFINITY;
-  }
-
   private swapIfLater(parent: number, child: number): boolean {
     const above = this.heap[parent];
     const below = this.heap[child];
-    if (above === undefined || below === undefined || above.dueAt <= below.dueAt) return false;
+    if (above === undefined || below === undefined || !isLater(above, below)) return false;
     this.heap[parent] = below;
     this.heap[child] = above;
     return true;
   }
+}
+
+/** Of two that are due at the same time the one that was set first goes first, also after a restart: ids are in that order. */
+function isLater(a: Entry | undefined, b: Entry | undefined): boolean {
+  if (a === undefined || b === undefined) return a === undefined && b !== undefined;
+  return a.dueAt === b.dueAt ? a.id > b.id : a.dueAt > b.dueAt;
 }

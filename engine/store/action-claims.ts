@@ -66,10 +66,10 @@ export async function idleExecutions(knex: Knex): Promise<readonly string[]> {
   return rows.map((row) => row.id);
 }
 
-/** Ids of executions with tasks that were created and not started. */
+/** Ids of executions with tasks that were created and not started, or with joins that may not have been looked at. */
 export async function executionsWithIdleTasks(knex: Knex): Promise<readonly string[]> {
   const rows: { execution_id: string }[] = await knex('task_executions')
-    .where('state', 'IDLE')
+    .whereIn('state', ['IDLE', 'WAITING'])
     .distinct('execution_id');
   return rows.map((row) => row.execution_id);
 }

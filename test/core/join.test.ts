@@ -344,3 +344,24 @@ ${names.map((name) => `    ${name}: {action: std.async_noop, on-success: j}`).jo
   t.is(m.state, 'SUCCESS');
   t.is(m.task('j').runtimeContext.triggered_by?.length, 300);
 });
+
+test('a join that fails and leads back to itself for ever becomes an error, in bounded steps', (t) => {
+  const text = `
+wf:
+  tasks:
+    a:
+      action: std.noop
+      on-success: j
+    b:
+      action: std.noop
+      on-success:
+        - j: <% false %>
+    j:
+      join: all
+      on-complete: j
+`;
+  const m = Machine.start(text, { tasksPerName: 30, steps: 4 });
+  t.is(m.state, 'ERROR');
+  t.regex(m.record.stateInfo ?? '', /Task 'j' ran 30 times in this execution, which is the limit/);
+  t.true(m.decisions > 7, `${m.decisions} decisions`);
+});

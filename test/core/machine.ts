@@ -56,6 +56,7 @@ export class Machine {
   readonly children = new Map<ExecutionId, ExecutionRecord>();
   readonly timers = new Map<string, TimerRecord>();
   readonly lookups: Lookup[] = [];
+  decisions = 0;
   private readonly nodes = new Map<TaskExecutionId, ContextNode>();
   private readonly rows = new Map<string, readonly JsonObject[]>();
   private readonly workflows: ReadonlyMap<string, FoundWorkflow>;
@@ -157,6 +158,7 @@ export class Machine {
   send(event: Event): Decision {
     const decision = this.decide(event);
     if (decision.kind !== 'decided') return decision;
+    this.decisions++;
     for (const change of decision.changes) this.fold(change);
     this.commands.push(...decision.commands.filter((command) => command.type !== 'continue'));
     const goesOn = decision.commands.some((command) => command.type === 'continue');

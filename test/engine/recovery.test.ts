@@ -211,7 +211,7 @@ test('a process that dies at any transaction changes nothing of how executions e
     {
       includeErrorInReport: true,
       endOnFailure: true,
-      numRuns: Number(process.env.CRASH_RUNS ?? 100),
+      numRuns: Number(process.env.CRASH_RUNS ?? 80),
       seed: Number(process.env.CRASH_SEED ?? 7),
     },
   );
@@ -241,6 +241,7 @@ async function live(
       node.die();
       faults.deaths++;
       node = await Node.start(store, clock, fault);
+      clock.advance(0);
       await node.engine.idle();
     }
   };
