@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonObject } from '../../dsl/json.ts';
-import type { ExecutionRecord } from '../../engine/core/model.ts';
 import { EngineError } from '../../engine/errors.ts';
 import type { Caller } from '../../engine/facade.ts';
 import { DEFAULT_PROJECT } from '../caller.ts';
@@ -12,6 +11,7 @@ import type { Node } from '../node.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { follow } from './follow.ts';
 import { readInput } from './input.ts';
+import { cancel, endWhatStillRuns } from './left-overs.ts';
 import { printOutcome, printOutcomeAsJson } from './outcome.ts';
 import { readProgram } from './program.ts';
 import type { Program } from './program.ts';
@@ -27,6 +27,7 @@ export interface RunOptions extends CommonOptions {
   readonly json?: boolean;
 }
 
+/** Everything happens in the name of the one who runs the program. */
 const CALLER: Caller = { projectId: DEFAULT_PROJECT, isAdmin: true };
 
 /** Runs one workflow on an engine of its own and waits for its end. */
@@ -48,7 +49,12 @@ export async function runCommand(
     const node = await startNode(config, createLogger(config.logLevel), terminal.environment);
     try {
       await upload(node, program);
-      return await runToEnd(node, program, { input, params, json: options.json === true }, terminal);
+      return await runToEnd(
+        node,
+        program,
+        { input, params, json: options.json === true, temporary: folder !== null },
+        terminal,
+      );
     } finally {
       await node.close();
     }
@@ -61,12 +67,14 @@ interface Wanted {
   readonly input: JsonObject;
   readonly params: JsonObject;
   readonly json: boolean;
+  /** Whether the database goes away at the end. */
+  readonly temporary: boolean;
 }
 
 async function runToEnd(
   node: Node,
   program: Program,
-  { input, params, json }: Wanted,
+  { input, params, json, temporary }: Wanted,
   terminal: Terminal,
 ): Promise<ExitCode> {
   const { id } = await node.engine.startExecution(CALLER, {
@@ -86,12 +94,13 @@ async function runToEnd(
   lines.end();
   if (interruption.signal.aborted) {
     await interrupted;
-    await cancel(node, id);
+    await cancel(node, CALLER, id);
     terminal.err('Interrupted: the execution is cancelled.\n');
     return 130;
   }
   if (json) printOutcomeAsJson(outcome, terminal);
   else printOutcome(outcome, terminal);
+  if (temporary) await endWhatStillRuns(node, CALLER, id);
   return outcome.execution.state === 'SUCCESS' ? 0 : 1;
 }
 
@@ -116,21 +125,3 @@ function paramsOf({ env, task }: RunOptions): JsonObject {
     ...(task === undefined ? {} : { task_name: task }),
   };
 }
-
-/** Jobs outside would outlive this process; cancelling ends them. */
-async function cancel({ engine, store }: Node, id: ExecutionRecord['id']): Promise<void> {
-  await engine.updateExecution(CALLER, id, {
-    state: 'CANCELLED',
-    stateInfo: 'Interrupted',
-    description: null,
-    env: null,
-  });
-  const deadline = Date.now() + CANCEL_MILLISECONDS;
-  while (Date.now() < deadline) {
-    const running: unknown = await store.reader('external_jobs').whereNot('phase', 'done').first();
-    if (running === undefined) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
-
-const CANCEL_MILLISECONDS = 10_000;
