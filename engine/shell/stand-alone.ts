@@ -12,7 +12,8 @@ import type { Caller, RunActionRequest, UnsavedAction } from '../facade.ts';
 import { newId } from '../ids.ts';
 import type { Store } from '../store/connection.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
-import { actionFromRow, actionPatchToRow, type ActionRow, actionToRow } from '../store/tables.ts';
+import { findOwnedAction } from '../store/action-claims.ts';
+import { actionPatchToRow, actionToRow } from '../store/tables.ts';
 import { insertMany } from '../store/bulk.ts';
 import type { Clock } from './clock.ts';
 import { runMessage } from './messages.ts';
@@ -230,7 +231,7 @@ export class StandAloneActions {
   }
 
   private async find(id: string): Promise<ActionRecord | undefined> {
-    return findAction(this.options.store.reader, id);
+    return (await findOwnedAction(this.options.store.reader, id))?.action;
   }
 
   private async stored(id: string): Promise<ActionRecord> {
@@ -268,9 +269,4 @@ function finalFields(action: ActionRecord, result: ActionResult) {
     if (!isUserFailure(error)) throw error;
     return { state: 'ERROR' as const, output: { result: error.message }, accepted: true };
   }
-}
-
-export async function findAction(knex: Knex, id: string): Promise<ActionRecord | undefined> {
-  const row: ActionRow | undefined = await knex('action_executions').where('id', id).first();
-  return row === undefined ? undefined : actionFromRow(row);
 }

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
+import type { ActionRecord, ExecutionId } from '../core/model.ts';
 import { jsonSource } from './bulk.ts';
-import { type ActionRow, type ExecutionRow } from './tables.ts';
+import { actionFromRow, type ActionRow, type ExecutionRow } from './tables.ts';
 
 /** Claims running actions that nobody has claimed at that attempt (design.md §5): the ids that were got. */
 export async function claimActions(
@@ -53,11 +54,26 @@ export async function runningActions(knex: Knex, after: string, limit: number): 
   return knex('action_executions').where('state', 'RUNNING').where('id', '>', after).orderBy('id').limit(limit);
 }
 
-export async function executionOfAction(
-  knex: Knex,
-  id: string,
-): Promise<Pick<ActionRow, 'id' | 'execution_id' | 'state' | 'task_execution_id'> | undefined> {
-  return knex('action_executions').where('id', id).first('id', 'execution_id', 'state', 'task_execution_id');
+/** The execution that an action belongs to; null for a stand-alone one, and when there is no such action. */
+export async function executionOfAction(knex: Knex, id: string): Promise<ExecutionId | null> {
+  const row: Pick<ActionRow, 'execution_id'> | undefined = await knex('action_executions')
+    .where('id', id)
+    .first('execution_id');
+  return (row?.execution_id as ExecutionId | null | undefined) ?? null;
+}
+
+export interface OwnedAction {
+  readonly action: ActionRecord;
+  readonly projectId: string;
+}
+
+export async function findOwnedAction(knex: Knex, id: string): Promise<OwnedAction | undefined> {
+  const row: ActionRow | undefined = await knex('action_executions').where('id', id).first();
+  return row === undefined ? undefined : { action: actionFromRow(row), projectId: row.project_id };
+}
+
+export async function deleteAction(knex: Knex, id: string): Promise<void> {
+  await knex('action_executions').where('id', id).delete();
 }
 
 /** Ids of executions whose row was made by a parent and that have not started. */

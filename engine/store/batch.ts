@@ -343,3 +343,8 @@ export async function quarantine(
   ]);
   return { to: row.parent_execution_id as ExecutionId, event: news, outboxId };
 }
+
+/** What an executor has seen to needs no message any more. */
+export async function deleteOutboxRow(knex: Knex, id: string): Promise<void> {
+  await knex('outbox').where('id', id).delete();
+}

@@ -254,3 +254,13 @@ export async function loadExecution(knex: Knex, id: string): Promise<ExecutionRe
   const row: ExecutionRow | undefined = await knex('executions').where('id', id).first();
   return row === undefined ? undefined : executionFromRow(row);
 }
+
+export interface OwnedTask {
+  readonly task: TaskRecord;
+  readonly projectId: string;
+}
+
+export async function findOwnedTask(knex: Knex, id: string): Promise<OwnedTask | undefined> {
+  const row: TaskRow | undefined = await knex('task_executions').where('id', id).first();
+  return row === undefined ? undefined : { task: taskFromRow(row), projectId: row.project_id };
+}
