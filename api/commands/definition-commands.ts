@@ -3,6 +3,7 @@ import { GRAPH_FORMATS } from '../graph/index.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { type GraphOptions, graphCommand } from './graph.ts';
 import { schemaCommand } from './schema.ts';
+import { testCommand } from './test-command.ts';
 
 /** The commands about definitions that run nothing: each is added to `program`, and `ended` is told its exit code. */
 export function addDefinitionCommands(program: Command, terminal: Terminal, ended: (code: ExitCode) => void): void {
@@ -22,6 +23,40 @@ Examples:
 Joins have a bar or a roof, engine commands are pills, conditional edges are dashed; errors are red, successes green.`,
     )
     .action((file: string, options: GraphOptions) => ended(graphCommand(file, options, terminal)));
+
+  program
+    .command('test')
+    .description(
+      'Run workflows with mocked actions, in virtual time and without a database, and compare what comes of it.',
+    )
+    .argument('<file...>', 'test files, or workflows with a test.yaml beside them')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tramontane test examples/*/test.yaml
+  tramontane test workflow.yaml            its tests are in workflow.test.yaml or test.yaml
+
+A test file:
+  file: workflow.yaml
+  tests:
+    - name: goes on with a default when the service is down
+      input: {item: lamp}
+      mocks:
+        tasks:
+          ask: [{error: {status: 500}, delay: 2}, {result: {price: 42}}]
+        actions:
+          std.email: {result: null}
+      expect:
+        state: SUCCESS
+        path: [ask, [log, notify], {recover: SUCCESS}]
+        tasks: {ask: {runs: 1, published: {price: 42}}}
+        output: {price: 42}
+        seconds: 3
+
+The exit code is 1 if a test fails, 2 if a file is wrong.`,
+    )
+    .action((files: string[]) => ended(testCommand(files, terminal)));
 
   program
     .command('schema')

@@ -32,7 +32,8 @@ export function readProgram(file: string, text: string, wanted: string | null): 
   return { kind, text, workflow: `${prefix}${choose(file, names, short)}` };
 }
 
-function choose(file: string, names: readonly string[], wanted: string | null): string {
+/** The workflow that is wanted, or the only one there is. @throws UsageError */
+export function choose(file: string, names: readonly string[], wanted: string | null): string {
   const [only] = names;
   if (only === undefined) throw new UsageError(`${file} holds no workflow.`);
   if (wanted === null && names.length === 1) return only;

@@ -97,7 +97,7 @@ function textsIn(folder: string): string[] {
   const root = path.join(projectRoot, folder);
   return readdirSync(root, { recursive: true, withFileTypes: true })
     .filter(
-      (entry) => entry.isFile() && /\.yaml$/.test(entry.name) && existsSync(path.join(entry.parentPath, entry.name)),
+      (entry) => entry.isFile() && entry.name.endsWith('.yaml') && existsSync(path.join(entry.parentPath, entry.name)),
     )
     .map((entry) => readFileSync(path.join(entry.parentPath, entry.name), 'utf8'));
 }
