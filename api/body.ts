@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isJsonObject, parseJson } from '../dsl/json.ts';
 import type { Json, JsonObject } from '../dsl/json.ts';
+import { isStorableText } from '../engine/store/columns.ts';
 import { ApiError, badRequest, invalidValue } from './api-error.ts';
 import type { ApiRequest } from './request.ts';
 
@@ -8,6 +9,9 @@ import type { ApiRequest } from './request.ts';
 
 /** 16 MiB: the largest definition that the reference is known to take is a fifth of it. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+/** How deep JSON may be nested: far more than data needs, far less than what exhausts the stack of whoever walks through it. */
+export const MAX_NESTING = 500;
 
 /**
  * The whole body as text, whatever its content type, except XML.
@@ -76,7 +80,7 @@ export async function readDefinition(
 export function objectAttribute(body: JsonObject, name: string): JsonObject | undefined {
   const value = body[name] ?? null;
   if (value === null || isJsonObject(value)) return value ?? undefined;
-  const parsed = typeof value === 'string' ? tryJson(value) : null;
+  const parsed = typeof value === 'string' && !isTooDeep(value) ? tryJson(value) : null;
   if (isJsonObject(parsed)) return parsed;
   throw invalidValue(name, value, 'It must be a JSON object, or text that holds one.');
 }
@@ -87,6 +91,18 @@ export function textAttribute(body: JsonObject, name: string, maxLength = Number
   if (value === null || value === '') return null;
   if (typeof value !== 'string') throw invalidValue(name, value, 'It must be a text.');
   if (value.length > maxLength) throw invalidValue(name, value, `It must not be longer than ${maxLength} characters.`);
+  return value;
+}
+
+/**
+ * Text that something is found by: an id, a name, a namespace. What no database can store would never be found again.
+ * As {@link textAttribute} otherwise.
+ */
+export function nameAttribute(body: JsonObject, name: string, maxLength = 255): string | null {
+  const value = textAttribute(body, name, maxLength);
+  if (value !== null && !isStorableText(value)) {
+    throw invalidValue(name, value, 'It must be Unicode text without the character U+0000.');
+  }
   return value;
 }
 
@@ -106,11 +122,44 @@ function unknownMediaType(contentType: string): ApiError {
 }
 
 function parseBody(text: string): JsonObject {
+  if (isTooDeep(text)) {
+    throw badRequest(`Request is not in valid JSON format: it is nested more than ${MAX_NESTING} deep`);
+  }
   const value = tryJson(text);
   if (value === undefined) throw badRequest('Request is not in valid JSON format');
   if (!isJsonObject(value))
     throw badRequest('Request is not in valid JSON format: the body must be an object, such as {"name": "value"}');
   return value;
+}
+
+/** Whether brackets outside of strings are nested too deep; says nothing about whether the text is JSON at all. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case QUOTE:
+        i = endOfString(text, i);
+        break;
+      case OPENING_BRACKET:
+      case OPENING_BRACE:
+        if (++depth > MAX_NESTING) return true;
+        break;
+      case CLOSING_BRACKET:
+      case CLOSING_BRACE:
+        depth--;
+    }
+  }
+  return false;
+}
+
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+const [OPENING_BRACKET, CLOSING_BRACKET, OPENING_BRACE, CLOSING_BRACE] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/** The index of the quote that ends the string which begins at `start`. */
+function endOfString(text: string, start: number): number {
+  let i = start + 1;
+  while (i < text.length && text.charCodeAt(i) !== QUOTE) i += text.charCodeAt(i) === BACKSLASH ? 2 : 1;
+  return i;
 }
 
 function tryObject(text: string): JsonObject {

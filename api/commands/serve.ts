@@ -40,7 +40,7 @@ export async function serveCommand(
     terminal.out(`listening on ${server.url}\n`);
     const signal = await terminal.stopped;
     log.info('Stopping', { signal });
-    await server.close();
+    await server.close(config.shutdownSeconds * 1000);
   } finally {
     await node.close();
   }

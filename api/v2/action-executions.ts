@@ -4,7 +4,7 @@ import type { ActionRecord } from '../../engine/core/model.ts';
 import type { RunActionRequest, UnsavedAction } from '../../engine/facade.ts';
 import { actionToRow } from '../../engine/store/tables.ts';
 import { badRequest, invalidValue } from '../api-error.ts';
-import { flagAttribute, objectAttribute, readJson, textAttribute } from '../body.ts';
+import { flagAttribute, nameAttribute, objectAttribute, readJson, textAttribute } from '../body.ts';
 import type { BodyShape } from '../body.ts';
 import { jsonString } from '../fields.ts';
 import { answerList, items } from '../listing.ts';
@@ -77,17 +77,17 @@ export function actionExecutionRoutes(router: ApiRouter, services: Services): vo
 }
 
 function runOf(body: JsonObject): RunActionRequest {
-  const name = textAttribute(body, 'name');
+  const name = nameAttribute(body, 'name');
   if (name === null) throw badRequest('Please provide at least action name to run action.');
   const params = objectAttribute(body, 'params') ?? {};
   return {
     name,
     input: objectAttribute(body, 'input') ?? {},
-    namespace: textAttribute(body, 'workflow_namespace') ?? '',
+    namespace: nameAttribute(body, 'workflow_namespace') ?? '',
     description: textAttribute(body, 'description') ?? '',
     runSync: flagAttribute(params, 'run_sync') ?? false,
     saveResult: flagAttribute(params, 'save_result') ?? false,
-    target: textAttribute(params, 'target', 255),
+    target: nameAttribute(params, 'target'),
     timeoutSeconds: secondsOf(params['timeout'] ?? null),
   };
 }

@@ -1,4 +1,4 @@
-import { formatProblem } from '../../dsl/errors.ts';
+import { DslError } from '../../dsl/errors.ts';
 import type { DocumentKind } from '../../dsl/index.ts';
 import type { Place } from '../../engine/shell/definitions.ts';
 import { checkScope } from '../../engine/shell/definition-rules.ts';
@@ -30,6 +30,6 @@ export function validateDefinition(services: Services, kind: DocumentKind): Hand
     const { text } = await readDefinition(request);
     const errors = services.definitions.validate(kind, text).filter((problem) => problem.severity === 'error');
     if (errors.length === 0) return { status: 200, body: { valid: true } };
-    return { status: 200, body: { valid: false, error: errors.map(formatProblem).join('\n') } };
+    return { status: 200, body: { valid: false, error: new DslError(errors).message } };
   };
 }

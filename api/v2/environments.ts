@@ -10,7 +10,7 @@ import {
 } from '../../engine/store/environments.ts';
 import type { EnvironmentPatch } from '../../engine/store/environments.ts';
 import { badRequest } from '../api-error.ts';
-import { objectAttribute, readJson, textAttribute } from '../body.ts';
+import { nameAttribute, objectAttribute, readJson, textAttribute } from '../body.ts';
 import type { BodyShape } from '../body.ts';
 import { answerList, items } from '../listing.ts';
 import type { ListShape } from '../listing.ts';
@@ -82,7 +82,7 @@ export function environmentRoutes(router: ApiRouter, { store }: Services): void 
 }
 
 function requiredName(body: JsonObject): string {
-  const name = textAttribute(body, 'name', MAX_NAME);
+  const name = nameAttribute(body, 'name', MAX_NAME);
   if (name === null) throw badRequest('Name of the environment is not provided.');
   return name;
 }

@@ -11,7 +11,7 @@ import { executionToRow } from '../../engine/store/tables.ts';
 import type { ExecutionRow } from '../../engine/store/tables.ts';
 import { descendants } from '../../engine/store/trees.ts';
 import { badRequest, invalidValue } from '../api-error.ts';
-import { objectAttribute, readJson, textAttribute } from '../body.ts';
+import { nameAttribute, objectAttribute, readJson, textAttribute } from '../body.ts';
 import type { BodyShape } from '../body.ts';
 import { jsonString } from '../fields.ts';
 import { answerList, flagParameter, items } from '../listing.ts';
@@ -135,17 +135,17 @@ function checkProjectFilter(request: ApiRequest): void {
 }
 
 function startOf(body: JsonObject): StartExecution {
-  const workflowId = textAttribute(body, 'workflow_id');
-  const workflowName = textAttribute(body, 'workflow_name');
-  const sourceExecutionId = textAttribute(body, 'source_execution_id');
+  const workflowId = nameAttribute(body, 'workflow_id');
+  const workflowName = nameAttribute(body, 'workflow_name');
+  const sourceExecutionId = nameAttribute(body, 'source_execution_id');
   if (workflowId === null && workflowName === null && sourceExecutionId === null) {
     throw badRequest('Workflow ID or workflow name must be provided. Workflow ID is recommended.');
   }
   return {
-    id: textAttribute(body, 'id', MAX_ID),
+    id: nameAttribute(body, 'id', MAX_ID),
     workflowId,
     workflowName,
-    workflowNamespace: textAttribute(body, 'workflow_namespace') ?? '',
+    workflowNamespace: nameAttribute(body, 'workflow_namespace') ?? '',
     input: objectAttribute(body, 'input') ?? {},
     params: objectAttribute(body, 'params') ?? {},
     description: textAttribute(body, 'description'),

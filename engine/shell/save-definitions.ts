@@ -4,6 +4,7 @@ import { EngineError } from '../errors.ts';
 import type { Caller } from '../facade.ts';
 import { newId } from '../ids.ts';
 import type { BulkRow } from '../store/bulk.ts';
+import { isStorableText, storableText } from '../store/columns.ts';
 import { isUniqueViolation } from '../store/connection.ts';
 import {
   findDefinition,
@@ -47,7 +48,8 @@ export async function saveDefinitions<T extends DefinitionTable>(
   owner: Owner,
   entries: readonly Entry[],
 ): Promise<readonly RowOf[T][]> {
-  checkNames(entries);
+  checkKey('namespace', owner.namespace);
+  for (const { name } of entries) checkKey('name', name);
   const existing = await existingRows(trx, table, mode, owner, entries);
   const columns = await columnsOf(trx, table, owner, entries);
   const created: BulkRow[] = [];
@@ -61,18 +63,24 @@ export async function saveDefinitions<T extends DefinitionTable>(
   return readBack(trx, table, entries, created, existing);
 }
 
-function checkNames(entries: readonly Entry[]): void {
-  for (const { name } of entries) {
-    if ([...name].length > MAX_NAME) {
-      throw new EngineError(
-        'INVALID_INPUT',
-        `The name '${name.slice(0, 40)}…' is too long: ${MAX_NAME} characters are allowed, it has ${[...name].length}.`,
-      );
-    }
+/** What a definition is found by must fit its column, and come back as it was stored. */
+function checkKey(what: 'name' | 'namespace', value: string): void {
+  const length = [...value].length;
+  if (length > MAX_KEY) {
+    throw new EngineError(
+      'INVALID_INPUT',
+      `The ${what} '${value.slice(0, 40)}…' is too long: ${MAX_KEY} characters are allowed, it has ${length}.`,
+    );
+  }
+  if (!isStorableText(value)) {
+    throw new EngineError(
+      'INVALID_INPUT',
+      `The ${what} '${storableText(value)}' cannot be stored: it must be Unicode text without the character U+0000.`,
+    );
   }
 }
 
-const MAX_NAME = 255;
+const MAX_KEY = 255;
 
 /** Rows that the entries go into, by the entries' names. */
 async function existingRows<T extends DefinitionTable>(

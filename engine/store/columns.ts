@@ -50,6 +50,11 @@ export function storableText(value: string): string {
   return UNSTORABLE.test(value) ? value.replace(UNSTORABLE_ALL, escapeUnit) : value;
 }
 
+/** Whether a database keeps it as it is. */
+export function isStorableText(value: string): boolean {
+  return !UNSTORABLE.test(value);
+}
+
 const UNSTORABLE = /\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 const UNSTORABLE_ALL = new RegExp(UNSTORABLE.source, 'g');
 
