@@ -109,8 +109,11 @@ export function evaluateYaql(expression: string, scope: ExpressionScope, start =
 
 /** @throws YaqlSyntaxError */
 export function compiled(expression: string): Expression {
-  return cache.get(expression, (text) => parse(text));
+  return cache.get(expression, (text) => parse(text, LIMITS));
 }
+
+/** Milliseconds. Far beyond what any sane expression needs; the limits of steps and sizes leave time to multiply. */
+const LIMITS = { timeLimit: 10_000 } as const;
 
 const cache = new TextCache<Expression>(10_000, 8_000_000);
 

@@ -87,8 +87,8 @@ export class Context extends YaqlValue {
   }
 
   /** A scope inside this one for another evaluation, with its own limits. */
-  childFor(run: Run): Context {
-    return new Context(this, run, this.functions);
+  childFor(run: Run, first?: unknown): Context {
+    return new Context(this, run, this.functions, first);
   }
 
   /** `name` with or without `$`. An undefined variable is null. */

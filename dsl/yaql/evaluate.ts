@@ -188,6 +188,10 @@ function compileProperty(name: string, position: number): Member {
   const site = new CallSite(`#property#${name}`, 'function', [{ code: () => null }], position);
   const read: Member = (context, receiver) => {
     if (typeof receiver === 'object' && receiver !== null) {
+      // By far the commonest dict; only its own keys count.
+      if (Object.getPrototypeOf(receiver) === Object.prototype && Object.hasOwn(receiver, name)) {
+        return (receiver as Readonly<Record<string, unknown>>)[name] ?? null;
+      }
       if (isDict(receiver)) {
         const value = dictGet(receiver, name);
         if (value === undefined) throw missingKey(receiver, name, position);

@@ -1,6 +1,6 @@
 import type { Ast } from './ast.ts';
 import { Context, type Code } from './context.ts';
-import { YaqlError, recursionError } from './errors.ts';
+import { recursionError } from './errors.ts';
 import { compile } from './evaluate.ts';
 import { standardFunctions } from './functions/index.ts';
 import { Run, limitExceeded, type Options } from './limits.ts';
@@ -17,7 +17,11 @@ export class Expression {
   constructor(text: string, options: Options = {}) {
     this.text = text;
     this.#options = options;
-    this.tree = guarded(() => parseTree(text));
+    try {
+      this.tree = parseTree(text);
+    } catch (error) {
+      throw asYaqlError(error);
+    }
   }
 
   /**
@@ -27,27 +31,33 @@ export class Expression {
    * @throws YaqlError; errors of host functions leave as they are.
    */
   evaluate(data: unknown, context?: Context, options?: Options): unknown {
-    return guarded(() => {
+    try {
       const scope = this.#scope(data, context, options);
-      return convertOutput(this.#compiled()(scope), scope.run);
-    });
+      const value = this.compiled(scope);
+      return typeof value === 'object' && value !== null ? convertOutput(value, scope.run) : value;
+    } catch (error) {
+      throw asYaqlError(error);
+    }
   }
 
   /** The value as it is inside of expressions: possibly an iterator, which evaluates further when it is read. */
   evaluateRaw(data: unknown, context?: Context, options?: Options): unknown {
-    return guarded(() => this.#compiled()(this.#scope(data, context, options)));
+    try {
+      return this.compiled(this.#scope(data, context, options));
+    } catch (error) {
+      throw asYaqlError(error);
+    }
   }
 
-  #compiled(): Code {
+  /** @internal For measuring: the code, which evaluations make when they first need it. */
+  get compiled(): Code {
     this.#code ??= compile(this.tree);
     return this.#code;
   }
 
   #scope(data: unknown, context: Context | undefined, options: Options | undefined): Context {
     const run = new Run(options ? { ...this.#options, ...options } : this.#options);
-    const scope = (context ?? defaultContext()).childFor(run);
-    if (data !== undefined) scope.first = data;
-    return scope;
+    return (context ?? defaultContext()).childFor(run, data);
   }
 }
 
@@ -70,13 +80,7 @@ function defaultContext(): Context {
 }
 
 /** JavaScript's own errors of exhaustion are ordinary errors of the expression. */
-function guarded<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof RangeError) || error instanceof YaqlError) throw error;
-    throw /call stack/.test(error.message)
-      ? recursionError()
-      : limitExceeded(`needs too much memory: ${error.message}`);
-  }
+function asYaqlError(error: unknown): unknown {
+  if (!(error instanceof RangeError)) return error;
+  return /call stack/.test(error.message) ? recursionError() : limitExceeded(`needs too much memory: ${error.message}`);
 }

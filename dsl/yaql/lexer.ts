@@ -23,6 +23,9 @@ export class Lexer {
   readonly #text: string;
   readonly #wide: boolean;
   #at = 0;
+  /** Code points in the first `#counted` units. */
+  #points = 0;
+  #counted = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -84,7 +87,12 @@ export class Lexer {
   }
 
   #position(unit: number): number {
-    return this.#wide ? Array.from(this.#text.slice(0, unit)).length : unit;
+    if (!this.#wide) return unit;
+    // Tokens come in order: only what lies between two of them is counted.
+    for (; this.#counted < unit; this.#points += 1) {
+      this.#counted += (this.#text.codePointAt(this.#counted) ?? 0) > 0xffff ? 2 : 1;
+    }
+    return this.#points;
   }
 }
 

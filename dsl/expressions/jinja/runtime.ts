@@ -9,9 +9,11 @@ export interface Limits {
   readonly size: number;
   /** Macros inside macros, loops calling themselves. */
   readonly depth: number;
+  /** Milliseconds. */
+  readonly time: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { steps: 2_000_000, size: 16_000_000, depth: 200 };
+export const DEFAULT_LIMITS: Limits = { steps: 2_000_000, size: 16_000_000, depth: 200, time: 10_000 };
 
 /** The state of one evaluation: where names come from, and what may still be spent. */
 export class Runtime {
@@ -26,6 +28,9 @@ export class Runtime {
   private stepsLeft: number;
   private depth = 0;
   private members = 0;
+  private spendings = 0;
+  /** The clock starts at the first look at it: most evaluations never take as many steps. */
+  private deadline = 0;
 
   constructor(
     environment: Environment,
@@ -46,6 +51,8 @@ export class Runtime {
     if (this.stepsLeft < 0) {
       throw new JinjaError('RuntimeError', `the expression takes more than ${this.limits.steps} steps`);
     }
+    // A step may build a large value, so few go by between two looks.
+    if ((++this.spendings & 0xf) === 0) this.checkTime();
   }
 
   /** @throws MemoryError when a value of this many characters or members would be too large. */
@@ -58,6 +65,14 @@ export class Runtime {
   /** Counts a container on its way out of the evaluation. @throws MemoryError when there are too many. */
   countMember(): void {
     this.checkSize(++this.members);
+  }
+
+  private checkTime(): void {
+    const now = performance.now();
+    if (this.deadline === 0) this.deadline = now + this.limits.time;
+    if (now > this.deadline) {
+      throw new JinjaError('RuntimeError', `the expression takes more than ${this.limits.time} ms`);
+    }
   }
 
   nested<Result>(body: () => Result): Result {
