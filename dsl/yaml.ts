@@ -49,7 +49,7 @@ export function writeYaml(value: JsonObject): string {
 }
 
 /** The parser's events, or the offset of the fault that was reported. */
-function readEvents(source: string, problems: Problems): Event[] | number {
+export function readEvents(source: string, problems: Problems): Event[] | number {
   if (source.length * 3 > MAX_DOCUMENT_BYTES && Buffer.byteLength(source) > MAX_DOCUMENT_BYTES) {
     problems.error(
       { path: [], source: 0 },

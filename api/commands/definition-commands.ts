@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { GRAPH_FORMATS } from '../graph/index.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
+import { type FmtOptions, fmtCommand } from './fmt.ts';
 import { type GraphOptions, graphCommand } from './graph.ts';
 import { schemaCommand } from './schema.ts';
 import { testCommand } from './test-command.ts';
@@ -57,6 +58,14 @@ A test file:
 The exit code is 1 if a test fails, 2 if a file is wrong.`,
     )
     .action((files: string[]) => ended(testCommand(files, terminal)));
+
+  program
+    .command('fmt')
+    .description('Lay out YAML files afresh, in place. Comments stay, and what the files mean never changes.')
+    .argument('<file...>', 'YAML files')
+    .option('--check', 'only name the files that would change, and exit 1 if there are any')
+    .addHelpText('after', '\nExamples:\n  tramontane fmt workflows/*.yaml\n  tramontane fmt --check workflows/*.yaml')
+    .action((files: string[], options: FmtOptions) => ended(fmtCommand(files, options, terminal)));
 
   program
     .command('schema')
