@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../dsl/json.ts';
+import type { Json, JsonObject } from '../../dsl/json.ts';
 import type { ContextNode } from '../../engine/core/context.ts';
 import { actionValue } from '../../engine/core/results.ts';
 import type {
@@ -35,20 +35,20 @@ export class Rows {
         this.keepContext(change.task.id);
         return;
       case 'task-updated':
-        patch(this.tasks, change.id, change.patch);
+        update(this.tasks, change.id, this.view.tasks.get(change.id), change.patch);
         if (change.patch.context !== undefined) this.keepContext(change.id);
         return;
       case 'action-created':
         this.actions.set(change.action.id, change.action);
         return;
       case 'action-updated':
-        patch(this.actions, change.id, change.patch);
+        update(this.actions, change.id, this.view.actions.get(change.id), change.patch);
         return;
       case 'child-created':
         this.children.set(change.child.id, change.child);
         return;
       case 'child-updated':
-        patch(this.children, change.id, change.patch);
+        update(this.children, change.id, undefined, change.patch);
         return;
       case 'timer-set':
         this.timers.set(change.timer.id, change.timer);
@@ -91,6 +91,23 @@ export class Rows {
   /** As `task()` and `tasks()` show a task (spec/engine.md §6). */
   taskFields(task: TaskRecord): JsonObject {
     const spec = this.view.spec.tasks.get(task.name);
+    return {
+      id: task.id,
+      name: task.name,
+      spec: spec?.raw ?? null,
+      state: task.state,
+      state_info: task.stateInfo,
+      result: this.taskResult(task),
+      published: task.published,
+      type: task.type,
+      workflow_execution_id: task.executionId,
+      created_at: formatTime(task.createdAt),
+      updated_at: formatTime(task.updatedAt),
+    };
+  }
+
+  /** spec/engine.md E-6.1 */
+  taskResult(task: TaskRecord): Json {
     const actions = [...this.actions.values()].filter(
       ({ taskExecutionId, accepted }) => taskExecutionId === task.id && accepted,
     );
@@ -103,19 +120,8 @@ export class Rows {
     ]
       .sort((a, b) => a.index - b.index)
       .map(({ value }) => value);
-    return {
-      id: task.id,
-      name: task.name,
-      spec: spec?.raw ?? null,
-      state: task.state,
-      state_info: task.stateInfo,
-      result: (spec?.withItems.length ?? 0) > 0 || values.length !== 1 ? values : (values[0] ?? null),
-      published: task.published,
-      type: task.type,
-      workflow_execution_id: task.executionId,
-      created_at: formatTime(task.createdAt),
-      updated_at: formatTime(task.updatedAt),
-    };
+    const isList = (this.view.spec.tasks.get(task.name)?.withItems.length ?? 0) > 0;
+    return isList || values.length !== 1 ? values : (values[0] ?? null);
   }
 
   private keepContext(id: TaskExecutionId): void {
@@ -124,7 +130,8 @@ export class Rows {
   }
 }
 
-function patch<K, V extends object>(rows: Map<K, V>, id: K, change: Partial<V>): void {
-  const row = rows.get(id);
-  if (row !== undefined) rows.set(id, { ...row, ...change });
+/** The view has made the new row already, unless it let go of it. */
+function update<K, V extends object>(rows: Map<K, V>, id: K, made: V | undefined, patch: Partial<V>): void {
+  const row = made ?? rows.get(id);
+  if (row !== undefined) rows.set(id, made ?? { ...row, ...patch });
 }

@@ -281,7 +281,7 @@ class Simulation {
         state: task.state,
         stateInfo: task.stateInfo,
         published: { ...task.published, ...task.publishedGlobal },
-        result: rows.taskFields(task)['result'] ?? null,
+        result: rows.taskResult(task),
         isOwn: rows.view.record.id === root,
         isStarted: order.has(task.id),
       }));
