@@ -1,14 +1,13 @@
 import type { Knex } from 'knex';
-import { stringifyJson } from '../../dsl/json.ts';
 import type { ActionCatalogue } from '../contract.ts';
 import { decide } from '../core/decide.ts';
 import type { Env, Limits } from '../core/env.ts';
-import type { Change, Command, Event, ExecutionId, Lookup } from '../core/model.ts';
+import type { Change, Command, Event, ExecutionId } from '../core/model.ts';
 import { createView, evolve, type ExecutionView } from '../core/view.ts';
 import { EngineError } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Logger } from '../log.ts';
-import { claimExecutions, type ExecutionChanges, type OutboxRow, quarantine, writeBatch } from '../store/batch.ts';
+import { claimExecutions, type OutboxRow, quarantine, writeBatch } from '../store/batch.ts';
 import { isConnectionError, type Store } from '../store/connection.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
 import { definitionsEpoch } from '../store/definitions.ts';
@@ -16,7 +15,8 @@ import { loadViews } from '../store/views.ts';
 import type { Clock } from './clock.ts';
 import { DefinitionCache } from './definition-cache.ts';
 import { Intake, type Outcome, type WorkItem } from './intake.ts';
-import { answerLookups, isDefinitionLookup, LookupRows } from './lookups.ts';
+import { answerLookups, isDefinitionLookup } from './lookups.ts';
+import { newPlan, originals, type Plan, selfEvent, type Steps, toWrite, type Write } from './plan.ts';
 import { type CachedView, ViewCache } from './view-cache.ts';
 
 export interface ConductorOptions {
@@ -516,82 +516,3 @@ export class Conductor {
 const RETRY_MILLISECONDS = 500;
 
 class EpochMoved extends Error {}
-
-/** One execution's part of a batch, while it is decided. */
-interface Plan {
-  readonly executionId: ExecutionId;
-  items: WorkItem[];
-  readonly steps: Steps;
-  /** An event that could not be decided time and again. */
-  culprit: { readonly item: WorkItem; readonly error: unknown } | null;
-  cached: CachedView | null;
-  lookups: readonly Lookup[];
-  readonly rows: LookupRows;
-  changes: Change[];
-  commands: Command[];
-  done: { readonly item: WorkItem; readonly outcome: Outcome }[];
-  continues: boolean;
-}
-
-interface Steps {
-  take(): boolean;
-}
-
-function newPlan(executionId: ExecutionId, items: WorkItem[], steps: Steps, cached: CachedView | null): Plan {
-  return {
-    executionId,
-    items,
-    steps,
-    culprit: null,
-    cached,
-    lookups: [],
-    rows: new LookupRows(),
-    changes: [],
-    commands: [],
-    done: [],
-    continues: false,
-  };
-}
-
-function originals(items: readonly WorkItem[]): WorkItem[] {
-  return items.filter((item) => item.origin === null);
-}
-
-function selfEvent(executionId: ExecutionId, origin: WorkItem | null = null): WorkItem {
-  return {
-    executionId,
-    event: { type: 'continue' },
-    create: null,
-    outboxId: null,
-    lane: 'engine',
-    onDecided: () => {},
-    onDone: () => {},
-    onFailed: () => {},
-    origin,
-    failures: 0,
-    mustLoad: false,
-  };
-}
-
-interface Write {
-  readonly changes: ExecutionChanges | null;
-  readonly outbox: readonly OutboxRow[];
-}
-
-function toWrite(plan: Plan): Write {
-  const { cached, changes, commands } = plan;
-  if (cached === null || changes.length === 0) return { changes: null, outbox: [] };
-  return {
-    changes: { record: cached.view.record, version: cached.version, changes },
-    outbox: commands.flatMap((command): OutboxRow[] => {
-      if (command.type === 'send') {
-        return [{ id: newId(), executionId: command.to, kind: 'event', body: stringifyJson(command.event) }];
-      }
-      if (command.type === 'stop-action') {
-        const body = stringifyJson({ action: command.action, reason: command.reason });
-        return [{ id: newId(), executionId: null, kind: 'stop-action', body }];
-      }
-      return [];
-    }),
-  };
-}
