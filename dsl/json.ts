@@ -35,7 +35,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
 /** Deep equality by value; numbers compare by value across integer and float, keys without order. */
 export function jsonEquals(a: Json, b: Json): boolean {
   if (a === b) return true;
-  if (isNumber(a) && isNumber(b)) return numericValue(a) == numericValue(b); // bigint against number compares by value
+  if (isNumber(a) && isNumber(b)) return sameNumber(numericValue(a), numericValue(b));
   if (Array.isArray(a)) {
     return Array.isArray(b) && a.length === b.length && a.every((item: Json, i) => jsonEquals(item, b[i] ?? null));
   }
@@ -78,6 +78,12 @@ const SPECIAL_NUMBER = /\d\.0*(?!\d)|\d[eE][+-]?\d|\d{16,}|NaN|Infinity/;
 
 function isNumber(value: Json): value is number | bigint | Float {
   return typeof value === 'number' || typeof value === 'bigint' || value instanceof Float;
+}
+
+function sameNumber(a: number | bigint, b: number | bigint): boolean {
+  if (typeof a === typeof b) return a === b;
+  const [whole, other] = typeof a === 'bigint' ? [a, b] : [b, a];
+  return typeof other === 'number' && Number.isInteger(other) && BigInt(other) === whole;
 }
 
 function numericValue(value: number | bigint | Float): number | bigint {
