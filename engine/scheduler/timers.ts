@@ -26,6 +26,11 @@ export class TimerHeap {
     this.fire = fire;
   }
 
+  /** Places that are taken in memory. */
+  get places(): number {
+    return this.heap.length;
+  }
+
   add(timer: Entry): void {
     if (this.closed || this.known.has(timer.id)) return;
     this.known.add(timer.id);

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { isDeepStrictEqual } from 'node:util';
-import fc from 'fast-check';
+import { assert, asyncProperty } from 'fast-check';
 import { openTestEngine, type TestEngine } from '../helpers/engine.ts';
 import { picture, play } from './players.ts';
 import { type Scenario, scenarios, subWorkflowText, workflowText } from './random-workflows.ts';
@@ -16,8 +16,8 @@ test('an execution comes to the same end whether its view was kept or loaded ane
   const keeping = await openTestEngine(t);
   const forgetful = await openForgetful(t);
   let count = 0;
-  await fc.assert(
-    fc.asyncProperty(scenarios, async (scenario) => {
+  await assert(
+    asyncProperty(scenarios, async (scenario) => {
       const name = `w${count++}`;
       const kept = await perform(keeping, name, scenario);
       const forgotten = await perform(forgetful, name, scenario);

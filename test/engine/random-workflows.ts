@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { type Arbitrary, array, boolean, constantFrom, nat, record } from 'fast-check';
 
 /** A random workflow and what people and executors do to it, for comparing one way of running it with another. */
 export interface Scenario {
@@ -26,35 +26,25 @@ export interface Act {
   readonly pick: number;
 }
 
-const task: fc.Arbitrary<RandomTask> = fc.record({
-  kind: fc.constantFrom('noop', 'echo', 'fail', 'async', 'async', 'items', 'sub'),
-  join: fc.constantFrom('all', 'all', 'one', '2', null, null, null),
-  next: fc.array(
-    fc.record({
-      to: fc.nat(20),
-      on: fc.constantFrom('success', 'success', 'success', 'error', 'complete'),
-      guarded: fc.boolean(),
+const task: Arbitrary<RandomTask> = record({
+  kind: constantFrom('noop', 'echo', 'fail', 'async', 'async', 'items', 'sub'),
+  join: constantFrom('all', 'all', 'one', '2', null, null, null),
+  next: array(
+    record({
+      to: nat(20),
+      on: constantFrom('success', 'success', 'success', 'error', 'complete'),
+      guarded: boolean(),
     }),
     { maxLength: 3 },
   ),
-  publishes: fc.array(fc.nat(4), { maxLength: 2 }),
-  global: fc.boolean(),
-  policy: fc.constantFrom(
-    'none',
-    'none',
-    'none',
-    'none',
-    'retry',
-    'wait-before',
-    'wait-after',
-    'timeout',
-    'pause-before',
-  ),
-  command: fc.constantFrom('none', 'none', 'none', 'none', 'none', 'none', 'fail', 'succeed', 'pause', 'noop'),
+  publishes: array(nat(4), { maxLength: 2 }),
+  global: boolean(),
+  policy: constantFrom('none', 'none', 'none', 'none', 'retry', 'wait-before', 'wait-after', 'timeout', 'pause-before'),
+  command: constantFrom('none', 'none', 'none', 'none', 'none', 'none', 'fail', 'succeed', 'pause', 'noop'),
 });
 
-const act: fc.Arbitrary<Act> = fc.record({
-  type: fc.constantFrom(
+const act: Arbitrary<Act> = record({
+  type: constantFrom(
     'finish',
     'finish',
     'finish',
@@ -70,12 +60,12 @@ const act: fc.Arbitrary<Act> = fc.record({
     'rerun',
     'skip',
   ),
-  pick: fc.nat(50),
+  pick: nat(50),
 });
 
-export const scenarios: fc.Arbitrary<Scenario> = fc.record({
-  tasks: fc.array(task, { minLength: 2, maxLength: 8 }),
-  acts: fc.array(act, { minLength: 4, maxLength: 24 }),
+export const scenarios: Arbitrary<Scenario> = record({
+  tasks: array(task, { minLength: 2, maxLength: 8 }),
+  acts: array(act, { minLength: 4, maxLength: 24 }),
 });
 
 /** The text of the workflow. Every third transition may lead backwards: such a loop ends when its counter says so. */

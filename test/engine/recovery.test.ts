@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import fc from 'fast-check';
+import { assert, asyncProperty, infiniteStream, nat } from 'fast-check';
 import { silentLogger } from '../../engine/log.ts';
 import { openStore, type Store } from '../../engine/store/connection.ts';
 import { migrate } from '../../engine/store/migrate.ts';
@@ -185,8 +185,8 @@ test('a process that dies at any transaction changes nothing of how executions e
   const calm = await world(t);
   const rough = await world(t);
   const faults = { deaths: 0, runs: 0 };
-  await fc.assert(
-    fc.asyncProperty(scenarios, fc.infiniteStream(fc.nat(99)), async (scenario, dice) => {
+  await assert(
+    asyncProperty(scenarios, infiniteStream(nat(99)), async (scenario, dice) => {
       const name = `w${faults.runs++}`;
       for (const { store } of [calm, rough]) {
         await upload(store, subWorkflowText(name));
