@@ -150,6 +150,8 @@ function addLost(lost: LostText[], text: string, start: number, end: number): vo
 }
 
 function decode(text: string): Json {
+  // An expression is no JSON, and failing to read it takes longer than all the rest.
+  if (!/^\s*["[{\-\dtfnNI]/.test(text)) return text;
   try {
     return parseJson(text);
   } catch {
