@@ -54,8 +54,9 @@ function summary(problems: readonly Problem[]): string {
 
 /** `line:column: what is wrong; what would be right` */
 export function formatProblem(problem: Problem): string {
-  const hint = problem.hint === null ? '' : `; ${problem.hint}`;
-  return `${problem.line}:${problem.column}: ${problem.message}${hint}`;
+  const { line, column, message, hint } = problem;
+  // Some of the reference's messages end with a full stop.
+  return `${line}:${column}: ${hint === null ? message : `${message.replace(/\.$/, '')}; ${hint}`}`;
 }
 
 /** An expression that does not parse (`grammar`) or whose evaluation fails (`evaluation`). spec/expressions.md §11.6, §11.7. */

@@ -220,6 +220,6 @@ test('a refused text throws one error that holds every problem', (t) => {
   t.is(
     error?.message,
     "2:26: Invalid DSL: 'x' is not valid under any of the given schemas; 'timeout' must be a whole number >= 0, or one expression such as '<% $.x %>'\n" +
-      "3:29: Task 'no-task' not found.; tasks and commands are 't', 'noop', 'fail', 'succeed', 'pause'",
+      "3:29: Task 'no-task' not found; tasks and commands are 't', 'noop', 'fail', 'succeed', 'pause'",
   );
 });
