@@ -17,7 +17,11 @@ export interface CallProblem {
  * expression (`<%` or `{{`) can become anything and is not looked at; run-time input holds none, so the same check serves both.
  */
 export function checkInput(parameters: ParameterSchema, input: JsonObject): readonly CallProblem[] {
-  return [...unknownNames(parameters, input), ...missingNames(parameters, input), ...wrongTypes(parameters, input)];
+  const unknown = unknownNames(parameters, input);
+  const misspelt = new Set(unknown.map(({ parameter }) => nearestName(parameter, Object.keys(parameters.properties))));
+  // One fault, one line: a required parameter that is there under a misspelt name is not missing as well.
+  const missing = missingNames(parameters, input).filter(({ parameter }) => !misspelt.has(parameter));
+  return [...unknown, ...missing, ...wrongTypes(parameters, input)];
 }
 
 /** The candidate that was probably meant, or null when none is near. */

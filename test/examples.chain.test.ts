@@ -6,9 +6,10 @@ import { complaints, readExample, runExample } from './helpers/examples.ts';
 
 const flinkUrl = process.env.FLINK_REST_URL ?? '';
 const folder = await mkdtemp(join(tmpdir(), 'tramontane-chain-'));
+const example = await readExample('spark-then-flink');
+// ava wants everything declared at once: no await from here on.
 test.after.always(() => rm(folder, { recursive: true, force: true }));
 
-const example = await readExample('spark-then-flink');
 const places = { flink_url: flinkUrl, flink_job: process.env.FLINK_EXAMPLE_JAR ?? '', output_dir: folder };
 
 interface ChainOutput {

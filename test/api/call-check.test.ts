@@ -10,6 +10,8 @@ calls:
       action: std.echo outptu=1
     b:
       action: spark.submit applicaton="x.py"
+    c:
+      action: spark.submit master="local[1]"
 `;
 
 function lines(mode: 'strict' | 'upload'): string[] {
@@ -19,12 +21,11 @@ function lines(mode: 'strict' | 'upload'): string[] {
   );
 }
 
-test('a person who checks a file hears of every wrong parameter as an error, of missing ones as a warning', (t) => {
+test('a person who checks a file hears of every wrong parameter as an error, of one that is nowhere as a warning', (t) => {
   t.deepEqual(lines('strict'), [
-    "warning 4:5 Missing parameter 'output'; output",
     "error 5:24 Unknown parameter 'outptu'; did you mean 'output'?",
-    "warning 6:5 Missing parameter 'application'; application",
     "error 7:28 Unknown parameter 'applicaton'; did you mean 'application'?",
+    "warning 8:5 Missing parameter 'application'; application",
   ]);
 });
 
