@@ -3,6 +3,7 @@ import Koa from 'koa';
 import type { Logger } from '../engine/log.ts';
 import { ApiError } from './api-error.ts';
 import { anonymousCaller } from './caller.ts';
+import { patient } from './patience.ts';
 import type { AnonymousAccess } from './caller.ts';
 import { fault, faultOf } from './errors.ts';
 import type { Fault } from './errors.ts';
@@ -20,10 +21,13 @@ import { workflowRoutes } from './v2/workflows.ts';
 
 export interface AppOptions extends AnonymousAccess {
   readonly log: Logger;
+  /** How long a request waits for the engine to decide; by default a minute, as the reference does. */
+  readonly engineMilliseconds?: number;
 }
 
 /** The HTTP side of a node. Middleware from the outside in: errors, paths, caller, routes. */
-export function createApp(services: Services, options: AppOptions): Koa<ApiState> {
+export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
+  const services = { ...given, engine: patient(given.engine, options.engineMilliseconds ?? 60_000) };
   const root: ApiRouter = new Router<ApiState>();
   rootRoutes(root, services);
   const v2: ApiRouter = new Router<ApiState>({ prefix: '/v2' });

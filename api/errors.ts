@@ -1,4 +1,5 @@
 import { TramontaneError } from '../dsl/errors.ts';
+import { connectionTrouble } from '../engine/store/connection.ts';
 import { ApiError } from './api-error.ts';
 
 /** Every code that may reach a client, and its HTTP status: spec/rest-api.md §2.4. */
@@ -29,6 +30,8 @@ export interface Fault {
 
 /** What a client is told. Unforeseen errors say nothing of their inside: that goes to the log. */
 export function faultOf(error: unknown): Fault {
+  const trouble = connectionTrouble(error);
+  if (trouble !== null) return fault(503, `The database ${trouble}; nothing was changed. Try again later.`);
   if (!(error instanceof TramontaneError))
     return fault(500, 'The server failed to handle the request; its log says why.');
   const status = STATUSES[error.code] ?? 500;

@@ -3,6 +3,7 @@ import type { Config } from '../../engine/config.ts';
 import { createApp } from '../app.ts';
 import type { CreateLogger } from '../cli.ts';
 import { startNode } from '../node.ts';
+import type { Node } from '../node.ts';
 import { listen } from '../server.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { portOf, readSettings } from './settings.ts';
@@ -23,6 +24,7 @@ export async function serveCommand(
   const config = readSettings(options, fromCommandLine(options));
   const log = createLogger(config.logLevel);
   const node = await startNode(config, log, terminal.environment);
+  let closed = false;
   try {
     const app = createApp(
       {
@@ -42,9 +44,24 @@ export async function serveCommand(
     log.info('Stopping', { signal });
     await server.close(config.shutdownSeconds * 1000);
   } finally {
-    await node.close();
+    closed = await closesInTime(node, (config.shutdownSeconds + CLOSING_SECONDS) * 1000);
+    if (!closed) log.warn('The database does not take what is left to write; the next start goes on from what it has.');
   }
-  return 0;
+  return closed ? 0 : 1;
+}
+
+// Beyond what running actions get: ample for the last batch, unless the disk is full or gone.
+const CLOSING_SECONDS = 10;
+
+/** Nothing is lost by leaving early: the database knows at every moment how to go on. */
+async function closesInTime(node: Node, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, false);
+  });
+  const closed = await Promise.race([node.close().then(() => true), late]);
+  clearTimeout(timer);
+  return closed;
 }
 
 function fromCommandLine({ host, port, insecure }: ServeOptions): Partial<Config> {

@@ -57,12 +57,29 @@ export function isUniqueViolation(error: unknown): boolean {
   return error instanceof Error && /UNIQUE constraint failed/.test(error.message);
 }
 
-/** Whether an error comes from the connection (busy, closed, I/O) rather than from the statement: worth another try. */
+/** Whether an error comes from the connection (busy, full, I/O) rather than from the statement: worth another try. */
 export function isConnectionError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = 'code' in error ? String(error.code) : '';
-  return /^SQLITE_(BUSY|LOCKED|IOERR|FULL|CANTOPEN|PROTOCOL)/.test(code) || error.name === 'KnexTimeoutError';
+  return connectionTrouble(error) !== null;
 }
+
+/** What is wrong with the connection, to complete "The database …"; null for an error of another kind. */
+export function connectionTrouble(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  if (error.name === 'KnexTimeoutError') return 'has more to do than it can';
+  const code = 'code' in error ? String(error.code) : '';
+  const [, trouble = ''] = /^SQLITE_([A-Z]+)/.exec(code) ?? [];
+  return TROUBLES.get(trouble) ?? null;
+}
+
+const TROUBLES: ReadonlyMap<string, string> = new Map([
+  ['BUSY', 'is held by another process'],
+  ['LOCKED', 'is held by another connection'],
+  ['FULL', 'cannot be written: its disk is full'],
+  ['READONLY', 'cannot be written: its file or folder is read-only, or was moved away'],
+  ['IOERR', 'cannot be read or written: its disk fails'],
+  ['CANTOPEN', 'cannot be opened'],
+  ['PROTOCOL', 'cannot be locked'],
+]);
 
 const MEMORY = ':memory:';
 const BUSY_TIMEOUT_MILLISECONDS = 10_000;
@@ -122,6 +139,8 @@ function connect(driver: DriverModule, filename: string, connections: number, pr
   const config: Knex.Config = {
     connection: { filename },
     useNullAsDefault: true,
+    // Errors go to the log: statements may stand there, what users bound to them may not.
+    compileSqlOnError: false,
     acquireConnectionTimeout: POOL_WAIT_MILLISECONDS,
     pool: {
       min: connections === 1 ? 1 : 0,

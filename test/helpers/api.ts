@@ -24,7 +24,7 @@ export interface ApiUnderTest {
 /** A server on a real socket over a database in memory, without an engine. */
 export async function startApi(
   t: { teardown(run: () => Promise<void>): void },
-  options: { engine?: Partial<Engine>; anonymousIsAdmin?: boolean } = {},
+  options: { engine?: Partial<Engine>; anonymousIsAdmin?: boolean; engineMilliseconds?: number } = {},
 ): Promise<ApiUnderTest> {
   const store = await memoryStore(t);
   const app = createApp(
@@ -37,7 +37,11 @@ export async function startApi(
       infoFile: null,
       processes: () => [{ name: 'test', type: 'api_group' }],
     },
-    { log: silentLogger, anonymousIsAdmin: options.anonymousIsAdmin ?? true },
+    {
+      log: silentLogger,
+      anonymousIsAdmin: options.anonymousIsAdmin ?? true,
+      ...(options.engineMilliseconds === undefined ? {} : { engineMilliseconds: options.engineMilliseconds }),
+    },
   );
   const server = await listen(app.callback(), { host: '127.0.0.1', port: 0, insecure: false });
   t.teardown(() => server.close());

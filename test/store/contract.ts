@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestFn } from 'ava';
-import { openStore } from '../../engine/store/connection.ts';
+import { connectionTrouble, isConnectionError, openStore } from '../../engine/store/connection.ts';
 import type { Store, StoreOptions } from '../../engine/store/connection.ts';
 import { insertMany, updateMany } from '../../engine/store/bulk.ts';
 import { isUniqueViolation } from '../../engine/store/connection.ts';
@@ -162,6 +162,25 @@ export function storeContract(test: TestFn, driver: NonNullable<StoreOptions['dr
     const next = await openStore({ url, driver, exclusive: true }, silentLogger);
     await next.close();
     t.pass();
+  });
+
+  test(`${driver}: a full disk undoes the transaction, is told from other errors, and is over when there is room`, async (t) => {
+    const store = await open(t);
+    await store.writer.raw('create table big (text text)');
+    const insert = () =>
+      store.writer.transaction(async (trx) => {
+        await trx.raw("insert into big values ('small')");
+        await trx.raw('insert into big values (?)', ['x'.repeat(1_000_000)]);
+      });
+    await store.writer.raw('pragma max_page_count = 1');
+    const error = await t.throwsAsync(insert);
+    t.is(connectionTrouble(error), 'cannot be written: its disk is full');
+    t.true(isConnectionError(error));
+    t.false(error?.message.includes('xxx'), 'the values of a statement are not in the error');
+    t.deepEqual(await store.reader('big').count({ n: '*' }), [{ n: 0 }]);
+    await store.writer.raw('pragma max_page_count = 1000000');
+    await insert();
+    t.deepEqual(await store.reader('big').count({ n: '*' }), [{ n: 2 }]);
   });
 
   test(`${driver}: an SQL error carries the database's words and leaves the connection usable`, async (t) => {

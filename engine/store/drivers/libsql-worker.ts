@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import Database from 'libsql';
 import type { SqlValue, WorkerReply, WorkerRequest } from './libsql-protocol.ts';
+import { isNothingToRollBack } from './rollback.ts';
 
 /** The thread of one libsql connection: see libsql-connection.ts. Statements are prepared once and kept. */
 
@@ -37,6 +38,7 @@ function answer(request: WorkerRequest): WorkerReply {
     }
     return execute(request);
   } catch (error) {
+    if (isNothingToRollBack(request.sql, error)) return { id: request.id, ok: true, rows: [], changes: 0, lastID: 0 };
     return failure(request.id, error);
   }
 }

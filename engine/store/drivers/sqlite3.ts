@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Knex } from 'knex';
 import type { DriverModule, FileLock } from './driver.ts';
+import { isNothingToRollBack } from './rollback.ts';
 import { Statements } from './sqlite3-statements.ts';
 import type { Callback, Connection } from './sqlite3-statements.ts';
 
@@ -42,7 +43,7 @@ function knexClient(): typeof Knex.Client {
       const statement = DEFINES_SCHEMA.test(sql) ? null : await kept.get(sql);
       return new Promise((resolve, reject) => {
         const done: Callback = function (error, rows) {
-          if (error !== null) return reject(error);
+          if (error !== null && !isNothingToRollBack(sql, error)) return reject(error);
           resolve(Object.assign(query, { response: rows, context: this }));
         };
         if (statement === null) connection[call](sql, bindings, done);
