@@ -15,15 +15,28 @@ export function newId(): string {
     lastMilliseconds++;
     counter = 0;
   }
-  const time = lastMilliseconds.toString(16).padStart(12, '0');
-  const count = counter.toString(16).padStart(3, '0');
   const variant = HEX[(randomByte() & 0x3f) | 0x80] ?? '';
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${count}-${variant}${randomHex(1)}-${randomHex(6)}`;
+  const count = `${HEX_DIGITS[counter >> 8] ?? ''}${HEX[counter & 0xff] ?? ''}`;
+  return `${timePrefix(lastMilliseconds)}${count}-${variant}${randomHex(1)}-${randomHex(6)}`;
 }
+
+// Many ids are made within one millisecond.
+function timePrefix(milliseconds: number): string {
+  if (milliseconds !== prefixTime) {
+    const time = milliseconds.toString(16).padStart(12, '0');
+    prefix = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+    prefixTime = milliseconds;
+  }
+  return prefix;
+}
+
+let prefixTime = -1;
+let prefix = '';
 
 let lastMilliseconds = 0;
 let counter = 0;
 
+const HEX_DIGITS = '0123456789abcdef';
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 const POOL = Buffer.alloc(4096);
 let used = POOL.length;

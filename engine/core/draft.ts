@@ -218,19 +218,20 @@ export class Draft {
   updateTask(id: TaskExecutionId, patch: Partial<TaskRecord>, inbound?: ContextNode): TaskRecord {
     const before = this.task(id);
     const full = { ...patch, updatedAt: this.env.now };
-    const after = { ...before, ...full };
+    const after: TaskRecord = Object.assign({ ...before }, full);
     this.tasks.set(id, after);
     if (inbound !== undefined) this.inbound.set(id, inbound);
     this.open += Number(!isFinal(after.state)) - Number(!isFinal(before.state));
-    this.changes.push({ type: 'task-updated', id, patch: full });
+    this.changes.push({ type: 'task-updated', id, patch: full, task: after });
     return after;
   }
 
   /** The same inbound context, stored in another way: for nobody a change of the task. */
   replaceContext(id: TaskExecutionId, context: ContextDelta, inbound: ContextNode): void {
-    this.tasks.set(id, { ...this.task(id), context });
+    const task = { ...this.task(id), context };
+    this.tasks.set(id, task);
     this.inbound.set(id, inbound);
-    this.changes.push({ type: 'task-updated', id, patch: { context } });
+    this.changes.push({ type: 'task-updated', id, patch: { context }, task });
   }
 
   createAction(action: ActionRecord): void {

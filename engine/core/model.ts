@@ -234,7 +234,13 @@ export type Event =
 export type Change =
   | { readonly type: 'execution-updated'; readonly patch: Partial<ExecutionRecord> }
   | { readonly type: 'task-created'; readonly task: TaskRecord }
-  | { readonly type: 'task-updated'; readonly id: TaskExecutionId; readonly patch: Partial<TaskRecord> }
+  /** `task` is the record after the change. */
+  | {
+      readonly type: 'task-updated';
+      readonly id: TaskExecutionId;
+      readonly patch: Partial<TaskRecord>;
+      readonly task: TaskRecord;
+    }
   | { readonly type: 'action-created'; readonly action: ActionRecord }
   | { readonly type: 'action-updated'; readonly id: ActionExecutionId; readonly patch: Partial<ActionRecord> }
   /** A child execution's row, inserted by the parent: a child in IDLE is its own durable message. */

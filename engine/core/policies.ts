@@ -14,12 +14,16 @@ import { scopeOf } from './scope.ts';
  * @throws UserFailure, ExpressionError
  */
 export function beforeStart(draft: Draft, id: TaskExecutionId, spec: TaskSpec): void {
+  const { policies } = spec;
+  if (!BEFORE_START.some((name) => policies[name] !== null)) return;
   const scope = scopeOf(draft, { task: draft.task(id), context: draft.inboundOf(id) });
   pauseBefore(draft, id, spec, scope);
   waitBefore(draft, id, spec, scope);
   startTimeout(draft, id, spec, scope);
   limitConcurrency(draft, id, spec, scope);
 }
+
+const BEFORE_START = ['pauseBefore', 'waitBefore', 'timeout', 'concurrency'] as const;
 
 function pauseBefore(draft: Draft, id: TaskExecutionId, spec: TaskSpec, scope: ExpressionScope): void {
   const task = draft.task(id);

@@ -76,7 +76,7 @@ export function evolve(view: ExecutionView, change: Change): void {
       addTask(view, change.task, inboundNode(view, change.task));
       return;
     case 'task-updated':
-      updateTask(view, change.id, change.patch);
+      updateTask(view, change.task, change.patch.context !== undefined);
       return;
     case 'action-created':
       view.actions.set(change.action.id, change.action);
@@ -166,14 +166,13 @@ function inboundNode(view: ExecutionView, task: TaskRecord): ContextNode {
   return contextFromDelta(task.context, outboundOf(view, base));
 }
 
-function updateTask(view: ExecutionView, id: TaskExecutionId, patch: Partial<TaskRecord>): void {
-  const before = view.tasks.get(id);
+function updateTask(view: ExecutionView, task: TaskRecord, isContextNew: boolean): void {
+  const before = view.tasks.get(task.id);
   if (before === undefined) return;
-  const after = { ...before, ...patch };
-  view.tasks.set(id, after);
-  view.openTasks += Number(!isFinal(after.state)) - Number(!isFinal(before.state));
-  if (patch.context !== undefined) view.inbound.set(id, inboundNode(view, after));
-  release(view, id);
+  view.tasks.set(task.id, task);
+  view.openTasks += Number(!isFinal(task.state)) - Number(!isFinal(before.state));
+  if (isContextNew) view.inbound.set(task.id, inboundNode(view, task));
+  release(view, task.id);
 }
 
 /** Forgets what no later decision can ask for. */

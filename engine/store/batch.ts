@@ -182,7 +182,8 @@ function foldExecution({ record, version, changes }: ExecutionChanges, folded: F
         tasks.set(change.task.id, change.task);
         break;
       case 'task-updated':
-        merge(tasks, taskPatches, change.id, change.patch);
+        if (tasks.has(change.id)) tasks.set(change.id, change.task);
+        else taskPatches.set(change.id, { ...taskPatches.get(change.id), ...change.patch });
         break;
       case 'action-created':
         actions.set(change.action.id, change.action);
@@ -252,24 +253,31 @@ async function deleteMany(trx: Knex, table: string, ids: readonly string[]): Pro
 
 /** States only: what a listener of the event log needs, never contexts or results. */
 function eventRow({ record, version, changes }: ExecutionChanges, now: number): BulkRow[] {
-  const moves = changes.flatMap((change): (string | null)[][] => {
+  const moves: string[][] = [];
+  for (const change of changes) {
     switch (change.type) {
       case 'execution-updated':
-        return change.patch.state === undefined ? [] : [['execution', record.id, change.patch.state]];
+        if (change.patch.state !== undefined) moves.push(['execution', record.id, change.patch.state]);
+        break;
       case 'task-created':
-        return [['task', change.task.id, change.task.state, change.task.name]];
+        moves.push(['task', change.task.id, change.task.state, change.task.name]);
+        break;
       case 'task-updated':
-        return change.patch.state === undefined ? [] : [['task', change.id, change.patch.state]];
+        if (change.patch.state !== undefined) moves.push(['task', change.id, change.patch.state]);
+        break;
       case 'action-created':
-        return [['action', change.action.id, change.action.state, change.action.name]];
+        moves.push(['action', change.action.id, change.action.state, change.action.name]);
+        break;
       case 'action-updated':
-        return change.patch.state === undefined ? [] : [['action', change.id, change.patch.state]];
+        if (change.patch.state !== undefined) moves.push(['action', change.id, change.patch.state]);
+        break;
       case 'child-created':
-        return [['child', change.child.id, change.child.state, change.child.workflowName]];
+        moves.push(['child', change.child.id, change.child.state, change.child.workflowName]);
+        break;
       default:
-        return [];
+        break;
     }
-  });
+  }
   if (moves.length === 0) return [];
   return [{ execution_id: record.id, version: (version ?? 0) + 1, at: now, changes: JSON.stringify(moves) }];
 }

@@ -26,7 +26,7 @@ test('an execution comes to the same end whether its view was kept or loaded ane
     }),
     {
       includeErrorInReport: true,
-      numRuns: Number(process.env.EVICTION_RUNS ?? 40),
+      numRuns: Number(process.env.EVICTION_RUNS ?? 25),
       seed: Number(process.env.EVICTION_SEED ?? 20261122),
     },
   );

@@ -211,7 +211,7 @@ test('a process that dies at any transaction changes nothing of how executions e
     {
       includeErrorInReport: true,
       endOnFailure: true,
-      numRuns: Number(process.env.CRASH_RUNS ?? 80),
+      numRuns: Number(process.env.CRASH_RUNS ?? 50),
       seed: Number(process.env.CRASH_SEED ?? 7),
     },
   );
