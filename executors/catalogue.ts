@@ -1,7 +1,7 @@
 import type { JsonObject } from '../dsl/json.ts';
 import type { ActionCatalogue, ActionResult } from '../engine/contract.ts';
 import { failure, type Action } from './action.ts';
-import { checkInput, nearestName, type CallProblem } from './check-call.ts';
+import { checkWrittenInput, nearestName, type CallProblem } from './check-call.ts';
 
 export interface Catalogue extends ActionCatalogue {
   find(name: string): Action | undefined;
@@ -30,7 +30,7 @@ export function catalogueOf(actions: readonly Action[]): Catalogue {
     needsWorker: (name, input) => needsWorker(byName.get(name), input),
     checkCall: (name, input) => {
       const action = byName.get(name);
-      return action === undefined ? [] : checkInput(action.parameters, input);
+      return action === undefined ? [] : checkWrittenInput(action.parameters, input);
     },
     nearest: (name) => nearestName(name, byName.keys()),
   };

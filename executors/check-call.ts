@@ -17,11 +17,20 @@ export interface CallProblem {
  * expression (`<%` or `{{`) can become anything and is not looked at; run-time input holds none, so the same check serves both.
  */
 export function checkInput(parameters: ParameterSchema, input: JsonObject): readonly CallProblem[] {
-  const unknown = unknownNames(parameters, input);
-  const misspelt = new Set(unknown.map(({ parameter }) => nearestName(parameter, Object.keys(parameters.properties))));
-  // One fault, one line: a required parameter that is there under a misspelt name is not missing as well.
-  const missing = missingNames(parameters, input).filter(({ parameter }) => !misspelt.has(parameter));
-  return [...unknown, ...missing, ...wrongTypes(parameters, input)];
+  return [...unknownNames(parameters, input), ...missingNames(parameters, input), ...wrongTypes(parameters, input)];
+}
+
+/**
+ * The same for people who wrote the call: one fault, one line. A required parameter that is there under a misspelt name is not
+ * missing as well.
+ */
+export function checkWrittenInput(parameters: ParameterSchema, input: JsonObject): readonly CallProblem[] {
+  const problems = checkInput(parameters, input);
+  const known = Object.keys(parameters.properties);
+  const misspelt = new Set(
+    problems.filter(({ problem }) => problem === 'unknown').map(({ parameter }) => nearestName(parameter, known)),
+  );
+  return problems.filter(({ problem, parameter }) => problem !== 'missing' || !misspelt.has(parameter));
 }
 
 /** The candidate that was probably meant, or null when none is near. */

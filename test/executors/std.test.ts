@@ -78,6 +78,9 @@ test('input is checked for names, required parameters and types of literal value
   t.deepEqual(check('std.http', { urll: 'x', methd: 'GET' }), [
     "Unknown parameter 'urll'; did you mean 'url'?",
     "Unknown parameter 'methd'; did you mean 'method'?",
+  ]);
+  t.deepEqual(check('std.http', { methd: 'GET' }), [
+    "Unknown parameter 'methd'; did you mean 'method'?",
     "Missing parameter 'url'; url: http or https address.",
   ]);
   t.deepEqual(check('std.http', { url: 5, headers: [], timeout: '<% $.t %>', verify: '{{ _.v }}' }), [
