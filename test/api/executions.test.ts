@@ -336,7 +336,8 @@ test('tasks are run again or skipped, and only where that makes sense', async (t
 
 test('a workflow with a wrong call of an action of ours is refused with place and remedy', async (t) => {
   const { send } = await startServer(t);
-  const text = "version: '2.0'\nwf:\n  tasks:\n    t:\n      action: spark.submit\n      input:\n        aplication: x.py\n";
+  const text =
+    "version: '2.0'\nwf:\n  tasks:\n    t:\n      action: spark.submit\n      input:\n        aplication: x.py\n";
   const reply = await send('POST', '/v2/workflows', text);
   t.is(reply.status, 400);
   t.regex(reply.body.faultstring, /^7:9: .*aplication.*; .*application/m);
