@@ -5,15 +5,18 @@ import { openTestEngine, type TestEngine } from '../helpers/engine.ts';
 import { picture, play } from './players.ts';
 import { type Scenario, scenarios, subWorkflowText, workflowText } from './random-workflows.ts';
 
+// Random workflows may go in circles.
+const LIMITS = { tasksPerName: 40 };
+
 /** An engine that forgets every view before each statement, so that each batch decides on what is stored. */
 async function openForgetful(t: ExecutionContext): Promise<TestEngine> {
-  const e = await openTestEngine(t);
+  const e = await openTestEngine(t, { limits: LIMITS });
   e.store.writer.on('query', () => e.engine.forgetViews());
   return e;
 }
 
 test('an execution comes to the same end whether its view was kept or loaded anew for every step', async (t) => {
-  const keeping = await openTestEngine(t);
+  const keeping = await openTestEngine(t, { limits: LIMITS });
   const forgetful = await openForgetful(t);
   let count = 0;
   await assert(

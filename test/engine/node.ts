@@ -33,6 +33,8 @@ export class Node {
       clock,
       log: silentLogger,
       embeddedExecutor: true,
+      // Random workflows may go in circles.
+      limits: { tasksPerName: 40 },
     });
     queue.consume(
       this.engine.acknowledging((message: ExecutorMessage) => {
