@@ -15,8 +15,11 @@ export function printOutcome({ execution, tasks }: Outcome, terminal: Terminal):
   terminal.err(`${paint(state)} ${colors.dim(`${execution.workflowName}, ${seconds} s`)}\n`);
   if (state === 'PAUSED') terminal.err('It is paused, and nothing here can resume it.\n');
   if (state !== 'SUCCESS') {
-    for (const line of causes(tasks)) terminal.err(`${line}\n`);
-    if (stateInfo !== null) terminal.err(`${colors.dim(stateInfo)}\n`);
+    const reasons = causes(tasks);
+    for (const line of reasons) terminal.err(`${line}\n`);
+    // Its other lines hold the tasks' results in full, and the reasons say it shorter.
+    const info = reasons.length > 0 ? stateInfo?.split('\n', 1)[0] : stateInfo;
+    if (info) terminal.err(`${colors.dim(info)}\n`);
   }
   terminal.out(`${indented(execution.output)}\n`);
 }
@@ -56,9 +59,12 @@ function showTask({ task, workflow, failures }: FollowedTask): JsonObject {
 function causes(tasks: readonly FollowedTask[]): string[] {
   return tasks
     .filter(({ task }) => task.state === 'ERROR' && !task.errorHandled)
-    .flatMap(({ task, failures }) =>
-      failures.map((action) => `${task.name} (${action.name}): ${reasonOf(resultOf(action))}`),
-    );
+    .flatMap(({ task, failures }) => {
+      // What failed below a sub-workflow's task is in the list itself.
+      if (failures.length === 0 && task.type !== 'WORKFLOW' && task.stateInfo !== null)
+        return [`${task.name}: ${task.stateInfo}`];
+      return failures.map((action) => `${task.name} (${action.name}): ${reasonOf(resultOf(action))}`);
+    });
 }
 
 function resultOf({ output }: ActionRecord): Json {

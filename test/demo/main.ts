@@ -154,16 +154,20 @@ async function printResult(chain: Chain, output: unknown): Promise<void> {
 }
 
 async function printFailure(client: RestClient, executionId: string, info: string | null): Promise<void> {
-  console.log(`\n${info ?? 'No reason was given.'}`);
+  console.log(`\n${info?.split('\n', 1)[0] ?? 'No reason was given.'}`);
   for (const task of await client.tasks(executionId)) {
     for (const action of await client.actions(task.id)) {
-      if (action.state === 'ERROR') console.log(`\n${task.name} (${action.name}):\n${indented(action.output)}`);
+      if (action.state === 'ERROR') console.log(`\n${task.name} (${action.name}):\n${withoutStack(action.output)}`);
     }
   }
 }
 
-function indented(jsonText: string | null): string {
-  return jsonText === null ? '(no output)' : JSON.stringify(JSON.parse(jsonText), null, 2);
+/** A stack trace of a hundred lines hides what one wants to see; the server keeps it. */
+function withoutStack(jsonText: string | null): string {
+  if (jsonText === null) return '(no output)';
+  const hide = (key: string, value: unknown): unknown =>
+    key === 'stack' ? '(see the action execution on the server)' : value;
+  return JSON.stringify(JSON.parse(jsonText), hide, 2);
 }
 
 function printWhereToLook(places: { folder: string; database: string; logFile: string; executionId: string }): void {

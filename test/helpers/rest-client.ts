@@ -58,6 +58,10 @@ export class RestClient {
     return (await this.#call('GET', `/executions/${id}`)) as ExecutionRecord;
   }
 
+  async executions(): Promise<readonly ExecutionRecord[]> {
+    return ((await this.#call('GET', '/executions')) as { executions: ExecutionRecord[] }).executions;
+  }
+
   /** All executions that a task of this execution started. */
   async children(taskId: string): Promise<readonly ExecutionRecord[]> {
     const body = (await this.#call('GET', `/executions?task_execution_id=${taskId}`)) as {
@@ -77,7 +81,7 @@ export class RestClient {
   }
 
   async actions(taskId: string): Promise<readonly ActionExecutionRecord[]> {
-    const body = (await this.#call('GET', `/tasks/${taskId}/action_executions`)) as {
+    const body = (await this.#call('GET', `/tasks/${taskId}/action_executions?include_output=true`)) as {
       action_executions: ActionExecutionRecord[];
     };
     return body.action_executions;
