@@ -208,7 +208,8 @@ function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'ch
   const { state, stateInfo, output } = event;
   const task = draft.findTask(event.task);
   const isReplaced = task !== undefined && hasSuccessor(draft.childrenOf(task.id), child);
-  draft.updateChild(event.child, { state, stateInfo, output, accepted: !isReplaced });
+  draft.updateChild(event.child, { state, stateInfo, output, accepted: true });
+  if (isReplaced) draft.rejectChild(event.child);
   if (task === undefined || isReplaced || isFinal(task.state) || task.state === 'DELAYED') return null;
   if (draft.taskSpec(task.name).withItems.length > 0) {
     guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));

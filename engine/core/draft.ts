@@ -263,7 +263,15 @@ export class Draft {
     const before = this.findChild(id);
     if (before === undefined) return;
     this.children.set(id, { ...before, ...patch });
-    this.changes.push({ type: 'child-updated', id, patch });
+    this.changes.push({ type: 'child-updated', id, patch, isRejected: false });
+  }
+
+  /** The result of an earlier run that a retry, a rerun or another round has replaced. */
+  rejectChild(id: ExecutionId): void {
+    const before = this.findChild(id);
+    if (before === undefined) return;
+    this.children.set(id, { ...before, accepted: false });
+    this.changes.push({ type: 'child-updated', id, patch: { accepted: false }, isRejected: true });
   }
 
   setTimer(timer: TimerRecord): void {

@@ -245,7 +245,13 @@ export type Change =
   | { readonly type: 'action-updated'; readonly id: ActionExecutionId; readonly patch: Partial<ActionRecord> }
   /** A child execution's row, inserted by the parent: a child in IDLE is its own durable message. */
   | { readonly type: 'child-created'; readonly child: ExecutionRecord }
-  | { readonly type: 'child-updated'; readonly id: ExecutionId; readonly patch: Partial<ChildRecord> }
+  /** A child's row is its own; only that its result counts no more is the parent's to store: `isRejected`. */
+  | {
+      readonly type: 'child-updated';
+      readonly id: ExecutionId;
+      readonly patch: Partial<ChildRecord>;
+      readonly isRejected: boolean;
+    }
   | { readonly type: 'timer-set'; readonly timer: TimerRecord }
   | { readonly type: 'timer-done'; readonly id: string };
 

@@ -25,6 +25,6 @@ export function dropChildren(draft: Draft, id: TaskExecutionId, keepSuccess = fa
       draft.updateAction(child.id, { accepted: false });
   }
   for (const child of draft.childrenOf(id)) {
-    if (child.accepted && !(keepSuccess && child.state === 'SUCCESS')) draft.updateChild(child.id, { accepted: false });
+    if (child.accepted && !(keepSuccess && child.state === 'SUCCESS')) draft.rejectChild(child.id);
   }
 }

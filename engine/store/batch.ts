@@ -195,7 +195,7 @@ function foldExecution({ record, version, changes }: ExecutionChanges, folded: F
         folded.children.push(change.child);
         break;
       case 'child-updated':
-        if (change.patch.accepted === false) folded.rejectedChildren.push(change.id);
+        if (change.isRejected) folded.rejectedChildren.push(change.id);
         break;
       case 'timer-set':
         timers.set(change.timer.id, change.timer);

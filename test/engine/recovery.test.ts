@@ -300,3 +300,36 @@ async function clear(store: Store): Promise<void> {
     await store.writer(table).delete();
   }
 }
+
+test('the result of a child that ran again counts for its parent, whatever the parent heard last', async (t) => {
+  const { store, clock } = await world(t);
+  await upload(
+    store,
+    `version: '2.0'
+wf: {tasks: {a: {workflow: sub}}}
+sub: {tasks: {x: {action: std.async_noop, on-success: y}, y: {action: std.noop}}}`,
+  );
+  const node = await Node.start(store, clock);
+  t.teardown(() => node.engine.close());
+  await node.startWorkflow('wf', 'x');
+  await node.engine.idle();
+  const [action] = node.waiting.splice(0);
+  if (action === undefined) throw new Error('no action waits');
+  const { actionExecutionId, taskExecutionId } = action.context;
+  await node.engine.report({
+    actionExecutionId,
+    attempt: 1,
+    result: { kind: 'error', output: 'bad', retryable: false },
+  });
+  await node.engine.idle();
+  t.is(await stateOf(store, 'x'), 'ERROR');
+  // The rerun and the result that follows it meet in one batch, before the parent hears of either.
+  const rerun = node.engine.rerunTask(CALLER, taskExecutionId ?? '', true, null);
+  while (node.waiting.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await finish(node, 'x');
+  await rerun;
+  await node.engine.idle();
+  t.is(await stateOf(store, 'x'), 'SUCCESS');
+  const child = await store.reader('executions').where('workflow_name', 'sub').first('state', 'accepted');
+  t.deepEqual({ ...child, accepted: Boolean(child.accepted) }, { state: 'SUCCESS', accepted: true });
+});
