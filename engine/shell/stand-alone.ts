@@ -101,7 +101,9 @@ export class StandAloneActions {
         : to === 'ERROR'
           ? { kind: 'error', output, retryable: false }
           : { kind: 'cancelled', output };
-    await this.finish(action, result);
+    if (!(await this.finish(action, result))) {
+      throw new EngineError('INVALID_STATE', `Action ${action.id} is already completed`);
+    }
     if (action.kind !== 'async') {
       this.options.send([{ type: 'stop-action', actionExecutionId: action.id, reason: 'cancelled', receipt: null }]);
     }
@@ -218,16 +220,18 @@ export class StandAloneActions {
     );
   }
 
-  private async finish(action: ActionRecord, result: ActionResult): Promise<void> {
-    await this.write(action.id, finalFields(action, result));
+  /** False when somebody else ended it meanwhile. */
+  private finish(action: ActionRecord, result: ActionResult): Promise<boolean> {
+    return this.write(action.id, finalFields(action, result));
   }
 
-  private async write(id: string, patch: Partial<ActionRecord>): Promise<void> {
-    await this.options.store
+  private async write(id: string, patch: Partial<ActionRecord>): Promise<boolean> {
+    const changed: number = await this.options.store
       .writer('action_executions')
       .where('id', id)
       .whereNotIn('state', ['SUCCESS', 'ERROR', 'CANCELLED'])
       .update(actionPatchToRow({ ...patch, updatedAt: this.options.clock.now() }));
+    return changed > 0;
   }
 
   private async find(id: string): Promise<ActionRecord | undefined> {

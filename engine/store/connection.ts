@@ -36,19 +36,22 @@ export interface StoreOptions {
  * Opens the database; run {@link ./migrate.ts} next.
  *
  * @throws EngineError INVALID_INPUT for an address of another form; UNAVAILABLE when another process holds the file (its pid
- *   is named) or the driver is missing.
+ *   is named), it cannot be opened, or the driver is missing.
  */
 export async function openStore(options: StoreOptions, log: Logger): Promise<Store> {
   const path = sqlitePath(options.url);
   const driver = loadDriver(options.driver, log);
   if (path === MEMORY) return openMemory(driver);
-  mkdirSync(dirname(path), { recursive: true });
-  const held = options.exclusive === true ? await holdFile(driver, path) : null;
+  let held: HeldFile | null = null;
   try {
+    mkdirSync(dirname(path), { recursive: true });
+    held = options.exclusive === true ? await holdFile(driver, path) : null;
     return await openFile(driver, path, options.synchronous ?? 'full', held);
   } catch (error) {
     await held?.release();
-    throw error;
+    if (error instanceof EngineError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EngineError('UNAVAILABLE', `The database ${path} cannot be opened: ${why}`, { cause: error });
   }
 }
 
@@ -122,9 +125,7 @@ async function openFile(
     await writer.raw('select 1');
   } catch (error) {
     await Promise.all([reader.destroy(), writer.destroy()]);
-    throw new EngineError('UNAVAILABLE', `The database ${path} cannot be opened: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw error;
   }
   const close = async () => {
     // Readers first: the last connection to close folds the write-ahead log into the file.
@@ -141,6 +142,8 @@ function connect(driver: DriverModule, filename: string, connections: number, pr
     useNullAsDefault: true,
     // Errors go to the log: statements may stand there, what users bound to them may not.
     compileSqlOnError: false,
+    // What knex warns of reaches the caller as an error too, who knows whether it is worth a line.
+    log: { warn: () => {} },
     acquireConnectionTimeout: POOL_WAIT_MILLISECONDS,
     pool: {
       min: connections === 1 ? 1 : 0,

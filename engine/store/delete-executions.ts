@@ -15,14 +15,15 @@ export interface LeftRunning {
  * Deletes an execution and everything below it: tasks, actions, timers, messages and events (spec/engine.md E-1.4). Jobs that are
  * not over keep their record until they have been cancelled.
  *
- * @returns the ids that are gone, and what has to be stopped.
+ * @returns the ids that are gone, none if it was gone before, and what has to be stopped.
  */
 export async function deleteExecutionTree(
   trx: Knex,
   id: string,
   now: number,
 ): Promise<{ readonly ids: readonly string[]; readonly running: readonly LeftRunning[] }> {
-  const ids = await executionTree(trx, id);
+  const top = await trx('executions').where('id', id).first('id');
+  const ids = top === undefined ? [] : await executionTree(trx, id);
   const running: LeftRunning[] = [];
   for (let at = 0; at < ids.length; at += SLICE)
     running.push(...(await deleteSlice(trx, ids.slice(at, at + SLICE), now)));

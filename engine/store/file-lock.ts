@@ -23,7 +23,12 @@ export async function holdFile(driver: DriverModule, path: string): Promise<Held
     );
   }
   const note = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
-  writeFileSync(noteOf(path), `${JSON.stringify(note)}\n`);
+  try {
+    writeFileSync(noteOf(path), `${JSON.stringify(note)}\n`);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
   return {
     release: async () => {
       rmSync(noteOf(path), { force: true });

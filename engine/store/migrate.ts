@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { EngineError } from '../errors.ts';
+import { connectionTrouble } from './connection.ts';
 import type { Store } from './connection.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 import type { Migration } from './migrations/index.ts';
@@ -13,13 +14,13 @@ export interface MigrationResult {
  * Brings the schema up to date: every migration that is missing, in order, all in one transaction. Two processes that start at
  * once wait for each other, because the transaction begins by writing.
  *
- * @throws EngineError UNAVAILABLE when the database was made by a newer version of this program.
+ * @throws EngineError UNAVAILABLE when the database was made by a newer version of this program, or cannot be written.
  */
 export async function migrate(
   store: Pick<Store, 'writer'>,
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<MigrationResult> {
-  return store.writer.transaction(async (trx) => {
+  return transaction(store, async (trx) => {
     const from = await lockedVersion(trx);
     const newest = migrations.at(-1)?.version ?? 0;
     if (from > newest) {
@@ -37,6 +38,15 @@ export async function migrate(
 }
 
 const TABLE = 'schema_versions';
+
+async function transaction<T>(store: Pick<Store, 'writer'>, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+  try {
+    return await store.writer.transaction(work);
+  } catch (error) {
+    const trouble = connectionTrouble(error);
+    throw trouble === null ? error : new EngineError('UNAVAILABLE', `The database ${trouble}.`, { cause: error });
+  }
+}
 
 async function lockedVersion(trx: Knex.Transaction): Promise<number> {
   await trx.raw(

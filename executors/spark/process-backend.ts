@@ -246,12 +246,13 @@ async function progress(job: Job): Promise<JsonObject> {
 async function newFacts(job: Job, plan: RunPlan): Promise<JobUpdate | undefined> {
   if (job.appId !== null && job.url !== null) return undefined;
   const found = readLogFacts(await readHead(join(plan.runDirectory, 'stderr')));
+  const page = job.url ?? found.uiUrl;
   // In local mode only the web page knows the id.
   const appId =
     job.appId === null
-      ? (found.appId ?? (job.url === null ? null : ((await readUi(job.url, job.id))?.appId ?? null)))
+      ? (found.appId ?? (page === null ? null : ((await readUi(page, job.id))?.appId ?? null)))
       : null;
-  const url = job.url === null ? found.uiUrl : null;
+  const url = job.url === null ? page : null;
   return appId === null && url === null
     ? undefined
     : { ...(appId !== null && { appId }), ...(url !== null && { url }) };

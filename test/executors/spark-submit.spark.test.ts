@@ -101,7 +101,7 @@ real('while it runs, the web page gives application id and figures', async (t) =
     'figures of the running job',
     async () => {
       const found = await loadExternalJob(w.db, 'a1');
-      return found?.progress?.tasks_total === 4 && found;
+      return found?.progress?.tasks_total === 4 && found.appId !== null && found;
     },
     300_000,
   );

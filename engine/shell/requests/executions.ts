@@ -109,6 +109,7 @@ export class ExecutionRequests {
     const { ids, running } = await store.writer.transaction((trx: Knex) =>
       deleteExecutionTree(trx, id, this.options.clock.now()),
     );
+    if (ids.length === 0) throw notFound('WorkflowExecution', id);
     for (const gone of ids) this.options.conductor.forget(gone as ExecutionId);
     this.options.send(running.map((left) => ({ ...left, type: 'stop-action', reason: 'cancelled' })));
   }
