@@ -233,6 +233,32 @@ export async function up(knex: Knex): Promise<void> {
     t.index(['phase', 'next_poll_at']);
   });
 
+  // Who a bearer token stands for. The token itself is not kept, only its SHA-256 in hex.
+  await knex.schema.createTable('tokens', (t) => {
+    t.string('id', 36).primary();
+    t.string('hash', 64).notNullable().unique();
+    t.string('project_id', 80).notNullable();
+    t.string('user_id', 255).notNullable();
+    // A JSON array.
+    t.text('roles').notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('expires_at');
+  });
+
+  // Workflows that a project shares with another one (spec/rest-api.md §3.4).
+  await knex.schema.createTable('resource_members', (t) => {
+    t.string('id', 36).primary();
+    t.string('resource_id', 36).notNullable();
+    t.string('resource_type', 50).notNullable();
+    t.string('project_id', 80).notNullable();
+    t.string('member_id', 80).notNullable();
+    t.string('status', 20).notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('updated_at');
+    t.unique(['resource_id', 'resource_type', 'member_id']);
+    t.index(['member_id', 'status', 'resource_id']);
+  });
+
   // Single values: `definitions_epoch` (design.md §2) and the like.
   await knex.schema.createTable('counters', (t) => {
     t.string('name', 64).primary();
