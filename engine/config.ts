@@ -24,7 +24,24 @@ export interface Config {
   /** For run directories of jobs and fetched files; null: beside the database. */
   readonly dataFolder: string | null;
   readonly logLevel: LogLevel;
+  readonly authMode: AuthMode;
+  /** Without authentication: whether everybody is an administrator. */
   readonly anonymousIsAdmin: boolean;
+  /** A YAML file of rules that replace the usual ones: api/auth/policy.ts. */
+  readonly authPolicyFile: string | null;
+  /** The identity service, such as `https://identity:5000`; its API v3 lies under `/v3`. */
+  readonly keystoneUrl: string | null;
+  readonly oidcIssuer: string | null;
+  readonly oidcAudience: string | null;
+  /** null: what the issuer's discovery document names. */
+  readonly oidcJwksUrl: string | null;
+  /** Where a token names project and roles; parts are separated by dots. null: the realm's name in the issuer's address. */
+  readonly oidcProjectClaim: string | null;
+  readonly oidcRolesClaim: string;
+  /** How long a token that was found good by another service is taken for good. */
+  readonly authCacheSeconds: number;
+  /** Origins of web pages that may call the API, such as `https://console.example`; `*` for all. */
+  readonly corsOrigins: readonly string[];
   readonly infoFile: string | null;
   /** Actions that run at once; jobs outside are not counted. */
   readonly executorConcurrency: number;
@@ -49,6 +66,9 @@ export interface Config {
   >;
 }
 
+export const AUTH_MODES = ['none', 'token', 'keystone', 'oidc'] as const;
+export type AuthMode = (typeof AUTH_MODES)[number];
+
 export const DEFAULT_CONFIG: Config = Object.freeze({
   host: '127.0.0.1',
   port: 8989,
@@ -58,7 +78,17 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   databaseSynchronous: 'full',
   dataFolder: null,
   logLevel: 'info',
+  authMode: 'none',
   anonymousIsAdmin: true,
+  authPolicyFile: null,
+  keystoneUrl: null,
+  oidcIssuer: null,
+  oidcAudience: null,
+  oidcJwksUrl: null,
+  oidcProjectClaim: null,
+  oidcRolesClaim: 'realm_access.roles',
+  authCacheSeconds: 300,
+  corsOrigins: [],
   infoFile: null,
   executorConcurrency: 64,
   shutdownSeconds: 5,
@@ -112,7 +142,21 @@ const SETTINGS: Section = {
   log_level: setting('logLevel', `one of ${LOG_LEVELS.join(', ')}`, (value) =>
     LOG_LEVELS.find((level) => level === value),
   ),
-  anonymous_is_admin: setting('anonymousIsAdmin', 'true or false', flag),
+  auth: {
+    mode: setting('authMode', `one of ${AUTH_MODES.join(', ')}`, (value) => AUTH_MODES.find((mode) => mode === value)),
+    anonymous_is_admin: setting('anonymousIsAdmin', 'true or false', flag),
+    policy_file: setting('authPolicyFile', 'a path', text),
+    cache_seconds: setting('authCacheSeconds', 'a number of seconds', (value) => integer(value, 0)),
+    keystone: { url: setting('keystoneUrl', 'an address, such as https://identity:5000', httpUrl) },
+    oidc: {
+      issuer: setting('oidcIssuer', 'an address', httpUrl),
+      audience: setting('oidcAudience', 'a text', text),
+      jwks_url: setting('oidcJwksUrl', 'an address', httpUrl),
+      project_claim: setting('oidcProjectClaim', 'the name of a claim, such as tenant.id', text),
+      roles_claim: setting('oidcRolesClaim', 'the name of a claim, such as realm_access.roles', text),
+    },
+  },
+  cors: { origins: setting('corsOrigins', 'a list of origins, such as https://console.example', texts) },
   info_file: setting('infoFile', 'a path', text),
   data_folder: setting('dataFolder', 'a path', text),
   database: {
@@ -189,6 +233,10 @@ function isSetting(known: Setting | Section): known is Setting {
 
 function text(value: Json): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function httpUrl(value: Json): string | undefined {
+  return typeof value === 'string' && /^https?:\/\/[^/]/.test(value) && URL.canParse(value) ? value : undefined;
 }
 
 function texts(value: Json): readonly string[] | undefined {

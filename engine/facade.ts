@@ -5,6 +5,8 @@ import type { ActionRecord, ExecutionRecord, TaskRecord } from './core/model.ts'
 export interface Caller {
   readonly projectId: string;
   readonly isAdmin: boolean;
+  /** Whether he may make things public; undefined: administrators may. */
+  readonly mayPublish?: boolean;
 }
 
 export interface StartExecution {

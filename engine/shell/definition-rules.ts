@@ -10,7 +10,7 @@ export function checkScope(caller: Caller, scope: string): asserts scope is Scop
       `Scope must be one of the following: {'public', 'private'}; actual: ${scope}`,
     );
   }
-  if (scope === 'public' && !caller.isAdmin)
+  if (scope === 'public' && !(caller.mayPublish ?? caller.isAdmin))
     throw new EngineError('FORBIDDEN', 'Operation forbidden (insufficient permissions)');
 }
 
