@@ -259,12 +259,61 @@ export async function up(knex: Knex): Promise<void> {
     t.index(['member_id', 'status', 'resource_id']);
   });
 
+  await knex.schema.createTable('cron_triggers', (t) => {
+    t.string('id', 36).primary();
+    t.string('name', 200).notNullable();
+    triggerColumns(t);
+    t.string('pattern', 100).notNullable();
+    t.bigInteger('remaining_executions');
+    t.bigInteger('first_execution_time');
+    t.bigInteger('next_execution_time').notNullable();
+    // Of what makes two triggers the same besides their name; null where that cannot be (spec/rest-api.md §3.10 rule 8).
+    t.string('content_key', 64);
+    t.string('last_execution_id', 36);
+    t.unique(['name', 'project_id']);
+    t.unique(['content_key', 'project_id']);
+    t.index(['next_execution_time', 'id']);
+  });
+
+  await knex.schema.createTable('event_triggers', (t) => {
+    t.string('id', 36).primary();
+    t.string('name', 200);
+    triggerColumns(t);
+    t.string('exchange', 80).notNullable();
+    t.string('topic', 80).notNullable();
+    t.string('event', 80).notNullable();
+    t.unique(['exchange', 'topic', 'event', 'workflow_id', 'project_id']);
+  });
+
+  // What happens to executions, on its way to publishers (spec/engine.md §22): rows go once they are delivered or given up.
+  await knex.schema.createTable('notifications', (t) => {
+    t.string('id', 36).primary();
+    t.string('execution_id', 36).notNullable();
+    t.text('publisher').notNullable();
+    t.text('payload').notNullable();
+    t.bigInteger('created_at').notNullable();
+  });
+
+  // Executions that maintenance paused, and that go on when it ends.
+  await knex.schema.createTable('maintenance_pauses', (t) => {
+    t.string('execution_id', 36).primary();
+  });
+
+  // Executions that are gone and whose tasks, actions and events are still to be deleted, slice by slice.
+  await knex.schema.createTable('purges', (t) => {
+    t.string('execution_id', 36).primary();
+  });
+
   // Single values: `definitions_epoch` (design.md §2) and the like.
   await knex.schema.createTable('counters', (t) => {
     t.string('name', 64).primary();
     t.bigInteger('value').notNullable();
   });
-  await knex('counters').insert({ name: 'definitions_epoch', value: 1 });
+  await knex('counters').insert([
+    { name: 'definitions_epoch', value: 1 },
+    // 0 RUNNING, 1 PAUSING, 2 PAUSED (spec/rest-api.md §3.2).
+    { name: 'maintenance', value: 0 },
+  ]);
 }
 
 function definitionColumns(t: Knex.CreateTableBuilder): void {
@@ -277,4 +326,20 @@ function definitionColumns(t: Knex.CreateTableBuilder): void {
   t.text('tags').notNullable();
   t.bigInteger('created_at').notNullable();
   t.bigInteger('updated_at');
+}
+
+/** What cron and event triggers have in common. */
+function triggerColumns(t: Knex.CreateTableBuilder): void {
+  t.string('workflow_id', 36).notNullable();
+  t.string('workflow_name', 255).notNullable();
+  t.text('workflow_input').notNullable();
+  t.text('workflow_params').notNullable();
+  t.string('project_id', 80).notNullable();
+  t.string('scope', 16).notNullable();
+  // Starts with an administrator's sight: workflows of other projects, too.
+  t.boolean('by_admin').notNullable();
+  t.bigInteger('created_at').notNullable();
+  t.bigInteger('updated_at');
+  t.index(['workflow_id']);
+  t.index(['created_at', 'id']);
 }
