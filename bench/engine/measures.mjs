@@ -1,3 +1,4 @@
+import { cpuPer, cpuTimes } from './cpu.mjs';
 import { rawBatches } from './raw.mjs';
 
 /** Each measure gets a fresh engine and answers lines of text. */
@@ -7,12 +8,15 @@ async function pure(node, quick) {
   await node.upload(chainOf('ten_steps', 10));
   await inFlight(50, 200, () => node.start('ten_steps'));
   const runs = quick ? 1_000 : 5_000;
+  const before = cpuTimes();
   const seconds = await timed(() => inFlight(50, runs, () => node.start('ten_steps')));
   const steps = (runs * 10) / seconds;
+  const cpu = cpuPer(before, runs * 10, 'step');
   const raw = await rawBatches(node.store, quick ? 200 : 1_000);
   return [
     `${figure(steps)} pure steps/s, 50 ten-step workflows in flight (target 10000 on an ordinary machine)`,
     `${figure(raw)} rows/s by the bare driver in durable batches of 100; ratio steps to rows ${(steps / raw).toFixed(3)}`,
+    ...cpu,
     ...memory(),
   ];
 }
@@ -22,8 +26,9 @@ async function dispatched(node, quick) {
   const lines = [];
   for (const width of [50, 500]) {
     const runs = quick ? width * 2 : width * 6;
+    const before = cpuTimes();
     const seconds = await timed(() => inFlight(width, runs, () => finished(node, 'ten_steps')));
-    lines.push(`${figure((runs * 10) / seconds)} dispatched steps/s, ${width} ten-step workflows in flight`);
+    lines.push(`${figure((runs * 10) / seconds)} dispatched steps/s, ${width} ten-step workflows in flight`, ...cpuPer(before, runs * 10, 'step'));
   }
   return [...lines, ...memory()];
 }
