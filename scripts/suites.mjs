@@ -4,13 +4,27 @@
  * - slow: needs nothing, but takes long (crash tests)
  * - spark: needs SPARK_HOME
  * - flink: needs FLINK_REST_URL, the address of a session cluster, and FLINK_HOME
- * - chain: needs all of these
+ * - chain: needs both
+ * - postgres: needs POSTGRES_URL, a server on which databases may be created
+ * - redis: needs POSTGRES_URL, and REDIS_URL, a server that tests may flush
  */
-export const SUITES = ['fast', 'slow', 'spark', 'flink', 'chain'];
+export const SUITES = ['fast', 'slow', 'postgres', 'redis', 'spark', 'flink', 'chain'];
 
-/** Patterns for ava's `files`; `BUILD` stands for the build folder. */
-export function suiteFiles(suite) {
+/**
+ * Fast test files of these folders of `test/` run together, each line in one process (test/suites/gather.ts). ava starts a process
+ * for every file, which takes half a second of CPU and as much again to load what is tested: for files of small, independent
+ * tests that is most of the time. Left alone are files that start processes or wait at the top level.
+ */
+export const GATHERED = [['dsl'], ['expressions', 'yaql'], ['core', 'store', 'queue']];
+
+/**
+ * Patterns for ava's `files`; `BUILD` stands for the build folder. `gathered`: with the files that test/suites/gather.ts
+ * writes in place of those that they import.
+ */
+export function suiteFiles(suite, { gathered = false } = {}) {
   if (!SUITES.includes(suite)) throw new Error(`TEST_SUITE=${suite}: the suites are ${SUITES.join(', ')}`);
   if (suite !== 'fast') return [`BUILD/test/**/*.${suite}.test.js`];
-  return ['BUILD/test/**/*.test.js', ...SUITES.slice(1).map((name) => `!BUILD/test/**/*.${name}.test.js`)];
+  const others = SUITES.slice(1).map((name) => `!BUILD/test/**/*.${name}.test.js`);
+  const replaced = gathered ? GATHERED.flat() : ['gathered'];
+  return ['BUILD/test/**/*.test.js', ...others, ...replaced.map((folder) => `!BUILD/test/${folder}/**`)];
 }

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import type { Cleanup } from '../helpers/cleanup.ts';
 import { buildFlinkJob, findEngines, sparkEnvironment, startFlink } from '../helpers/engines.ts';
 import { run } from '../helpers/processes.ts';
+import { findPostgres, startPostgres } from '../helpers/postgres-server.ts';
 import { projectRoot } from '../helpers/project.ts';
+import { findRedis, startRedis } from '../helpers/redis-server.ts';
 
 /** The environment that lets a suite run, or a sentence that says what is missing. */
 export type Readiness = { readonly env: NodeJS.ProcessEnv } | { readonly missing: string };
@@ -14,6 +16,8 @@ export class Machine {
   readonly #cleanup: Cleanup;
   readonly #signal: AbortSignal;
   #flink: Promise<Readiness> | null = null;
+  #postgres: Promise<Readiness> | null = null;
+  #redis: Promise<Readiness> | null = null;
 
   constructor(cleanup: Cleanup, signal: AbortSignal) {
     this.#cleanup = cleanup;
@@ -24,6 +28,8 @@ export class Machine {
     const parts: Readiness[] = [];
     if (suite === 'spark' || suite === 'chain') parts.push(await this.#spark());
     if (suite === 'flink' || suite === 'chain') parts.push(await (this.#flink ??= this.#startFlink()));
+    if (suite === 'postgres' || suite === 'redis') parts.push(await (this.#postgres ??= this.#startPostgres()));
+    if (suite === 'redis') parts.push(await (this.#redis ??= this.#startRedis()));
     const missing = parts.flatMap((part) => ('missing' in part ? [part.missing] : []));
     if (missing.length > 0) return { missing: missing.join(' ') };
     return { env: Object.assign({}, ...parts.map((part) => ('env' in part ? part.env : {}))) as NodeJS.ProcessEnv };
@@ -33,6 +39,30 @@ export class Machine {
     const { sparkHome } = await findEngines(process.env);
     if (sparkHome !== null) return { env: sparkEnvironment(sparkHome, process.env) };
     return { missing: 'needs Spark: set SPARK_HOME or run scripts/engines/spark/install.sh.' };
+  }
+
+  async #startPostgres(): Promise<Readiness> {
+    const { POSTGRES_URL } = process.env;
+    if (POSTGRES_URL !== undefined) return { env: { POSTGRES_URL } };
+    const programs = await findPostgres();
+    if (programs === null)
+      return { missing: 'needs PostgreSQL: set POSTGRES_URL or install its server (Debian: postgresql).' };
+    const folder = await mkdtemp(join(tmpdir(), 'tramontane-postgres-'));
+    this.#cleanup.add('the folder of PostgreSQL', () => rm(folder, { recursive: true, force: true }));
+    const server = await startPostgres(programs, folder);
+    this.#cleanup.add('PostgreSQL', server.stop);
+    return { env: { POSTGRES_URL: server.url } };
+  }
+
+  async #startRedis(): Promise<Readiness> {
+    const program = await findRedis();
+    if (program === null) return { missing: 'needs the redis-server program (Debian: redis-server).' };
+    // Tests stop and flush it: always one of our own.
+    const folder = await mkdtemp(join(tmpdir(), 'tramontane-redis-'));
+    this.#cleanup.add('the folder of Redis', () => rm(folder, { recursive: true, force: true }));
+    const server = await startRedis(program, folder);
+    this.#cleanup.add('Redis', server.stop);
+    return { env: { REDIS_URL: server.url } };
   }
 
   async #startFlink(): Promise<Readiness> {

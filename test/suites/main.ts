@@ -2,6 +2,7 @@ import { join, relative } from 'node:path';
 import { abortOnSignals, Cleanup } from '../helpers/cleanup.ts';
 import { run } from '../helpers/processes.ts';
 import { buildFolder, projectRoot } from '../helpers/project.ts';
+import { gatherTests } from './gather.ts';
 import { Machine } from './machine.ts';
 import { readTap } from './tap.ts';
 
@@ -19,13 +20,14 @@ interface Counts {
 }
 
 async function main(wanted: readonly string[]): Promise<number> {
-  const { SUITES } = await suiteNames();
+  const { SUITES, GATHERED } = await suiteList();
   const unknown = wanted.filter((name) => !SUITES.includes(name));
   if (unknown.length > 0) {
     console.error(`Unknown suite ${unknown.join(', ')}: the suites are ${SUITES.join(', ')}`);
     return 2;
   }
   const cleanup = new Cleanup();
+  gatherTests(buildFolder, { rooms: GATHERED, otherSuites: SUITES.filter((name) => name !== 'fast') });
   const signal = abortOnSignals((name) => console.log(`\n${name}: ending ...`));
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   try {
@@ -41,8 +43,13 @@ async function main(wanted: readonly string[]): Promise<number> {
   return counts.failed > 0 ? 1 : 0;
 }
 
-async function suiteNames(): Promise<{ readonly SUITES: readonly string[] }> {
-  return (await import(join(projectRoot, 'scripts/suites.mjs'))) as { SUITES: readonly string[] };
+interface SuiteList {
+  readonly SUITES: readonly string[];
+  readonly GATHERED: readonly (readonly string[])[];
+}
+
+async function suiteList(): Promise<SuiteList> {
+  return (await import(join(projectRoot, 'scripts/suites.mjs'))) as SuiteList;
 }
 
 async function runSuite(suite: string, machine: Machine, counts: Counts, signal: AbortSignal): Promise<void> {
@@ -53,7 +60,13 @@ async function runSuite(suite: string, machine: Machine, counts: Counts, signal:
     return;
   }
   const startedAt = Date.now();
-  const env = { ...process.env, ...ready.env, TEST_SUITE: suite, BUILD_DIR: relative(projectRoot, buildFolder) };
+  const env = {
+    ...process.env,
+    ...ready.env,
+    TEST_SUITE: suite,
+    TEST_GATHERED: '1',
+    BUILD_DIR: relative(projectRoot, buildFolder),
+  };
   const ava = join(projectRoot, 'node_modules/ava/entrypoints/cli.mjs');
   const { code, stdout, stderr } = await run(process.execPath, [ava, '--tap'], { cwd: projectRoot, env, signal });
   signal.throwIfAborted();

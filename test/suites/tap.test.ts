@@ -1,5 +1,9 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import { differences } from '../helpers/expectation.ts';
+import { gatherTests } from './gather.ts';
 import { readTap } from './tap.ts';
 
 const OUTPUT = `TAP version 13
@@ -47,4 +51,21 @@ test('expectations: patterns fit, everything else must be equal', (t) => {
   ]);
   t.deepEqual(differences({ id: { $any: true }, words: 3 }, actual), ['output.list: unexpected [1,{"a":null}]']);
   t.deepEqual(differences([1, 2], [1]), ['output: expected [1,2], got [1]']);
+});
+
+test('fast test files of rooms are gathered in one file, those of other suites are not', (t) => {
+  const build = mkdtempSync(join(tmpdir(), 'tramontane-gather-'));
+  t.teardown(() => rmSync(build, { recursive: true }));
+  for (const name of ['a/one.test.js', 'a/deep/two.test.js', 'a/slow.slow.test.js', 'a/texts.js', 'b/three.test.js']) {
+    mkdirSync(join(build, 'test', name, '..'), { recursive: true });
+    writeFileSync(join(build, 'test', name), '');
+  }
+  const options = { rooms: [['a', 'b']], otherSuites: ['slow'] };
+  gatherTests(build, { rooms: [['b']], otherSuites: [] });
+  gatherTests(build, options);
+  t.deepEqual(readdirSync(join(build, 'test/gathered')), ['a-b.test.js'], 'what was gathered before is gone');
+  t.is(
+    readFileSync(join(build, 'test/gathered/a-b.test.js'), 'utf8'),
+    ['../a/deep/two.test.js', '../a/one.test.js', '../b/three.test.js'].map((file) => `import '${file}';\n`).join(''),
+  );
 });

@@ -1,0 +1,31 @@
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface Gathering {
+  /** Folders of `test/` that share a process, line by line. */
+  readonly rooms: readonly (readonly string[])[];
+  /** Words before `.test` in names of files that are not fast. */
+  readonly otherSuites: readonly string[];
+}
+
+/**
+ * Writes a file `<build>/test/gathered/<folders>.test.js` for each line of `rooms`, which imports the fast test files of those folders,
+ * whatever they are called. The imports are static, since ava wants all tests declared at once.
+ */
+export function gatherTests(buildFolder: string, { rooms, otherSuites }: Gathering): void {
+  const tests = join(buildFolder, 'test');
+  const target = join(tests, 'gathered');
+  const isFast = (name: string) =>
+    name.endsWith('.test.js') && !otherSuites.some((suite) => name.endsWith(`.${suite}.test.js`));
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  for (const folders of rooms) {
+    const files = folders.flatMap((folder) =>
+      readdirSync(join(tests, folder), { recursive: true, encoding: 'utf8' })
+        .filter(isFast)
+        .toSorted()
+        .map((name) => `../${folder}/${name}`),
+    );
+    writeFileSync(join(target, `${folders.join('-')}.test.js`), files.map((file) => `import '${file}';\n`).join(''));
+  }
+}
