@@ -13,7 +13,7 @@ export async function cancelJob(plan: JarPlan, context: JobContext, client: Flin
   // A stop that has made its savepoint ends the job by itself.
   if (plan.savepoint !== null || (plan.stopFailed !== null && !plan.cancelFallback)) return {};
   try {
-    await client.jobs.cancel(plan.jobId, context.signal);
+    await client.jobs.terminate(plan.jobId, { signal: context.signal });
   } catch (error) {
     // Over already, or not known (the state tells which), or too slow: the next look decides.
     if (!(error instanceof FlinkApiError) || !ENDED_ANYWAY.has(error.code)) throw error;
@@ -30,7 +30,7 @@ async function stopWithSavepoint(plan: JarPlan, context: JobContext, client: Fli
       ...(plan.savepointDir !== null && { targetDirectory: plan.savepointDir }),
     };
     try {
-      await client.jobs.stop(plan.jobId, body, context.signal);
+      await client.jobs.stop(plan.jobId, { ...body, signal: context.signal });
     } catch (error) {
       if (!(error instanceof FlinkApiError) || error.retryable) throw error;
       return failed(plan, error.rootCause);
@@ -40,7 +40,7 @@ async function stopWithSavepoint(plan: JarPlan, context: JobContext, client: Fli
   if (context.nowMs - since > STOP_TIMEOUT_MS)
     return failed(plan, 'The stop with savepoint took more than 10 minutes.');
   const savepoint = await client.jobs
-    .getSavepoint(plan.jobId, plan.triggerId, context.signal)
+    .getSavepoint(plan.jobId, plan.triggerId, { signal: context.signal })
     .catch((error: unknown) => {
       // The trigger's memory is lost with its JobManager: ask again under the same id.
       if (error instanceof FlinkApiError && error.code === 'FLINK_TRIGGER_UNKNOWN') return null;

@@ -1,7 +1,8 @@
-import { isJsonObject, type Json, type JsonObject } from '../../dsl/json.ts';
+import type { Json } from '../../dsl/json.ts';
 import type { ActionResult } from '../../engine/contract.ts';
 import { rootCauseOf } from './client/errors.ts';
 import type { FlinkClient } from './client/client.ts';
+import type { AnswerOf } from './client/methods.ts';
 import { LONGEST_STACK } from './outcome.ts';
 
 /**
@@ -49,37 +50,31 @@ interface Cause {
 const NO_CAUSE: Cause = { exception: null, stack: '', task: null, endpoint: null, timestamp: null, labels: null };
 
 async function readCause(client: FlinkClient, jobId: string, signal: AbortSignal): Promise<Cause> {
-  const answer = await client.jobs.getExceptions(jobId, { maxExceptions: 5 }, signal);
-  const history = isJsonObject(answer.exceptionHistory) ? answer.exceptionHistory.entries : null;
-  const entry = Array.isArray(history) ? history[0] : null;
-  if (isJsonObject(entry)) return causeOfEntry(entry);
-  const root = answer['root-exception'];
-  if (typeof root === 'string' && root !== '')
-    return { ...NO_CAUSE, exception: classIn(root), stack: root, timestamp: answer.timestamp ?? null };
-  const result = (await client.jobs.getExecutionResult(jobId, signal))['job-execution-result'];
-  const cause = isJsonObject(result) ? result['failure-cause'] : null;
-  if (!isJsonObject(cause)) return NO_CAUSE;
-  return { ...NO_CAUSE, exception: textOf(cause.class), stack: textOf(cause['stack-trace']) ?? '' };
+  const answer = await client.jobs.getExceptions(jobId, { maxExceptions: 5, signal });
+  const [entry] = answer.exceptionHistory?.entries ?? [];
+  if (entry !== undefined) return causeOfEntry(entry);
+  const root = answer['root-exception'] ?? '';
+  if (root !== '') return { ...NO_CAUSE, exception: classIn(root), stack: root, timestamp: answer.timestamp ?? null };
+  const result = (await client.jobs.getExecutionResult(jobId, { signal }))['job-execution-result'];
+  const cause = result?.['failure-cause'];
+  return cause === undefined ? NO_CAUSE : { ...NO_CAUSE, exception: cause.class, stack: cause['stack-trace'] };
 }
 
-function causeOfEntry(entry: JsonObject): Cause {
-  const others = Array.isArray(entry.concurrentExceptions) ? entry.concurrentExceptions.filter(isJsonObject) : [];
+type Entry = NonNullable<AnswerOf<'jobs.getExceptions'>['exceptionHistory']>['entries'][number];
+
+function causeOfEntry(entry: Entry): Cause {
   // A failure of the whole job names its task only in the entries beside it.
-  const place = [entry, ...others].find((one) => textOf(one.taskName) !== null) ?? entry;
+  const place = [entry, ...(entry.concurrentExceptions ?? [])].find(({ taskName }) => (taskName ?? '') !== '') ?? entry;
   return {
-    exception: textOf(entry.exceptionName),
-    stack: textOf(entry.stacktrace) ?? '',
-    task: textOf(place.taskName),
-    endpoint: textOf(place.endpoint) ?? textOf(place.location),
-    timestamp: entry.timestamp ?? null,
+    exception: entry.exceptionName,
+    stack: entry.stacktrace ?? '',
+    task: place.taskName ?? null,
+    endpoint: place.endpoint ?? place.location ?? null,
+    timestamp: entry.timestamp,
     labels: entry.failureLabels ?? null,
   };
 }
 
 function classIn(stack: string): string | null {
   return /^([\w.$]+)(?::|\s|$)/.exec(stack)?.[1] ?? null;
-}
-
-function textOf(value: Json | undefined): string | null {
-  return typeof value === 'string' && value !== '' ? value : null;
 }

@@ -2,8 +2,9 @@ import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import type { FindOutcome, Job, JobContext, JobRequest, StageOutcome, SubmitOutcome } from '../jobs/backend.ts';
 import type { FlinkClient } from './client/client.ts';
 import { FlinkApiError } from './client/errors.ts';
+import type { JobDetails } from './client/methods.ts';
 import { parseVersion, type FlinkVersion } from './client/version.ts';
-import { FEATURES, type Feature } from './endpoints.ts';
+import { FEATURES, type Feature } from './client/endpoints.ts';
 import { JarError, type JarStore } from './jars.ts';
 import { callFailed, isUnknownJob, natureOf, refused, webUrlOf } from './outcome.ts';
 import { configOf, fromJarPlan, runBody, type JarPlan } from './plan.ts';
@@ -113,9 +114,9 @@ export async function find(
 }
 
 /** The job's details, or null when the cluster does not know it. */
-async function jobOf(client: FlinkClient, plan: JarPlan, context: JobContext): Promise<JsonObject | null> {
+async function jobOf(client: FlinkClient, plan: JarPlan, context: JobContext): Promise<JobDetails | null> {
   try {
-    return await client.jobs.get(plan.jobId, context.signal);
+    return await client.jobs.get(plan.jobId, { signal: context.signal });
   } catch (error) {
     if (isUnknownJob(error)) return null;
     throw error;
@@ -126,10 +127,9 @@ async function restorePathOf(input: JsonObject, client: FlinkClient, context: Jo
   const from = input.restore_from;
   if (!isJsonObject(from) || typeof from.job_id !== 'string') return null;
   const what = from.what === 'checkpoint' ? 'completed' : 'savepoint';
-  const checkpoints = await client.jobs.getCheckpoints(from.job_id, context.signal);
-  const latest = isJsonObject(checkpoints.latest) ? checkpoints.latest[what] : null;
-  const path = isJsonObject(latest) ? latest.external_path : null;
-  if (typeof path !== 'string' || path === '')
+  const checkpoints = await client.jobs.getCheckpoints(from.job_id, { signal: context.signal });
+  const path = checkpoints.latest?.[what]?.external_path ?? '';
+  if (path === '')
     throw new RestoreError(
       `Job ${from.job_id} has no ${what === 'savepoint' ? 'savepoint' : 'checkpoint'} to restore from.`,
     );

@@ -1,10 +1,10 @@
-import { isJsonObject, type Json, type JsonObject } from '../../dsl/json.ts';
+import type { Json, JsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../../engine/contract.ts';
-import { toNumber } from '../inputs.ts';
 import type { GivingUp, Job, JobContext, JobStatus } from '../jobs/backend.ts';
 import { FlinkClient } from './client/client.ts';
+import type { AnswerOf, JobDetails } from './client/methods.ts';
 import { parseVersion } from './client/version.ts';
-import { FEATURES } from './endpoints.ts';
+import { FEATURES } from './client/endpoints.ts';
 import { failureOf } from './failure.ts';
 import { isUnknownJob, outputOf, refused, webUrlOf, type JobFacts } from './outcome.ts';
 import { fromJarPlan, type HttpClients, type JarPlan } from './plan.ts';
@@ -21,7 +21,7 @@ export async function state(job: Job, plan: JarPlan, context: JobContext, client
   if (TERMINAL.has(word)) return ended(job, plan, word, context, client);
   if (plan.waitFor === 'submitted' && job.cancel === null) return success(word, plan, null);
   if (plan.waitFor !== 'running' || word !== 'RUNNING' || job.cancel !== null) return { kind: 'live', state: word };
-  const details = await client.jobs.get(plan.jobId, context.signal);
+  const details = await client.jobs.get(plan.jobId, { signal: context.signal });
   return !plan.allTasksRunning || allTasksRun(details) ? success(word, plan, details) : { kind: 'live', state: word };
 }
 
@@ -32,13 +32,13 @@ async function ended(
   context: JobContext,
   client: FlinkClient,
 ): Promise<JobStatus> {
-  const details = await client.jobs.get(plan.jobId, context.signal).catch(() => null);
+  const details = await client.jobs.get(plan.jobId, { signal: context.signal }).catch(() => null);
   if (details !== null && details.state !== word && isPatient(plan, context)) {
     const update = { data: fromJarPlan({ ...plan, staleSinceMs: plan.staleSinceMs ?? context.nowMs }) };
     return { kind: 'live', state: word, againMs: CACHE_MS, ...(plan.staleSinceMs === null && { update }) };
   }
   if (word === 'FINISHED') {
-    const accumulators = await client.jobs.getAccumulators(plan.jobId, context.signal).catch(() => null);
+    const accumulators = await client.jobs.getAccumulators(plan.jobId, { signal: context.signal }).catch(() => null);
     const savepoint = await stoppedAt(plan, context, client);
     const facts = { ...factsOf(plan, word, details), savepoint };
     const output = outputOf({ ...facts, accumulators: accumulators === null ? null : toAccumulators(accumulators) });
@@ -64,7 +64,9 @@ function isPatient(plan: JarPlan, context: JobContext): boolean {
 /** The job may have ended before its stop was looked at: then the trigger tells whether it ended by that. */
 async function stoppedAt(plan: JarPlan, context: JobContext, client: FlinkClient): Promise<string | null> {
   if (plan.savepoint !== null || plan.stopSinceMs === null) return plan.savepoint;
-  const savepoint = await client.jobs.getSavepoint(plan.jobId, plan.triggerId, context.signal).catch(() => null);
+  const savepoint = await client.jobs
+    .getSavepoint(plan.jobId, plan.triggerId, { signal: context.signal })
+    .catch(() => null);
   return savepoint?.status === 'COMPLETED' ? savepoint.value : null;
 }
 
@@ -75,7 +77,7 @@ function stopped(job: Job, output: JsonObject): ActionResult {
   return { kind: 'error', retryable: false, output: { code: 'FLINK_TIMEOUT', message, ...output } };
 }
 
-function success(word: string, plan: JarPlan, details: JsonObject | null): JobStatus {
+function success(word: string, plan: JarPlan, details: JobDetails | null): JobStatus {
   return { kind: 'ended', state: word, result: { kind: 'success', output: outputOf(factsOf(plan, word, details)) } };
 }
 
@@ -123,7 +125,7 @@ async function fromHistory(
     { url: plan.historyUrl, apiPrefix: '' },
     plan.cluster === null ? http.forUsers : http.forConnections,
   );
-  const details = await client.jobs.get(plan.jobId, context.signal).catch(() => null);
+  const details = await client.jobs.get(plan.jobId, { signal: context.signal }).catch(() => null);
   const word = typeof details?.state === 'string' ? details.state : '';
   if (!TERMINAL.has(word)) return null;
   const status = await ended({ ...job, lastState: word }, plan, word, context, client).catch(() => null);
@@ -131,10 +133,9 @@ async function fromHistory(
 }
 
 export async function progress(plan: JarPlan, context: JobContext, client: FlinkClient): Promise<JsonObject> {
-  const details = await client.jobs.get(plan.jobId, context.signal);
-  const counts = isJsonObject(details['status-counts']) ? details['status-counts'] : {};
+  const details = await client.jobs.get(plan.jobId, { signal: context.signal });
   const metrics = await client.jobs
-    .getMetrics(plan.jobId, ['numRestarts'], context.signal)
+    .getMetrics(plan.jobId, { get: ['numRestarts'], signal: context.signal })
     .catch(() => ({}) as Readonly<Record<string, string>>);
   const isEndless = plan.waitFor === 'finished' && !plan.hasTimeout && details['job-type'] === 'STREAMING';
   if (isEndless)
@@ -145,7 +146,7 @@ export async function progress(plan: JarPlan, context: JobContext, client: Flink
   return {
     state: details.state ?? null,
     name: details.name ?? null,
-    vertices: counts,
+    vertices: details['status-counts'] ?? {},
     restarts: Number(metrics.numRestarts ?? 0),
     ...(isEndless && {
       warning: 'wait_for: finished without timeout on a streaming job: if its input has no end, neither has the task.',
@@ -155,15 +156,14 @@ export async function progress(plan: JarPlan, context: JobContext, client: Flink
 
 async function stateWord(client: FlinkClient, plan: JarPlan, context: JobContext): Promise<string> {
   if (plan.version !== null && parseVersion(plan.version).atLeast(FEATURES.status))
-    return client.jobs.getStatus(plan.jobId, context.signal);
-  const { state: word } = await client.jobs.get(plan.jobId, context.signal);
-  return typeof word === 'string' ? word : 'UNKNOWN';
+    return client.jobs.getStatus(plan.jobId, { signal: context.signal });
+  return (await client.jobs.get(plan.jobId, { signal: context.signal })).state;
 }
 
-function factsOf(plan: JarPlan, word: string, details: JsonObject | null): JobFacts {
-  const time = (name: string): number | null => {
-    const value = toNumber(details?.[name] ?? null);
-    return value === null || value < 0 ? null : value;
+function factsOf(plan: JarPlan, word: string, details: JobDetails | null): JobFacts {
+  const time = (name: 'start-time' | 'end-time' | 'duration'): number | null => {
+    const value = details?.[name] ?? -1;
+    return value < 0 ? null : value;
   };
   return {
     jobId: plan.jobId,
@@ -181,16 +181,17 @@ function factsOf(plan: JarPlan, word: string, details: JsonObject | null): JobFa
 }
 
 /** Values are texts on the wire; whole numbers are worth being numbers. */
-function toAccumulators(rows: readonly JsonObject[]): JsonObject {
-  return Object.fromEntries(rows.map((row) => [String(row.name), toFigure(row.value ?? null)]));
+function toAccumulators(answer: AnswerOf<'jobs.getAccumulators'>): JsonObject {
+  const rows = answer['user-task-accumulators'] ?? [];
+  return Object.fromEntries(rows.map(({ name, value }) => [name, toFigure(value ?? null)]));
 }
 
 function toFigure(value: Json): Json {
   return typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
 }
 
-function allTasksRun(details: JsonObject): boolean {
-  const vertices = Array.isArray(details.vertices) ? details.vertices.filter(isJsonObject) : [];
+function allTasksRun(details: JobDetails): boolean {
+  const vertices = details.vertices ?? [];
   return vertices.length > 0 && vertices.every(({ status }) => status === 'RUNNING' || status === 'FINISHED');
 }
 

@@ -95,9 +95,9 @@ export class JarStore {
     hash: string,
     signal: AbortSignal,
   ): Promise<StagedJar> {
-    const found = (await client.jars.all(signal)).find((jar) => jar.name === name);
+    const found = (await client.jars.all({ signal })).find((jar) => jar.name === name);
     if (found !== undefined) return { jarId: found.id, hash, uploaded: false };
-    return { jarId: await client.jars.upload(file, name, signal), hash, uploaded: true };
+    return { jarId: await client.jars.upload(file, { name, signal }), hash, uploaded: true };
   }
 
   private checkedPath(source: string): string {

@@ -16,7 +16,15 @@ export type FlinkErrorCode =
   | 'FLINK_AUTH'
   | 'FLINK_STOP_MODE_REMOVED'
   | 'FLINK_TIMEOUT_IN_SERVER'
-  | 'FLINK_SERVER_ERROR';
+  | 'FLINK_SERVER_ERROR'
+  | 'FLINK_NOT_FOUND'
+  | 'FLINK_NO_CHECKPOINTING'
+  | 'FLINK_TASKMANAGER_NOT_FOUND'
+  | 'FLINK_RESCALING_DISABLED'
+  | 'FLINK_RESCALING_UNSUPPORTED'
+  | 'FLINK_SUBMIT_DISABLED'
+  | 'FLINK_SQL_ERROR'
+  | 'FLINK_SQL_SESSION_UNKNOWN';
 
 /** An answer that is no success. Proxies answer HTML, so the text may be anything. */
 export class FlinkApiError extends TramontaneError {
@@ -30,11 +38,15 @@ export class FlinkApiError extends TramontaneError {
   readonly rootCause: string;
   readonly retryable: boolean;
 
-  constructor(answer: { status: number; method: string; path: string; text: string }) {
+  constructor(
+    answer: { status: number; method: string; path: string; text: string },
+    explanation: { readonly code: FlinkErrorCode; readonly message: string } | null = null,
+  ) {
     const errors = errorsOf(answer.text);
     const whole = errors.join('\n');
-    const [code, retryable] = classify(answer.status, whole, answer.path);
-    const rootCause = rootCauseOf(whole);
+    const classified = classify(answer.status, whole, answer.path);
+    const [code, retryable] = explanation === null ? classified : ([explanation.code, false] as const);
+    const rootCause = explanation?.message ?? rootCauseOf(whole);
     super(code, `${answer.method} ${answer.path} answered ${answer.status}: ${rootCause}`, {
       details: { status: answer.status },
     });
@@ -44,6 +56,26 @@ export class FlinkApiError extends TramontaneError {
     this.errors = errors.map((text) => text.slice(0, LONGEST_TEXT));
     this.rootCause = rootCause;
     this.retryable = retryable;
+  }
+
+  /** The same answer, of which more is known than it says. */
+  explained(code: FlinkErrorCode, message: string): FlinkApiError {
+    const { status, method, path } = this;
+    return new FlinkApiError(
+      { status, method, path, text: JSON.stringify({ errors: this.errors }) },
+      { code, message },
+    );
+  }
+}
+
+/** The cluster is too old for what is asked for. No call was made. */
+export class UnsupportedError extends TramontaneError {
+  override readonly name = 'UnsupportedError';
+
+  constructor(what: string, needed: string, found: string) {
+    super('FLINK_UNSUPPORTED', `${what} needs Flink ${needed}; the cluster runs ${found}.`, {
+      details: { what, needed, found },
+    });
   }
 }
 
@@ -78,6 +110,14 @@ function classify(status: number, text: string, path: string): readonly [FlinkEr
   if (/Config key \[.*\] is not set/.test(text)) return ['FLINK_NO_SAVEPOINT_DIR', false];
   if (/POST request not allowed|Not found: \/|Unable to load requested file/.test(text))
     return ['FLINK_NO_SUCH_ENDPOINT', false];
+  if (/UnknownTaskExecutorException/.test(text)) return ['FLINK_TASKMANAGER_NOT_FOUND', false];
+  if (/Rescaling is temporarily disabled/.test(text)) return ['FLINK_RESCALING_DISABLED', false];
+  if (/does not support changing the parallelism without a job restart/.test(text))
+    return ['FLINK_RESCALING_UNSUPPORTED', false];
+  if (/Checkpointing has not been enabled/.test(text)) return ['FLINK_NO_CHECKPOINTING', false];
+  if (/Session '[^']*' does not exist|Can not find the submitted operation/.test(text))
+    return ['FLINK_SQL_SESSION_UNKNOWN', false];
+  if (/org\.apache\.flink\.table\.gateway\./.test(text) && status !== 503) return ['FLINK_SQL_ERROR', false];
   switch (status) {
     case 308:
       return ['FLINK_STOP_MODE_REMOVED', false];
@@ -85,7 +125,7 @@ function classify(status: number, text: string, path: string): readonly [FlinkEr
     case 403:
       return ['FLINK_AUTH', false];
     case 404:
-      return path.startsWith('/jobs/') ? ['FLINK_JOB_NOT_FOUND', false] : ['FLINK_NO_SUCH_ENDPOINT', false];
+      return ['FLINK_NOT_FOUND', false];
     case 408:
       return ['FLINK_TIMEOUT_IN_SERVER', true];
     case 409:

@@ -1,3 +1,5 @@
+import type { Endpoint } from './endpoint.ts';
+
 /** A Flink version as `GET /config` tells it; suffixes such as -SNAPSHOT are ignored. */
 export interface FlinkVersion {
   readonly raw: string;
@@ -21,4 +23,25 @@ export function parseVersion(raw: string): FlinkVersion {
       return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
     },
   };
+}
+
+/** The API version of a SQL gateway that a route needs, by the version of Flink that brought it (spec/flink.md §3.4). */
+const FIRST_API: Readonly<Record<string, number>> = { '1.16': 1, '1.17': 2, '1.20': 3, '2.0': 4 };
+
+/** Of what the gateway serves, such as V1, V2: the newest. */
+export function newestApiVersion(versions: readonly string[]): string {
+  const numbers = versions.map((one) => Number(/^v(\d+)$/i.exec(one)?.[1] ?? 0));
+  return `v${Math.max(1, ...numbers)}`;
+}
+
+/** v2 where there is one, later ones only for routes that need them. @throws Error when the gateway is too old. */
+export function apiVersionFor(endpoint: Endpoint, newest: string): string {
+  const needed = FIRST_API[endpoint.since ?? '1.16'] ?? 1;
+  const served = Number(newest.slice(1));
+  if (needed > served) {
+    throw new Error(
+      `${endpoint.method} ${endpoint.path} needs version ${needed} of the SQL gateway's API (Flink ${endpoint.since}); it serves v${served}.`,
+    );
+  }
+  return `v${Math.max(needed, Math.min(2, served))}`;
 }
