@@ -10,6 +10,7 @@ import type { Queue } from './queue/queue.ts';
 import type { Clock } from './shell/clock.ts';
 import { Conductor } from './shell/conductor.ts';
 import { EffectRunner } from './shell/effects.ts';
+import { ExecutionMaker } from './shell/new-executions.ts';
 import { recover } from './shell/recovery.ts';
 import { ActionRequests } from './shell/requests/actions.ts';
 import { ExecutionRequests } from './shell/requests/executions.ts';
@@ -89,7 +90,8 @@ class EngineShell implements RunningEngine {
     });
     const send = (messages: readonly ExecutorMessage[]) => this.effects.send(messages);
     this.standAlone = new StandAloneActions({ ...common, executorId: this.executorId, send });
-    this.executions = new ExecutionRequests({ ...common, conductor: this.conductor, send });
+    const maker = new ExecutionMaker({ ...common, notify: [], checkNotify: () => {} });
+    this.executions = new ExecutionRequests({ store, maker, clock, conductor: this.conductor, send });
     this.tasks = new TaskRequests(store, this.conductor);
     this.actions = new ActionRequests(store, this.conductor, this.standAlone);
   }

@@ -59,7 +59,7 @@ type Ignored = Extract<Decision, { readonly kind: 'ignored' }>;
 function handle(draft: Draft, event: Event): Refusal | Ignored | null {
   switch (event.type) {
     case 'workflow-started':
-      return startWorkflow(draft);
+      return startWorkflow(draft, event.isStored === true);
     case 'continue':
       for (const task of draft.allTasks()) if (isReadyToStart(draft, task)) draft.toStart.push(task.id);
       refreshWaitingJoins(draft);
@@ -83,7 +83,7 @@ function handle(draft: Draft, event: Event): Refusal | Ignored | null {
       return requestPause(draft, event.by);
     case 'resume-requested':
       // What has not started yet need only start (spec/engine.md §16).
-      if (draft.record.state === 'IDLE') return startWorkflow(draft);
+      if (draft.record.state === 'IDLE') return startWorkflow(draft, true);
       requestResume(draft, event.by, event.env);
       return null;
     case 'stop-requested':
@@ -123,7 +123,7 @@ function settle(draft: Draft): void {
 }
 
 /** spec/engine.md §3, steps 6 and 7. Tasks are only created: whoever started the execution is answered RUNNING. */
-function startWorkflow(draft: Draft): Refusal | Ignored | null {
+function startWorkflow(draft: Draft, isStored: boolean): Refusal | Ignored | null {
   if (draft.record.state !== 'IDLE') return { kind: 'ignored', why: 'the execution has started already' };
   try {
     const { vars } = draft.spec;
@@ -133,7 +133,7 @@ function startWorkflow(draft: Draft): Refusal | Ignored | null {
     }
   } catch (error) {
     if (!isUserFailure(error)) throw error;
-    if (draft.record.parentExecutionId === null)
+    if (!isStored && draft.record.parentExecutionId === null)
       return { kind: 'refused', code: 'INVALID_INPUT', message: error.message };
     moveExecution(draft, 'ERROR', error.message);
     return null;

@@ -186,7 +186,8 @@ export interface TimerRecord {
 
 /** A fact that has already happened and now reaches one execution. */
 export type Event =
-  | { readonly type: 'workflow-started' }
+  /** `isStored`: its row was made before, by a parent or a trigger, and nobody waits for the answer: a fault ends it in ERROR. */
+  | { readonly type: 'workflow-started'; readonly isStored?: true }
   /** Go on with what a bound, a crash or a restart left: tasks that were created but not started. */
   | { readonly type: 'continue' }
   | {

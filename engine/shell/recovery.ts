@@ -35,7 +35,7 @@ export async function recover(target: RecoveryTarget): Promise<void> {
   const started = await executionsWithIdleTasks(store.reader);
   const actions = await recoverActions(target);
   // Children start before they hear anything.
-  for (const id of idle) target.submit(id as ExecutionId, { type: 'workflow-started' }, null);
+  for (const id of idle) target.submit(id as ExecutionId, { type: 'workflow-started', isStored: true }, null);
   for (const row of outbox) deliver(target, row);
   for (const id of started) target.submit(id as ExecutionId, { type: 'continue' }, null);
   for (const action of actions.lost) await fail(target, action);

@@ -1,30 +1,23 @@
 import type { Knex } from 'knex';
-import { deepMerge, type JsonObject } from '../../../dsl/json.ts';
-import type { ActionCatalogue, ExecutorMessage } from '../../contract.ts';
-import type { Env, FoundWorkflow, Limits } from '../../core/env.ts';
+import { deepMerge } from '../../../dsl/json.ts';
+import type { ExecutorMessage } from '../../contract.ts';
 import { type Event, type ExecutionId, type ExecutionRecord, isFinal } from '../../core/model.ts';
-import { environmentOf, newExecution } from '../../core/new-execution.ts';
-import { createView } from '../../core/view.ts';
 import { EngineError } from '../../errors.ts';
 import type { Caller, StartExecution, UpdateExecution } from '../../facade.ts';
 import { newId } from '../../ids.ts';
 import type { Store } from '../../store/connection.ts';
-import type { DefinitionFinder } from '../../store/definition-finder.ts';
-import { findDefinition, findDefinitionById } from '../../store/definitions.ts';
 import { deleteExecutionTree } from '../../store/delete-executions.ts';
 import { loadExecution } from '../../store/views.ts';
 import type { Clock } from '../clock.ts';
 import type { Conductor } from '../conductor.ts';
-import { findEnvironment } from '../lookups.ts';
-import { accept, invalid, notFound, userErrors, visible } from './answers.ts';
+import type { ExecutionMaker } from '../new-executions.ts';
+import { accept, invalid, notFound, visible } from './answers.ts';
 
 export interface ExecutionRequestsOptions {
   readonly store: Store;
-  readonly finder: DefinitionFinder;
-  readonly catalogue: ActionCatalogue;
+  readonly maker: ExecutionMaker;
   readonly conductor: Conductor;
   readonly clock: Clock;
-  readonly limits: Limits;
   readonly send: (messages: readonly ExecutorMessage[]) => void;
 }
 
@@ -37,34 +30,15 @@ export class ExecutionRequests {
   }
 
   async start(caller: Caller, request: StartExecution): Promise<ExecutionRecord> {
-    const { store, clock } = this.options;
+    const { store } = this.options;
     if (request.id !== null) {
       const existing = await loadExecution(store.reader, request.id);
       if (existing !== undefined) return visible(caller, existing, request.id);
     }
     const wanted =
       request.sourceExecutionId === null ? request : await this.fromSource(caller, request, request.sourceExecutionId);
-    const workflow = await this.workflowFor(caller, wanted);
-    const stored =
-      typeof wanted.params.env === 'string'
-        ? await findEnvironment(store.reader, wanted.params.env, caller.projectId)
-        : null;
-    const env = this.envForStart(clock.now(), stored);
     const id = (request.id ?? newId()) as ExecutionId;
-    const view = userErrors(() => {
-      const environment = environmentOf(env, wanted.params, caller.projectId);
-      const namespace = typeof wanted.params.namespace === 'string' ? wanted.params.namespace : workflow.namespace;
-      const record = newExecution(env, {
-        id,
-        workflow,
-        input: wanted.input,
-        params: { ...wanted.params, namespace, env: environment },
-        description: wanted.description ?? '',
-        projectId: caller.projectId,
-        parent: null,
-      });
-      return createView(workflow.spec, record, environment);
-    });
+    const view = await this.options.maker.make(caller, wanted, id);
     let answer: ExecutionRecord | null = null;
     const outcome = await this.options.conductor.submit(
       id,
@@ -114,27 +88,6 @@ export class ExecutionRequests {
     this.options.send(running.map((left) => ({ ...left, type: 'stop-action', reason: 'cancelled' })));
   }
 
-  private async workflowFor(caller: Caller, request: StartExecution): Promise<FoundWorkflow> {
-    const { reader } = this.options.store;
-    const identifier = request.workflowId ?? request.workflowName;
-    if (identifier === null || identifier === '') {
-      throw new EngineError(
-        'INVALID_INPUT',
-        'Workflow ID or workflow name must be provided. Workflow ID is recommended.',
-      );
-    }
-    const row =
-      (await findDefinitionById(reader, 'workflows', caller, identifier)) ??
-      (await findDefinition(reader, 'workflows', caller, { name: identifier, namespace: request.workflowNamespace }));
-    if (row === undefined) {
-      throw new EngineError(
-        'NOT_FOUND',
-        `Workflow not found [workflow_identifier=${identifier}, namespace=${request.workflowNamespace}]`,
-      );
-    }
-    return this.options.finder.toFound(row);
-  }
-
   /** The source's workflow, input and params under what is given (spec/engine.md E-21.2, spec/rest-api.md §3.6). */
   private async fromSource(caller: Caller, request: StartExecution, sourceId: string): Promise<StartExecution> {
     const source = visible(caller, await loadExecution(this.options.store.reader, sourceId), sourceId);
@@ -149,21 +102,6 @@ export class ExecutionRequests {
       params: deepMerge(source.params, request.params),
       description,
       sourceExecutionId: null,
-    };
-  }
-
-  private envForStart(now: number, environment: JsonObject | null): Env {
-    return {
-      now,
-      newId,
-      catalogue: this.options.catalogue,
-      findAction: () => null,
-      findWorkflow: () => null,
-      findEnvironment: () => environment,
-      findRows: () => [],
-      executorId: null,
-      takeStep: () => true,
-      limits: this.options.limits,
     };
   }
 }
