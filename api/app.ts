@@ -13,6 +13,8 @@ import { rootRoutes } from './root.ts';
 import type { Services } from './services.ts';
 import { actionExecutionRoutes } from './v2/action-executions.ts';
 import { actionRoutes } from './v2/actions.ts';
+import { codeSourceRoutes } from './v2/code-sources.ts';
+import { dynamicActionRoutes } from './v2/dynamic-actions.ts';
 import { environmentRoutes } from './v2/environments.ts';
 import { executionRoutes } from './v2/executions.ts';
 import { taskRoutes } from './v2/tasks.ts';
@@ -34,6 +36,8 @@ export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
   workbookRoutes(v2, services);
   workflowRoutes(v2, services);
   actionRoutes(v2, services);
+  codeSourceRoutes(v2, services);
+  dynamicActionRoutes(v2, services);
   executionRoutes(v2, services);
   taskRoutes(v2, services);
   actionExecutionRoutes(v2, services);

@@ -70,6 +70,38 @@ export const ACTION: Resource = {
   ],
 };
 
+/** Without the field `actions`, which the reference declares and never fills. */
+export const CODE_SOURCE: Resource = {
+  collection: 'code_sources',
+  fields: [
+    plain('id'),
+    plain('name'),
+    plain('namespace'),
+    plain('content'),
+    plain('version'),
+    plain('project_id'),
+    plain('scope'),
+    time('created_at'),
+    time('updated_at'),
+  ],
+};
+
+export const DYNAMIC_ACTION: Resource = {
+  collection: 'dynamic_actions',
+  fields: [
+    plain('id'),
+    plain('name'),
+    plain('namespace'),
+    plain('code_source_id'),
+    plain('code_source_name'),
+    plain('class_name'),
+    plain('project_id'),
+    plain('scope'),
+    time('created_at'),
+    time('updated_at'),
+  ],
+};
+
 export const ENVIRONMENT: Resource = {
   collection: 'environments',
   fields: [

@@ -3,6 +3,12 @@ import type { Engine } from '../engine/facade.ts';
 import type { Definitions } from '../engine/shell/definitions.ts';
 import type { Store } from '../engine/store/connection.ts';
 import type { DefinitionFinder } from '../engine/store/definition-finder.ts';
+import type { ModuleDescription } from '../engine/store/dynamic-actions.ts';
+
+export interface ModuleReader {
+  /** @throws EngineError INVALID_INPUT when the content is no module that loads. */
+  describe(name: string, content: string): Promise<ModuleDescription>;
+}
 
 /** What the handlers call: reads go to the store, everything that decides goes to the engine. */
 export interface Services {
@@ -11,6 +17,8 @@ export interface Services {
   readonly finder: DefinitionFinder;
   readonly engine: Engine;
   readonly catalogue: ActionCatalogue;
+  /** Reads what modules say of their actions; absent where dynamic actions are switched off. */
+  readonly modules?: ModuleReader | undefined;
   /** A JSON file that `GET /info` answers with, or null to switch that off. */
   readonly infoFile: string | null;
   /** The groups that this process belongs to, for `GET /v2/services`. */

@@ -30,11 +30,12 @@ export function readLibrary(files: readonly SourceFile[], catalogue: Catalogue):
     if (kind === 'workflow') {
       for (const spec of parseWorkflows(text).specs) addWorkflow(spec.name, null, spec);
     } else if (kind === 'action') {
-      for (const spec of parseActions(text).specs) actions.set(spec.name, { spec, workbookName: null });
+      for (const spec of parseActions(text).specs) actions.set(spec.name, { kind: 'ad-hoc', spec, workbookName: null });
     } else {
       const { spec: book } = parseWorkbook(text);
       for (const spec of book.workflows) addWorkflow(`${book.name}.${spec.name}`, book.name, spec);
-      for (const spec of book.actions) actions.set(`${book.name}.${spec.name}`, { spec, workbookName: book.name });
+      for (const spec of book.actions)
+        actions.set(`${book.name}.${spec.name}`, { kind: 'ad-hoc', spec, workbookName: book.name });
     }
   }
   if (faults.length > 0) throw new UsageError(faults.join('\n'));

@@ -1,10 +1,12 @@
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import { stringifyJson } from '../../dsl/json.ts';
-import type { ActionDefinition } from '../../engine/contract.ts';
+import type { ActionDefinition, ParameterSchema } from '../../engine/contract.ts';
 import { EngineError } from '../../engine/errors.ts';
 import { ACTIONS, columnOf } from '../../engine/store/collections.ts';
 import { findDefinition, findDefinitionById } from '../../engine/store/definitions.ts';
 import type { AdHocActionRow } from '../../engine/store/definitions.ts';
+import { findDynamicAction, listDynamicActions, parametersOf } from '../../engine/store/dynamic-actions.ts';
+import type { DynamicActionRow } from '../../engine/store/dynamic-actions.ts';
 import { matches, normalUuid, parseFilter } from '../../engine/store/filters.ts';
 import type { Column, Filter } from '../../engine/store/filters.ts';
 import { listRows } from '../../engine/store/lists.ts';
@@ -112,26 +114,26 @@ async function listActions({ store, catalogue }: Services, request: ApiRequest):
     ...columnsOf(read.fields),
     'name',
   ]);
+  const names = read.fields.map(({ name }) => name);
+  const dynamic = await listDynamicActions(store.reader, request.caller, ALL);
   const all = [
     ...rows.map((row) => ({ values: row, shown: withId(row.id, show(read.fields, row)), isSystem: false })),
-    ...catalogue.list().map((action) => {
-      const whole = showSystemAction(action);
-      return {
-        values: whole,
-        shown: withId(
-          action.name,
-          pick(
-            whole,
-            read.fields.map(({ name }) => name),
-          ),
-        ),
-        isSystem: true,
-      };
-    }),
-  ].filter(
-    ({ values, isSystem }) =>
-      (wantsSystem === null || wantsSystem === isSystem) && (!isSystem || passes(values, read.query.filters)),
-  );
+    ...[
+      ...dynamic.map((row) => ({
+        values: { ...dynamicActionValues(row), tags: [] },
+        whole: showDynamicAction(row),
+        isSystem: false,
+      })),
+      ...catalogue.list().map((action) => {
+        const whole = showSystemAction(action);
+        return { values: whole, whole, isSystem: true };
+      }),
+    ].flatMap(({ values, whole, isSystem }) =>
+      passes(values, read.query.filters)
+        ? [{ values, shown: withId(String(whole['id']), pick(whole, names)), isSystem }]
+        : [],
+    ),
+  ].filter(({ isSystem }) => wantsSystem === null || wantsSystem === isSystem);
   all.sort((a, b) => compareRows(a.values, b.values, read.query.sort));
   const start = read.query.marker === null ? 0 : positionAfter(all, read.query.marker);
   const page = all.slice(start, start + read.query.limit);
@@ -213,9 +215,23 @@ async function findAction({ store, catalogue }: Services, request: ApiRequest): 
       ? ((await findDefinition(store.reader, 'actions', request.caller, { name: identifier, namespace })) ??
         (await findDefinition(store.reader, 'actions', request.caller, { name: identifier, namespace: '' })))
       : await findDefinitionById(store.reader, 'actions', request.caller, id);
-  if (row === undefined)
+  if (row !== undefined) return show(ACTION.fields, row);
+  const dynamic =
+    (await findDynamicAction(store.reader, request.caller, identifier, namespace)) ??
+    (await findDynamicAction(store.reader, request.caller, identifier, ''));
+  if (dynamic === undefined)
     throw new EngineError('NOT_FOUND', `Action not found [name=${identifier}, namespace=${namespace}]`);
-  return show(ACTION.fields, row);
+  return showDynamicAction(dynamic);
+}
+
+/** A dynamic action among the others (spec/rest-api.md §3.14): what its module says of it, no definition in the language. */
+function showDynamicAction(row: DynamicActionRow): JsonObject {
+  return show(ACTION.fields, dynamicActionValues(row));
+}
+
+/** The columns of an ad-hoc action, for filters and order. */
+function dynamicActionValues(row: DynamicActionRow): DynamicActionRow & { input: string; definition: string } {
+  return { ...row, input: showParameters(parametersOf(row)), definition: '' };
 }
 
 function placeOf(request: ApiRequest): string {
@@ -227,9 +243,7 @@ function showSystemAction(action: ActionDefinition): JsonObject {
     id: action.name,
     name: action.name,
     is_system: true,
-    input: Object.entries(action.parameters.properties)
-      .map(([name, schema]) => showParameter(name, schema, action.parameters.required.includes(name)))
-      .join(', '),
+    input: showParameters(action.parameters),
     description: action.description,
     tags: null,
     definition: '',
@@ -239,6 +253,12 @@ function showSystemAction(action: ActionDefinition): JsonObject {
     updated_at: '',
     namespace: '',
   };
+}
+
+function showParameters({ properties, required }: ParameterSchema): string {
+  return Object.entries(properties)
+    .map(([name, schema]) => showParameter(name, schema, required.includes(name)))
+    .join(', ');
 }
 
 function showParameter(name: string, schema: JsonObject, required: boolean): string {

@@ -1,7 +1,7 @@
 import { evaluateRecursively, type ExpressionScope } from '../../dsl/expressions/index.ts';
 import { copyObject, isJsonObject, type Json, type JsonObject, setKey } from '../../dsl/json.ts';
 import type { ActionDefinition, ParameterSchema } from '../contract.ts';
-import type { Env, FoundAction } from './env.ts';
+import type { Env, FoundAction, FoundAdHocAction } from './env.ts';
 import { invalidInput, UserFailure } from './failure.ts';
 import { actionDefinition } from './lookups.ts';
 import type { ActionWrapper } from './model.ts';
@@ -30,30 +30,39 @@ export interface CallSite {
 /** @throws UserFailure for an unknown action or wrong parameters; ExpressionError from `base-input`. */
 export function resolveCall(site: CallSite, name: string, input: JsonObject): ActionCall {
   const found = findAction(site, name);
-  if (found.kind === 'system') {
-    checkParameters(found.definition.name, found.definition.parameters, input);
-    return { name: found.definition.name, definition: found.definition, input, systemInput: null, wrappers: [] };
-  }
-  return unwrap(site, found.action, input);
+  if (found.kind === 'ad-hoc') return unwrap(site, found, input);
+  checkParameters(found.name, found.className, found.definition.parameters, input);
+  return { name: found.name, definition: found.definition, input, systemInput: null, wrappers: [] };
 }
 
+/** A system action, or what the database has under the name. */
 type Found =
-  | { readonly kind: 'system'; readonly definition: ActionDefinition }
-  | { readonly kind: 'ad-hoc'; readonly action: FoundAction };
+  | FoundAction
+  | {
+      readonly kind: 'system';
+      readonly name: string;
+      readonly className: string;
+      readonly definition: ActionDefinition;
+    };
 
 /** Inside a workbook its own actions come first (spec/dsl.md D-14.4). */
 function findAction(site: CallSite, name: string): Found {
   const names = site.workbookName === null ? [name] : [`${site.workbookName}.${name}`, name];
   for (const candidate of names) {
-    const definition = site.env.catalogue.find(candidate);
-    if (definition !== undefined) return { kind: 'system', definition };
-    const action = actionDefinition(site.env, candidate, site.namespace, site.projectId);
-    if (action !== null) return { kind: 'ad-hoc', action };
+    const found = findByName(site, candidate);
+    if (found !== null) return found;
   }
   throw new UserFailure(`Failed to find action [action_name=${name}, namespace=${site.namespace}]`);
 }
 
-function unwrap(site: CallSite, outermost: FoundAction, input: JsonObject): ActionCall {
+function findByName(site: CallSite, name: string): Found | null {
+  const definition = site.env.catalogue.find(name);
+  return definition === undefined
+    ? actionDefinition(site.env, name, site.namespace, site.projectId)
+    : { kind: 'system', name: definition.name, className: definition.name, definition };
+}
+
+function unwrap(site: CallSite, outermost: FoundAdHocAction, input: JsonObject): ActionCall {
   const wrappers: ActionWrapper[] = [];
   const seen = new Set<string>();
   let action = outermost;
@@ -71,24 +80,23 @@ function unwrap(site: CallSite, outermost: FoundAction, input: JsonObject): Acti
     const parameters = withDefaults(spec.input, given);
     if (spec.output !== undefined) wrappers.unshift({ name: spec.name, output: spec.output });
     given = evaluateMapping(spec.baseInput, site.scope(parameters));
-    const definition = site.env.catalogue.find(spec.base);
-    if (definition !== undefined) {
-      checkParameters(definition.name, definition.parameters, given);
-      return { name: outermost.spec.name, definition, input, systemInput: given, wrappers };
-    }
-    const next = actionDefinition(site.env, spec.base, site.namespace, site.projectId);
+    const next = findByName(site, spec.base);
     if (next === null)
       throw new UserFailure(`Failed to find action [action_name=${spec.base}, namespace=${site.namespace}]`);
+    if (next.kind !== 'ad-hoc') {
+      checkParameters(next.name, next.className, next.definition.parameters, given);
+      return { name: outermost.spec.name, definition: next.definition, input, systemInput: given, wrappers };
+    }
     action = next;
   }
 }
 
-function checkParameters(name: string, schema: ParameterSchema, input: JsonObject): void {
+function checkParameters(name: string, className: string, schema: ParameterSchema, input: JsonObject): void {
   const missing = schema.required.filter((parameter) => !Object.hasOwn(input, parameter));
   const unexpected = schema.additionalProperties
     ? []
     : Object.keys(input).filter((parameter) => !Object.hasOwn(schema.properties, parameter));
-  if (missing.length + unexpected.length > 0) throw invalidInput(name, name, missing, unexpected);
+  if (missing.length + unexpected.length > 0) throw invalidInput(name, className, missing, unexpected);
 }
 
 function evaluateMapping(value: JsonObject, scope: ExpressionScope): JsonObject {

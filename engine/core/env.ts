@@ -1,6 +1,6 @@
 import type { JsonObject } from '../../dsl/json.ts';
 import type { ActionSpec, WorkflowSpec } from '../../dsl/spec/types.ts';
-import type { ActionCatalogue } from '../contract.ts';
+import type { ActionCatalogue, ActionDefinition } from '../contract.ts';
 
 /** Every surprise comes in here: time, ids, definitions, rows of others (style.md §4). */
 export interface Env {
@@ -29,9 +29,21 @@ export interface Limits {
   readonly fieldCharacters: number;
 }
 
-export interface FoundAction {
+export type FoundAction = FoundAdHocAction | FoundDynamicAction;
+
+export interface FoundAdHocAction {
+  readonly kind: 'ad-hoc';
   readonly spec: ActionSpec;
   readonly workbookName: string | null;
+}
+
+/** An action whose code is a module in the database (spec/engine.md E-28.3). */
+export interface FoundDynamicAction {
+  readonly kind: 'dynamic';
+  /** As workflows call it; `definition.name` is what an executor runs. */
+  readonly name: string;
+  readonly className: string;
+  readonly definition: ActionDefinition;
 }
 
 export interface FoundWorkflow {

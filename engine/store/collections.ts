@@ -31,6 +31,20 @@ export const ACTIONS: Collection = {
   columns: [...definitionColumns(), text('definition'), text('input'), text('description', { nullable: true })],
 };
 
+export const CODE_SOURCES: Collection = {
+  table: 'code_sources',
+  title: 'Code source',
+  scoped: true,
+  columns: [...definitionColumns(), text('content'), text('version')],
+};
+
+export const DYNAMIC_ACTIONS: Collection = {
+  table: 'dynamic_actions',
+  title: 'Dynamic action',
+  scoped: true,
+  columns: [...definitionColumns(), uuid('code_source_id'), text('code_source_name'), text('class_name')],
+};
+
 export const ENVIRONMENTS: Collection = {
   table: 'environments',
   title: 'Environment',

@@ -3,6 +3,7 @@ import type { ActionSpec, WorkflowSpec } from '../../dsl/index.ts';
 import type { FoundAction, FoundWorkflow } from '../core/env.ts';
 import { loadActionSpec, loadWorkflowSpec, resolveDefinition } from './definitions.ts';
 import type { WorkflowRow } from './definitions.ts';
+import { resolveDynamicAction } from './dynamic-actions.ts';
 
 /** What the engine reads of definitions. Specs are kept by hash, which never goes stale; names are read each time. */
 export interface DefinitionFinder {
@@ -31,7 +32,8 @@ export function createDefinitionFinder(reader: Knex): DefinitionFinder {
     },
     findAction: async (name, namespace, projectId) => {
       const row = await resolveDefinition(reader, 'actions', name, namespace, projectId);
-      return row === undefined ? null : { spec: await actions.get(row.spec_hash), workbookName: row.workbook_name };
+      if (row === undefined) return resolveDynamicAction(reader, name, namespace, projectId);
+      return { kind: 'ad-hoc', spec: await actions.get(row.spec_hash), workbookName: row.workbook_name };
     },
     loadSpec: (hash) => workflows.get(hash),
     toFound,

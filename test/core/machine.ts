@@ -74,7 +74,7 @@ export class Machine {
         ? []
         : parseActions(`version: '2.0'\n${options.actions}`).specs.map((spec) => [
             spec.name,
-            { spec, workbookName: null },
+            { kind: 'ad-hoc', spec, workbookName: null },
           ]),
     );
     const workflow = this.workflows.get(options.workflow ?? specs[0]?.name ?? '');

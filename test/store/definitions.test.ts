@@ -152,7 +152,7 @@ test('a workbook brings its workflows and actions, and they stay when it goes', 
   const main = await findDefinition(store.reader, 'workflows', alice, { name: 'book.main', namespace: 'n' });
   t.like(main, { workbook_name: 'book', checksum: null, input: 'p' });
   t.true(main?.definition.includes('main:'));
-  t.is((await finder.findAction('book.shout', 'n', 'alice'))?.workbookName, 'book');
+  t.like(await finder.findAction('book.shout', 'n', 'alice'), { kind: 'ad-hoc', workbookName: 'book' });
   await t.throwsAsync(definitions.createWorkbook(alice, BOOK, place), { code: 'CONFLICT' });
   await definitions.deleteWorkbook(alice, 'book', 'n');
   t.like(await definitions.createWorkbook(alice, BOOK.replace('[p]', '[q]'), place), { name: 'book' });
@@ -186,7 +186,7 @@ test('an action keeps the whole text and cannot take the name of a system action
     code: 'INVALID_INPUT',
     message: 'Attempt to delete a system action: std.echo',
   });
-  t.is((await finder.findAction('one', 'other', 'alice'))?.spec.base, 'std.noop');
+  t.like(await finder.findAction('one', 'other', 'alice'), { kind: 'ad-hoc', spec: { base: 'std.noop' } });
   await t.throwsAsync(definitions.deleteAction(alice, 'one', 'other'), { code: 'NOT_FOUND' });
   await definitions.deleteAction(alice, 'one', '');
   t.is(await finder.findAction('one', '', 'alice'), null);

@@ -304,6 +304,24 @@ export async function up(knex: Knex): Promise<void> {
     t.string('execution_id', 36).primary();
   });
 
+  await knex.schema.createTable('code_sources', (t) => {
+    codeColumns(t);
+    t.text('content').notNullable();
+    t.integer('version').notNullable();
+  });
+
+  await knex.schema.createTable('dynamic_actions', (t) => {
+    codeColumns(t);
+    t.string('code_source_id', 36).notNullable();
+    t.string('code_source_name', 255).notNullable();
+    t.string('class_name', 255).notNullable();
+    // What the module says of itself; null while nobody has read it (dynamic actions are off, or it does not load).
+    t.text('description');
+    t.text('parameters');
+    t.boolean('is_async').notNullable();
+    t.index(['code_source_id']);
+  });
+
   // Single values: `definitions_epoch` (design.md §2) and the like.
   await knex.schema.createTable('counters', (t) => {
     t.string('name', 64).primary();
@@ -314,6 +332,20 @@ export async function up(knex: Knex): Promise<void> {
     // 0 RUNNING, 1 PAUSING, 2 PAUSED (spec/rest-api.md §3.2).
     { name: 'maintenance', value: 0 },
   ]);
+}
+
+/** What code sources and dynamic actions have in common. */
+function codeColumns(t: Knex.CreateTableBuilder): void {
+  t.string('id', 36).primary();
+  t.string('name', 255).notNullable();
+  t.string('namespace', 255).notNullable();
+  t.string('project_id', 80).notNullable();
+  t.string('scope', 16).notNullable();
+  t.text('tags').notNullable();
+  t.bigInteger('created_at').notNullable();
+  t.bigInteger('updated_at');
+  t.unique(['name', 'namespace', 'project_id']);
+  t.index(['created_at', 'id']);
 }
 
 function definitionColumns(t: Knex.CreateTableBuilder): void {
