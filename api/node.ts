@@ -15,6 +15,7 @@ import type { Store } from '../engine/store/connection.ts';
 import { createDefinitionFinder } from '../engine/store/definition-finder.ts';
 import type { DefinitionFinder } from '../engine/store/definition-finder.ts';
 import { migrate } from '../engine/store/migrate.ts';
+import { readConnections } from '../executors/connections/read.ts';
 import { createEgressPolicy } from '../executors/egress.ts';
 import { createHttpClient } from '../executors/http-client.ts';
 import { createCatalogue, jobBackends } from '../executors/index.ts';
@@ -81,6 +82,7 @@ async function assemble(
   });
   const http = { forUsers: createHttpClient(policy), forConnections: createHttpClient(null) };
   const folder = dataFolderOf(config);
+  const connections = readConnections(config.connections, environment);
   const catalogue = createCatalogue({
     http,
     spark: {
@@ -92,7 +94,7 @@ async function assemble(
       allowedEnvironment: config.sparkAllowedEnvironment,
       historyUrl: config.sparkHistoryUrl,
     },
-    flink: { jarsFolder: join(folder, 'jars'), jarRoots: config.flinkJarRoots, clusters: config.flinkClusters },
+    flink: { jarsFolder: join(folder, 'jars'), jarRoots: config.flinkJarRoots, connections },
   });
   const queue = new EmbeddedQueue(clock, log);
   const engine = createEngine({

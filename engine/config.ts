@@ -60,10 +60,8 @@ export interface Config {
   readonly sparkAllowedEnvironment: readonly string[] | null;
   readonly sparkHistoryUrl: string | null;
   readonly flinkJarRoots: readonly string[] | null;
-  /** JobManagers by name: the input `cluster` of Flink actions. */
-  readonly flinkClusters: Readonly<
-    Record<string, { readonly url: string; readonly headers: Readonly<Record<string, string>> }>
-  >;
+  /** Servers by name: `executors/connections` reads what is in it. */
+  readonly connections: JsonObject;
 }
 
 export const AUTH_MODES = ['none', 'token', 'keystone', 'oidc'] as const;
@@ -102,7 +100,7 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   sparkAllowedEnvironment: null,
   sparkHistoryUrl: null,
   flinkJarRoots: null,
-  flinkClusters: {},
+  connections: {},
 });
 
 /**
@@ -180,6 +178,9 @@ const SETTINGS: Section = {
     allow: setting('egressAllow', 'a list of addresses, ranges or host names', texts),
     deny: setting('egressDeny', 'a list of addresses or ranges', texts),
   },
+  connections: setting('connections', 'a mapping of names to {type: …, url: …}', (value) =>
+    isJsonObject(value) ? value : undefined,
+  ),
   spark: {
     home: setting('sparkHome', 'the folder of a Spark installation', text),
     allowed_homes: setting('sparkAllowedHomes', 'a list of folders', texts),
@@ -189,7 +190,6 @@ const SETTINGS: Section = {
   },
   flink: {
     jar_roots: setting('flinkJarRoots', 'a list of folders', texts),
-    clusters: setting('flinkClusters', 'a mapping of names to {url: …, headers: {…}}', clusters),
   },
 };
 
@@ -249,19 +249,4 @@ function flag(value: Json): boolean | undefined {
 
 function integer(value: Json, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most ? value : undefined;
-}
-
-function clusters(value: Json): Config['flinkClusters'] | undefined {
-  if (!isJsonObject(value)) return undefined;
-  const found: Record<string, Config['flinkClusters'][string]> = {};
-  for (const [name, cluster] of Object.entries(value)) {
-    const url = isJsonObject(cluster) ? text(cluster['url'] ?? null) : undefined;
-    const headers = isJsonObject(cluster) ? (cluster['headers'] ?? {}) : {};
-    if (url === undefined || !isJsonObject(headers)) return undefined;
-    found[name] = {
-      url,
-      headers: Object.fromEntries(Object.entries(headers).map(([key, item]) => [key, String(item)])),
-    };
-  }
-  return found;
 }

@@ -17,10 +17,9 @@ export async function stage(
   context: JobContext,
   client: FlinkClient,
   jars: JarStore,
-  versionOf: () => Promise<FlinkVersion>,
 ): Promise<StageOutcome> {
   try {
-    const version = await versionOf();
+    const version = await client.version(context.signal);
     const missing = missingFeature(input, plan, version);
     if (missing !== null)
       return { kind: 'refused', result: refused('FLINK_UNSUPPORTED', missing, { job_id: plan.jobId }) };

@@ -1,13 +1,14 @@
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../../engine/contract.ts';
 import type { GivingUp, Job, JobContext, JobStatus } from '../jobs/backend.ts';
-import { FlinkClient } from './client/client.ts';
+import type { FlinkClient } from './client/client.ts';
 import type { AnswerOf, JobDetails } from './client/methods.ts';
 import { parseVersion } from './client/version.ts';
 import { FEATURES } from './client/endpoints.ts';
 import { failureOf } from './failure.ts';
 import { isUnknownJob, outputOf, refused, webUrlOf, type JobFacts } from './outcome.ts';
-import { fromJarPlan, type HttpClients, type JarPlan } from './plan.ts';
+import { fromJarPlan, type JarPlan } from './plan.ts';
+import type { FlinkServers } from './servers.ts';
 
 export async function state(job: Job, plan: JarPlan, context: JobContext, client: FlinkClient): Promise<JobStatus> {
   let word: string;
@@ -86,8 +87,7 @@ export async function giveUp(
   plan: JarPlan,
   why: GivingUp,
   context: JobContext,
-  client: FlinkClient,
-  http: HttpClients,
+  servers: FlinkServers,
 ): Promise<ActionResult> {
   const facts = outputOf(factsOf(plan, job.lastState ?? 'UNKNOWN', null));
   switch (why.kind) {
@@ -104,12 +104,12 @@ export async function giveUp(
       );
     case 'lost':
       return (
-        (await fromHistory(job, plan, context, http)) ??
+        (await fromHistory(job, plan, context, servers)) ??
         refused('FLINK_JOB_LOST', why.reason, { ...facts, retryable: true }, true)
       );
     case 'unreachable':
     case 'broken':
-      return refused('FLINK_UNREACHABLE', `${client.url}: ${why.reason}`, { ...facts, retryable: true }, true);
+      return refused('FLINK_UNREACHABLE', `${plan.url}: ${why.reason}`, { ...facts, retryable: true }, true);
   }
 }
 
@@ -118,13 +118,10 @@ async function fromHistory(
   job: Job,
   plan: JarPlan,
   context: JobContext,
-  http: HttpClients,
+  servers: FlinkServers,
 ): Promise<ActionResult | null> {
-  if (plan.historyUrl === null) return null;
-  const client = new FlinkClient(
-    { url: plan.historyUrl, apiPrefix: '' },
-    plan.cluster === null ? http.forUsers : http.forConnections,
-  );
+  const client = servers.history(plan.historyUrl, plan);
+  if (client === null) return null;
   const details = await client.jobs.get(plan.jobId, { signal: context.signal }).catch(() => null);
   const word = typeof details?.state === 'string' ? details.state : '';
   if (!TERMINAL.has(word)) return null;

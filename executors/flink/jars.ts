@@ -6,7 +6,7 @@ import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { TramontaneError } from '../../dsl/errors.ts';
 import { passingStatus, withRetry, type HttpClient, type HttpResponse } from '../http-client.ts';
 import type { FlinkClient } from './client/client.ts';
-import type { FlinkOptions } from './plan.ts';
+import type { FlinkOptions } from './servers.ts';
 
 /** A jar on the cluster. */
 export interface StagedJar {

@@ -1,28 +1,11 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject, type Json, type JsonObject } from '../../dsl/json.ts';
 import type { RunContext } from '../../engine/contract.ts';
-import type { HttpClient } from '../http-client.ts';
 import type { PrepareOutcome } from '../jobs/backend.ts';
 import { toNumber, toText } from '../inputs.ts';
-import type { FlinkServer } from './client/client.ts';
+import type { OptionsOf } from './client/methods.ts';
 import { refused } from './outcome.ts';
-
-/** Clients for addresses that users give, and for configured ones. */
-export interface HttpClients {
-  readonly forUsers: HttpClient;
-  readonly forConnections: HttpClient;
-}
-
-/** Settings of the operator. */
-export interface FlinkOptions {
-  /** JobManagers by name, for the input `cluster`: configured addresses, not bound by the egress policy. */
-  readonly clusters?: Readonly<Record<string, FlinkServer>>;
-  /** Folder for jars that are fetched before they are uploaded. */
-  readonly jarsFolder: string;
-  /** Folders that local jars must lie in; null: any. */
-  readonly jarRoots?: readonly string[] | null;
-  readonly largestJarBytes?: number;
-}
+import { textsOf, type FlinkServers } from './servers.ts';
 
 export type WaitFor = 'submitted' | 'running' | 'finished';
 
@@ -62,15 +45,16 @@ export interface JarPlan {
 }
 
 /** Checks the input of flink.run_jar and derives the job's id (spec/flink.md §3.1, §3.6). Makes no call. */
-export function planJar(input: JsonObject, run: RunContext, options: FlinkOptions): PrepareOutcome {
-  const server = serverOf(input, options);
-  if (typeof server === 'string') return { kind: 'refused', result: refused('FLINK_BAD_REQUEST', server) };
+export function planJar(input: JsonObject, run: RunContext, servers: FlinkServers): PrepareOutcome {
+  const target = servers.target(input);
+  if (typeof target === 'string') return { kind: 'refused', result: refused('FLINK_BAD_REQUEST', target) };
   const problem = wrongInput(input);
   if (problem !== null) return { kind: 'refused', result: refused('FLINK_BAD_REQUEST', problem) };
   const plan = toJarPlan({
     ...input,
-    url: server.url,
-    cluster: typeof input.cluster === 'string' ? input.cluster : null,
+    url: target.url,
+    cluster: target.cluster,
+    headers: target.headers,
   });
   const jobId = typeof input.job_id === 'string' ? input.job_id.toLowerCase() : jobIdOf(run.actionExecutionId);
   const full: JarPlan = {
@@ -92,7 +76,7 @@ export function planJar(input: JsonObject, run: RunContext, options: FlinkOption
       onCancel: full.onCancel === 'detach' ? 'leave' : 'end',
       pollMs: { first: pollMs, longest: Math.max(pollMs, 10_000) },
       notFoundGraceMs: (numberOf(input.not_found_grace) ?? 60) * 1000,
-      slots: null,
+      slots: servers.mostJobs(target),
     },
   };
 }
@@ -164,17 +148,23 @@ export function toJarPlan(data: JsonObject): JarPlan {
 }
 
 /** The body of the run call; values of the configuration travel as texts. */
-export function runBody(input: JsonObject, plan: JarPlan, claimKey: 'claimMode' | 'restoreMode'): JsonObject {
+export function runBody(
+  input: JsonObject,
+  plan: Pick<JarPlan, 'jobId' | 'restorePath'>,
+  claimKey: 'claimMode' | 'restoreMode',
+): OptionsOf<'jars.run'> {
   const config = configOf(input);
+  const parallelism = numberOf(input.parallelism);
+  const claimMode = oneOf(toText(input.claim_mode ?? ''), ['CLAIM', 'NO_CLAIM', 'LEGACY'], 'NO_CLAIM');
   const restore = plan.restorePath ?? (typeof input.savepoint_path === 'string' ? input.savepoint_path : null);
   return {
     jobId: plan.jobId,
     ...(typeof input.entry_class === 'string' && { entryClass: input.entry_class }),
     ...((input.args ?? null) !== null && { programArgsList: programArguments(input.args ?? null) }),
-    ...(numberOf(input.parallelism) !== null && { parallelism: numberOf(input.parallelism) }),
+    ...(parallelism !== null && { parallelism }),
     ...(restore !== null && { savepointPath: restore }),
     ...(input.allow_non_restored_state === true && { allowNonRestoredState: true }),
-    ...(typeof input.claim_mode === 'string' && { [claimKey]: input.claim_mode }),
+    ...(typeof input.claim_mode === 'string' && { [claimKey]: claimMode }),
     ...(Object.keys(config).length > 0 && { flinkConfiguration: config }),
   };
 }
@@ -190,31 +180,6 @@ function programArguments(args: Json): string[] {
   if (Array.isArray(args)) return args.map((value) => toText(value));
   if (!isJsonObject(args)) return [];
   return Object.entries(args).flatMap(([key, value]) => (value === null ? [] : [`--${key}`, toText(value)]));
-}
-
-function serverOf(input: JsonObject, options: FlinkOptions): FlinkServer | string {
-  const { url, cluster } = input;
-  if ((url ?? null) !== null && (cluster ?? null) !== null) return 'Give url or cluster, not both.';
-  if (typeof cluster === 'string') {
-    const known = options.clusters ?? {};
-    const found = Object.hasOwn(known, cluster) ? known[cluster] : undefined;
-    const names = Object.keys(known);
-    return (
-      found ??
-      `cluster '${cluster}' is not configured; ${names.length === 0 ? 'none is' : `known: ${names.join(', ')}`}. Give url: http://host:8081 instead.`
-    );
-  }
-  if (isJsonObject(cluster))
-    return 'cluster as a mapping (a leased cluster) is not available here; give url: http://host:8081.';
-  if (typeof url !== 'string') return 'Give url, the address of the JobManager, such as http://host:8081.';
-  if (!/^https?:\/\/[^/]/.test(url)) return `url '${url}' is no http or https address.`;
-  return { url: url.replace(/\/+$/, '').replace(/\/v1$/, '') };
-}
-
-function textsOf(values: Json | undefined): Record<string, string> {
-  return isJsonObject(values)
-    ? Object.fromEntries(Object.entries(values).map(([name, value]) => [name, toText(value)]))
-    : {};
 }
 
 function wrongInput(input: JsonObject): string | null {
@@ -246,7 +211,7 @@ function oneOf<T extends string>(value: string | null, allowed: readonly T[], ot
   return allowed.find((one) => one === value) ?? otherwise;
 }
 
-function digest(text: string): string {
+export function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }
 

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../dsl/json.ts';
 import type { JobAction } from '../action.ts';
 import type { JobBackend } from '../jobs/backend.ts';
+import { SERVER_INPUTS } from './servers.ts';
 
 /** spec/flink.md §3.1. */
 export function flinkRunJar(backend: JobBackend): JobAction {
@@ -40,9 +41,7 @@ const choice = (values: readonly string[], description: string): JsonObject => (
 });
 
 const PROPERTIES: Record<string, JsonObject> = {
-  url: text('Address of the JobManager, such as http://host:8081.'),
-  cluster: { type: ['string', 'object', 'null'], description: 'Name of a configured cluster, instead of url.' },
-  headers: { type: ['object', 'null'], description: 'Headers for a proxy in front; with url only.' },
+  ...SERVER_INPUTS,
   jar: {
     type: ['string', 'object'],
     description: "Path on the executor's host, http(s) address, or {jar_id: …} of a jar on the cluster.",

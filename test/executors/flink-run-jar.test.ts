@@ -9,6 +9,7 @@ import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { silentLogger } from '../../engine/log.ts';
 import { loadExternalJob } from '../../engine/store/external-jobs.ts';
 import type { JobAction } from '../../executors/action.ts';
+import { readConnections } from '../../executors/connections/read.ts';
 import { createEgressPolicy } from '../../executors/egress.ts';
 import { startFakeFlink, type FakeFlink, type FakeFlinkSwitches } from '../../executors/fakes/flink.ts';
 import { FlinkClient } from '../../executors/flink/client/client.ts';
@@ -57,10 +58,7 @@ async function world(
     await http.forUsers.close();
     await http.forConnections.close();
   });
-  const [action] = flinkPack(
-    { jarsFolder: join(folder, 'jars'), clusters: { analytics: { url: flink.url } }, ...options },
-    http,
-  );
+  const [action] = flinkPack({ jarsFolder: join(folder, 'jars'), connections: analytics(flink.url), ...options }, http);
   if (action?.kind !== 'job') throw new Error('flink.run_jar is no job action');
   const nodes: JobWatcher[] = [];
   t.teardown(async () => {
@@ -111,6 +109,8 @@ async function world(
     kind: (id) => reported(id)?.result.kind,
   };
 }
+
+const analytics = (url: string) => readConnections({ analytics: { type: 'flink', url } }, {});
 
 const jobOf = (w: World, id = 'a1') => {
   const job = w.flink.jobs.get(jobIdOf(id));
@@ -540,7 +540,7 @@ test('a configured cluster is used by name; wrong addresses and names say what w
   await w.submit(watcher, 'a3', { url: null });
   await w.submit(watcher, 'a4', { jar: '/nowhere/x.jar' });
   await w.submit(watcher, 'a5', { url: 'flink:8081' });
-  t.regex(String(w.output('a2').message), /cluster 'none' is not configured; known: analytics/);
+  t.regex(String(w.output('a2').message), /no connection 'none' .*; known: analytics/);
   t.regex(String(w.output('a3').message), /Give url, the address of the JobManager/);
   t.regex(String(w.output('a4').message), /There is no jar \/nowhere\/x\.jar/);
   t.regex(String(w.output('a5').message), /no http or https address/);
@@ -552,7 +552,7 @@ test("a user's address obeys the egress policy", async (t) => {
     forUsers: createHttpClient(createEgressPolicy({ allowLoopback: false })),
     forConnections: createHttpClient(null),
   };
-  const [action] = flinkPack({ jarsFolder: w.folder, clusters: { analytics: { url: w.flink.url } } }, strict);
+  const [action] = flinkPack({ jarsFolder: w.folder, connections: analytics(w.flink.url) }, strict);
   if (action?.kind !== 'job') return t.fail();
   const watcher = await w.node('n1', { backends: [action.backend] });
   const jar = join(w.folder, 'totals.jar');
