@@ -39,6 +39,9 @@ export interface AsyncAction extends ActionDefinition {
 export interface JobAction extends ActionDefinition {
   readonly kind: 'job';
   readonly backend: JobBackend;
+  /** Further backends, where the input says how the job is submitted; {@link choose} tells which. */
+  readonly others?: readonly JobBackend[];
+  choose?(input: JsonObject): JobBackend;
 }
 
 export interface ActionContext {

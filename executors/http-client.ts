@@ -127,15 +127,22 @@ export function createHttpClient(policy: EgressPolicy | null): HttpClient {
 /** Repeats what may be repeated while it fails in passing, with pauses of 1, 2, 4 … 30 s, for at most `forMs`. */
 export async function withRetry<T>(
   attempt: () => Promise<T>,
-  options: { readonly forMs: number; readonly signal: AbortSignal; readonly firstPauseMs?: number },
+  options: {
+    readonly forMs: number;
+    readonly signal: AbortSignal;
+    readonly firstPauseMs?: number;
+    /** Which failures pass; default {@link isPassing}. */
+    readonly isPassing?: (error: unknown) => boolean;
+  },
 ): Promise<T> {
+  const passes = options.isPassing ?? isPassing;
   const until = Date.now() + options.forMs;
   for (let tries = 0; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
       const pause = Math.min(30_000, (options.firstPauseMs ?? 1000) * 2 ** tries) * (0.75 + Math.random() / 2);
-      if (!isPassing(error) || Date.now() + pause > until) throw error;
+      if (!passes(error) || Date.now() + pause > until) throw error;
       await sleep(pause, options.signal);
     }
   }
@@ -151,7 +158,8 @@ export function passingStatus(answer: HttpResponse): HttpResponse {
   });
 }
 
-function isPassing(error: unknown): boolean {
+/** Whether the other side may answer a little later. */
+export function isPassing(error: unknown): boolean {
   return error instanceof RemoteError && ['refused', 'reset', 'timeout', 'status'].includes(error.fault);
 }
 

@@ -23,12 +23,15 @@ export function createCatalogue(options: CatalogueOptions = {}): Catalogue {
   const folder = join(tmpdir(), 'tramontane');
   const spark = options.spark ?? { runsFolder: join(folder, 'runs'), sparkHome: null, environment: {} };
   const flink = options.flink ?? { jarsFolder: join(folder, 'jars') };
-  return catalogueOf([...stdPack(), ...sparkPack(spark), ...flinkPack(flink, options.http ?? defaultClients())]);
+  const http = options.http ?? defaultClients();
+  return catalogueOf([...stdPack(), ...sparkPack(spark, http), ...flinkPack(flink, http)]);
 }
 
 /** The backends of the catalogue's job actions, for the job watcher. */
 export function jobBackends(catalogue: Catalogue): readonly JobBackend[] {
-  return catalogue.list().flatMap((action) => (action.kind === 'job' ? [action.backend] : []));
+  return catalogue
+    .list()
+    .flatMap((action) => (action.kind === 'job' ? [action.backend, ...(action.others ?? [])] : []));
 }
 
 function defaultClients(): HttpClients {

@@ -6,6 +6,7 @@ import {
   listAdoptableExternalJobs,
   loadExternalJob,
   loadExternalJobCancels,
+  loadTakenExternalIds,
   loadExternalJobRequest,
   releaseExternalJobLeases,
   renewExternalJobLeases,
@@ -409,6 +410,7 @@ export class JobWatcher {
       log: this.options.log,
       nowMs: this.options.clock.now(),
       wake: () => this.wake(id),
+      takenIds: (externalIds) => loadTakenExternalIds(this.options.db, watched.job.backend, externalIds, id),
     };
   }
 

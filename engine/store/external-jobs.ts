@@ -104,6 +104,21 @@ export async function loadExternalJobRequest(db: Knex, actionExecutionId: string
   return record === undefined ? undefined : toObject((record as Pick<RawRow, 'request'>).request);
 }
 
+/** Which of the ids that a backend gave out stand in the record of an action execution other than this one. */
+export async function loadTakenExternalIds(
+  db: Knex,
+  backend: string,
+  externalIds: readonly string[],
+  exceptActionExecutionId: string,
+): Promise<ReadonlySet<string>> {
+  const rows: readonly { external_id: string }[] = await db(TABLE)
+    .where({ backend })
+    .whereIn('external_id', externalIds)
+    .whereNot({ action_execution_id: exceptActionExecutionId })
+    .select('external_id');
+  return new Set(rows.map((row) => row.external_id));
+}
+
 /**
  * Takes the right to submit: `prepared` becomes `submitting`, once. False when somebody else holds the lease, when the job is further on, or
  * when a cancel has come in between.

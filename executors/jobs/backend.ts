@@ -82,6 +82,8 @@ export interface JobContext {
   readonly nowMs: number;
   /** Makes the watcher look at this job at once: for backends that hear of changes by themselves. */
   wake(): void;
+  /** Which of these ids of this backend belong to other action executions, by their records. */
+  takenIds(externalIds: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** New values of the record's columns; absent ones stay. */

@@ -15,6 +15,8 @@ export const SPARK_CODES = {
   SPARK_AUTH: false,
   SPARK_UNSUPPORTED: false,
   SPARK_BAD_INPUT: false,
+  SPARK_SESSION_DEAD: false,
+  SPARK_STATEMENT_FAILED: false,
 } as const;
 
 export type SparkCode = keyof typeof SPARK_CODES;

@@ -1,11 +1,27 @@
 import type { Action } from '../action.ts';
+import type { HttpClient } from '../http-client.ts';
 import type { SparkOptions } from './plan.ts';
 import { createProcessBackend } from './process-backend.ts';
 import { sparkSubmit } from './submit.ts';
+import { plainActions } from './systems/plain-actions.ts';
+import { runActions } from './systems/run-actions.ts';
+import type { SparkServers } from './systems/servers.ts';
+import { submitWays, withLeasedMaster } from './via.ts';
 
 export type { SparkOptions } from './plan.ts';
 
 /** Spark jobs (spec/spark.md §8). */
-export function sparkPack(options: SparkOptions): readonly Action[] {
-  return [sparkSubmit(createProcessBackend(options))];
+export function sparkPack(
+  options: SparkOptions,
+  http: { readonly forUsers: HttpClient; readonly forConnections: HttpClient },
+): readonly Action[] {
+  const servers: SparkServers = {
+    connection: (name) => {
+      const found = options.connections?.[name];
+      return found === undefined ? undefined : { ...found, http: http.forConnections };
+    },
+    forUsers: http.forUsers,
+  };
+  const process = withLeasedMaster(createProcessBackend(options));
+  return [sparkSubmit(process, submitWays(servers, process)), ...runActions(servers), ...plainActions(servers)];
 }

@@ -9,6 +9,7 @@ import { confOf } from './command.ts';
 import { eventLogFolder } from './event-log.ts';
 import { refused } from './outcome.ts';
 import type { ResultMode } from './output.ts';
+import type { SparkConnection } from './systems/servers.ts';
 
 /** Settings of the operator for Spark runs on this host. */
 export interface SparkOptions {
@@ -28,6 +29,8 @@ export interface SparkOptions {
   readonly historyUrl?: string | null;
   /** Runs at once on this host; more wait for their turn. */
   readonly maxRuns?: number;
+  /** Servers for Spark jobs by name, for the input `connection`: not bound by the egress policy. */
+  readonly connections?: Readonly<Record<string, Omit<SparkConnection, 'http'>>>;
   /** This host's id; tests give another. */
   readonly host?: string;
 }
@@ -134,17 +137,10 @@ const INHERITED =
   /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|JAVA_\w+|JDK_\w+|LD_LIBRARY_PATH|SPARK_\w+|PYSPARK_\w+|PYTHON\w*|VIRTUAL_ENV|HADOOP_\w+|YARN_\w+|HIVE_\w+|KUBECONFIG|KRB5\w*)$/;
 
 function problemOf(input: JsonObject, options: SparkOptions): ActionResult | null {
-  const via = input.via ?? 'auto';
-  if (via !== 'auto' && via !== 'process') {
-    return refused(
-      'SPARK_UNSUPPORTED',
-      `via: ${toText(via)} is not available here; use via: process (spark-submit on the executor's host).`,
-    );
-  }
   if ((input.cluster ?? null) !== null) {
     return refused(
-      'SPARK_UNSUPPORTED',
-      'cluster is not available here; give the master address with master: spark://host:7077.',
+      'SPARK_BAD_INPUT',
+      'cluster must be what cluster.apply gave, with the address of a master; to use a configured server give connection and via: rest, livy or lighter.',
     );
   }
   if (
@@ -154,7 +150,7 @@ function problemOf(input: JsonObject, options: SparkOptions): ActionResult | nul
   ) {
     return refused(
       'SPARK_UNSUPPORTED',
-      'deploy_mode: cluster (with supervise, driver_cores) is not available with via: process: spark-submit does not tell there how the driver ended. Leave it out to run the driver on the executor.',
+      'deploy_mode: cluster (with supervise, driver_cores) is not available with via: process: spark-submit does not tell there how the driver ended. Use via: rest with the address of the submission server, or leave it out to run the driver on the executor.',
     );
   }
   if (sparkHomeOf(input, options) === null) {

@@ -249,9 +249,7 @@ async function newFacts(job: Job, plan: RunPlan): Promise<JobUpdate | undefined>
   const page = job.url ?? found.uiUrl;
   // In local mode only the web page knows the id.
   const appId =
-    job.appId === null
-      ? (found.appId ?? (page === null ? null : ((await readUi(page, job.id))?.appId ?? null)))
-      : null;
+    job.appId === null ? (found.appId ?? (page === null ? null : ((await readUi(page, job.id))?.appId ?? null))) : null;
   const url = job.url === null ? page : null;
   return appId === null && url === null
     ? undefined

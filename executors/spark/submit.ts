@@ -1,20 +1,22 @@
 import type { JsonObject } from '../../dsl/json.ts';
 import type { JobAction } from '../action.ts';
 import type { JobBackend } from '../jobs/backend.ts';
+import { COMMON_RESULT } from './result-schema.ts';
+import { SERVER_INPUTS } from './systems/servers.ts';
 
 /** spec/spark.md §8.3. */
-export function sparkSubmit(backend: JobBackend): JobAction {
+export function sparkSubmit(backend: JobBackend, ways: Pick<JobAction, 'others' | 'choose'> = {}): JobAction {
   return {
     name: 'spark.submit',
     description:
-      "Runs an application with spark-submit on the executor's host and waits for its end. The run outlives a restart of the server; it is never started twice.",
+      "Runs an application with spark-submit on the executor's host, or through a server for Spark jobs (`via`), and waits for its end. The run outlives a restart of the server; it is never started twice.",
     kind: 'job',
     repeatSafe: true,
     parameters: { type: 'object', properties: PROPERTIES, required: ['application'], additionalProperties: false },
     result: {
       description:
         "What is known of the run; `result` is the job's own value, the JSON of its last line `::result <JSON>` on stdout.",
-      schema: RESULT,
+      schema: COMMON_RESULT,
     },
     examples: [
       {
@@ -27,6 +29,7 @@ export function sparkSubmit(backend: JobBackend): JobAction {
       },
     ],
     backend,
+    ...ways,
   };
 }
 
@@ -104,35 +107,20 @@ const PROPERTIES: Record<string, JsonObject> = {
     type: ['string', 'null'],
     enum: ['auto', 'process', 'rest', 'livy', 'lighter'],
     default: 'auto',
-    description: 'How it is submitted; here only by a process.',
+    description:
+      "How it is submitted: by spark-submit on the executor's host (process), to the submission server of a standalone master (rest), to Livy or Lighter. auto: rest for deploy_mode: cluster where a server is given, else process.",
   },
   deploy_mode: {
     type: ['string', 'null'],
     enum: ['client', 'cluster'],
     default: 'client',
-    description: 'Where the driver runs; here only in client mode.',
+    description: 'Where the driver runs; cluster only with via: rest.',
   },
-  cluster: { type: ['string', 'object', 'null'], description: 'Reserved for leased clusters.' },
-  supervise: flag('Cluster mode only: not available here.'),
-  driver_cores: count('Cluster mode only: not available here.'),
-};
-
-const RESULT: JsonObject = {
-  type: 'object',
-  properties: {
-    backend: { type: 'string' },
-    id: { type: ['string', 'null'], description: '<host id>:<process id>' },
-    app_id: { type: ['string', 'null'] },
-    name: { type: ['string', 'null'] },
-    state: { type: 'string' },
-    result: { description: "The job's own value." },
-    submitted_at: { type: ['string', 'null'] },
-    started_at: { type: ['string', 'null'] },
-    finished_at: { type: ['string', 'null'] },
-    duration_ms: { type: ['integer', 'null'] },
-    ui_url: { type: ['string', 'null'] },
-    history_url: { type: ['string', 'null'] },
-    log_tail: { type: 'array', items: { type: 'string' } },
-    progress: { type: ['object', 'null'] },
+  cluster: {
+    type: ['string', 'object', 'null'],
+    description: 'What cluster.apply gave, or the name of a connection (via: rest).',
   },
+  ...SERVER_INPUTS,
+  supervise: flag('Start the driver again when it fails (via: rest).'),
+  driver_cores: count('Cores of the driver (via: rest).'),
 };

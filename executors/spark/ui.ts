@@ -1,7 +1,8 @@
 import { isJsonObject, parseJson, type Json, type JsonObject } from '../../dsl/json.ts';
-import { createHttpClient } from '../http-client.ts';
+import { createHttpClient, type HttpClient } from '../http-client.ts';
 import { toNumber } from '../inputs.ts';
 import { EXECUTION_CONF } from './event-log.ts';
+import { SparkApiError } from './systems/errors.ts';
 
 export interface UiFigures {
   readonly appId: string;
@@ -36,6 +37,44 @@ export async function readUi(uiUrl: string, actionExecutionId: string): Promise<
   } finally {
     await http.close();
   }
+}
+
+/**
+ * Figures of an application from any page that speaks Spark's monitoring API: of its driver, or of a history server.
+ *
+ * @throws SparkApiError for an answer that is no success; RemoteError when there is none.
+ */
+export async function readApplication(
+  uiUrl: string,
+  appId: string | null,
+  http: HttpClient,
+  signal: AbortSignal,
+): Promise<JsonObject> {
+  const base = `${uiUrl.replace(/\/$/, '')}/api/v1/applications`;
+  const get = async (url: string): Promise<Json> => {
+    const answer = await http.exchange({ method: 'GET', url, signal, timeoutMs: 30_000, maxBytes: 8 * 1024 * 1024 });
+    const text = answer.body.toString('utf8');
+    const title = "Spark's monitoring API";
+    if (answer.status !== 200)
+      throw new SparkApiError({ title, method: 'GET', path: url, status: answer.status, text });
+    try {
+      return parseJson(text);
+    } catch {
+      throw new SparkApiError({ title, method: 'GET', path: url, status: 502, text });
+    }
+  };
+  const applications = appId === null ? await get(base) : [await get(`${base}/${encodeURIComponent(appId)}`)];
+  const [first] = Array.isArray(applications) ? applications : [];
+  if (!isJsonObject(first) || typeof first.id !== 'string')
+    throw new SparkApiError({
+      title: uiUrl,
+      method: 'GET',
+      path: base,
+      status: 404,
+      text: 'No application is shown there.',
+    });
+  const jobs = await get(`${base}/${encodeURIComponent(first.id)}/jobs`);
+  return { app_id: first.id, ...sumOf(Array.isArray(jobs) ? jobs.filter(isJsonObject) : []) };
 }
 
 function isOurs(environment: Json, actionExecutionId: string): boolean {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { isJsonObject } from '../../dsl/json.ts';
 import { loadExternalJob } from '../../engine/store/external-jobs.ts';
+import { createHttpClient } from '../../executors/http-client.ts';
 import { sparkPack } from '../../executors/spark/pack.ts';
 import { isAlive } from '../../executors/spark/process.ts';
 import { readProcess } from '../../executors/spark/run-directory.ts';
@@ -17,8 +18,12 @@ if (sparkHome === undefined)
 
 const jobs = join(projectRoot, 'scripts/engines/spark/jobs');
 const CONF = { 'spark.ui.enabled': false, 'spark.driver.host': '127.0.0.1' };
+const CLIENTS = { forUsers: createHttpClient(null), forConnections: createHttpClient(null) };
 const pack = (folder: string) =>
-  sparkPack({ runsFolder: join(folder, 'runs'), sparkHome: sparkHome ?? null, environment: process.env, host: 'here' });
+  sparkPack(
+    { runsFolder: join(folder, 'runs'), sparkHome: sparkHome ?? null, environment: process.env, host: 'here' },
+    CLIENTS,
+  );
 
 real('a Python job counts words; its application id stands in the result and in the event log', async (t) => {
   const w = await realWorld(t, pack);

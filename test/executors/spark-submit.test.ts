@@ -13,6 +13,7 @@ import type { JobAction } from '../../executors/action.ts';
 import { JobWatcher, type JobWatcherOptions } from '../../executors/job-watcher.ts';
 import { rootCauseIn, readLogFacts } from '../../executors/spark/log-lines.ts';
 import { readResult, rotateOutput } from '../../executors/spark/output.ts';
+import { createHttpClient } from '../../executors/http-client.ts';
 import { sparkPack, type SparkOptions } from '../../executors/spark/pack.ts';
 import { isAlive, parseStat } from '../../executors/spark/process.ts';
 import { readProcess } from '../../executors/spark/run-directory.ts';
@@ -35,6 +36,8 @@ interface World {
   kind(id: string): string | undefined;
 }
 
+const CLIENTS = { forUsers: createHttpClient(null), forConnections: createHttpClient(null) };
+
 async function world(t: ExecutionContext, options: Partial<SparkOptions> = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'tramontane-spark-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
@@ -42,13 +45,16 @@ async function world(t: ExecutionContext, options: Partial<SparkOptions> = {}): 
   const spark = await fakeSparkHome(folder);
   const reports = new Reports();
   const runsFolder = join(folder, 'runs');
-  const [action] = sparkPack({
-    runsFolder,
-    sparkHome: spark.home,
-    environment: { ...process.env, DATABASE_PASSWORD: 'x' },
-    host: 'here',
-    ...options,
-  });
+  const [action] = sparkPack(
+    {
+      runsFolder,
+      sparkHome: spark.home,
+      environment: { ...process.env, DATABASE_PASSWORD: 'x' },
+      host: 'here',
+      ...options,
+    },
+    CLIENTS,
+  );
   if (action?.kind !== 'job') throw new Error('spark.submit is no job action');
   const nodes: JobWatcher[] = [];
   t.teardown(async () => {
@@ -345,12 +351,15 @@ test('a run on another host is lost, never started again', async (t) => {
   await w.submit(first, 'a1', 'sleep 0.2\n');
   await waitFor('the record', async () => (await loadExternalJob(w.db, 'a1'))?.phase === 'submitted');
   first.abandon();
-  const [other] = sparkPack({
-    runsFolder: join(w.folder, 'runs'),
-    sparkHome: w.home,
-    environment: {},
-    host: 'elsewhere',
-  });
+  const [other] = sparkPack(
+    {
+      runsFolder: join(w.folder, 'runs'),
+      sparkHome: w.home,
+      environment: {},
+      host: 'elsewhere',
+    },
+    CLIENTS,
+  );
   if (other?.kind !== 'job') return t.fail();
   await w.node('n2', { alone: true, backends: [other.backend] });
   const output = await w.result('a1');
@@ -374,9 +383,8 @@ test('the run directory shows the command without its secrets', async (t) => {
 });
 
 const REFUSALS: readonly (readonly [title: string, input: JsonObject, code: string, message: RegExp])[] = [
-  ['via: livy', { via: 'livy' }, 'SPARK_UNSUPPORTED', /via: livy is not available here; use via: process/],
-  ['cluster', { cluster: 'c1' }, 'SPARK_UNSUPPORTED', /give the master address/],
-  ['deploy_mode: cluster', { deploy_mode: 'cluster' }, 'SPARK_UNSUPPORTED', /Leave it out/],
+  ['cluster', { cluster: 'c1' }, 'SPARK_BAD_INPUT', /must be what cluster\.apply gave/],
+  ['deploy_mode: cluster', { deploy_mode: 'cluster' }, 'SPARK_UNSUPPORTED', /or leave it out/],
   [
     'a conf key that Spark would drop',
     { conf: { 'hadoop.x': '1' } },

@@ -1,0 +1,86 @@
+import type { JsonObject } from '../../dsl/json.ts';
+import { isJsonObject } from '../../dsl/json.ts';
+import type { Job, JobBackend, JobContext, JobRequest, StageOutcome } from '../jobs/backend.ts';
+import { lighterRuns, toLighterInput } from './systems/lighter-runs.ts';
+import { livyRuns, toLivyInput } from './systems/livy-runs.ts';
+import { createRemoteBackend } from './systems/remote-backend.ts';
+import type { SparkServers } from './systems/servers.ts';
+import { standaloneRuns } from './systems/standalone-runs.ts';
+
+/** The ways of spark.submit besides the process on this host, and the choice between them (spec/spark.md §8.3). */
+export function submitWays(
+  servers: SparkServers,
+  process: JobBackend,
+): { readonly others: readonly JobBackend[]; choose(input: JsonObject): JobBackend } {
+  const rest = createRemoteBackend({ ...standaloneRuns, backend: 'spark-submit-rest' }, servers, toStandaloneInput);
+  const livy = createRemoteBackend({ ...livyRuns, backend: 'spark-submit-livy' }, servers, toLivyInput);
+  const lighter = createRemoteBackend({ ...lighterRuns, backend: 'spark-submit-lighter' }, servers, toLighterInput);
+  return {
+    others: [rest, livy, lighter],
+    choose: (input) => {
+      switch (wayOf(input)) {
+        case 'rest':
+          return rest;
+        case 'livy':
+          return livy;
+        case 'lighter':
+          return lighter;
+        default:
+          return process;
+      }
+    },
+  };
+}
+
+/** `auto` is `rest` for `deploy_mode: cluster` on a cluster that offers it, else a process. */
+function wayOf(input: JsonObject): string {
+  const via = input.via ?? 'auto';
+  if (via !== 'auto') return String(via);
+  const hasServer = (input.connection ?? input.url ?? null) !== null || typeof input.cluster === 'string';
+  const hasRest = hasServer || endpointsOf(input.cluster ?? null).rest !== undefined;
+  return input.deploy_mode === 'cluster' && hasRest ? 'rest' : 'process';
+}
+
+/** The object that `cluster.apply` gives names the master and the address of its submission server (spec/cluster.md §3.2). */
+function toStandaloneInput(input: JsonObject): JsonObject {
+  const { cluster, ...rest } = input;
+  const endpoints = endpointsOf(cluster ?? null);
+  const named: JsonObject = typeof cluster === 'string' ? { connection: cluster } : {};
+  return {
+    ...named,
+    ...(endpoints.master !== undefined && { master: endpoints.master }),
+    ...(endpoints.rest !== undefined && (input.connection ?? input.url ?? null) === null && { url: endpoints.rest }),
+    ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null)),
+  };
+}
+
+/** A process learns the master from a leased cluster; an address of the input's own wins. */
+export function withLeasedMaster(backend: JobBackend): JobBackend {
+  const known = (input: JsonObject): JsonObject => {
+    const { cluster = null, ...rest } = input;
+    const { master } = endpointsOf(cluster);
+    return master === undefined ? input : { ...rest, master: input.master ?? master };
+  };
+  const request = (given: JobRequest): JobRequest => ({ ...given, input: known(given.input) });
+  return {
+    ...backend,
+    prepare: (input, run) => backend.prepare(known(input), run),
+    ...(backend.stage !== undefined && {
+      stage: (job: Job, given: JobRequest, context: JobContext) =>
+        backend.stage?.(job, request(given), context) ?? READY,
+    }),
+    submit: (job, given, context) => backend.submit(job, request(given), context),
+    find: (job, given, context, lookingMs) => backend.find(job, request(given), context, lookingMs),
+  };
+}
+
+const READY = Promise.resolve<StageOutcome>({ kind: 'ready' });
+
+function endpointsOf(cluster: JsonObject[string]): { readonly master?: string; readonly rest?: string } {
+  const from = isJsonObject(cluster) ? (cluster.endpoints ?? cluster.service_url ?? null) : null;
+  if (!isJsonObject(from)) return {};
+  return {
+    ...(typeof from.master === 'string' && { master: from.master }),
+    ...(typeof from.rest === 'string' && { rest: from.rest }),
+  };
+}
