@@ -98,7 +98,10 @@ export interface ActionReport {
 
 /** What a worker may ask of the engine. */
 export interface EnginePort {
-  /** Claims before running (design.md §5): the ids that this executor may run. */
+  /**
+   * Claims before running (design.md §5): the ids that this executor may run. What it has claimed before and not ended is granted
+   * again, because an answer may be lost; the executor itself sees to it that nothing runs twice in it.
+   */
   claim(
     executorId: string,
     actions: readonly { readonly id: string; readonly attempt: number }[],
@@ -106,4 +109,9 @@ export interface EnginePort {
   /** Resolves once the result is committed, or was ignored because somebody else completed the action. Rejects while the engine cannot store: send again. */
   report(report: ActionReport): Promise<void>;
   heartbeat(executorId: string, actionExecutionIds: readonly string[]): Promise<void>;
+  /**
+   * An asynchronous action that may not run twice was started well: from now on it waits for its completion, whatever becomes
+   * of this executor. Rejects while the engine cannot store: send again.
+   */
+  started(executorId: string, actionExecutionId: string, attempt: number): Promise<void>;
 }

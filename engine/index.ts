@@ -16,7 +16,7 @@ import { ActionRequests } from './shell/requests/actions.ts';
 import { ExecutionRequests } from './shell/requests/executions.ts';
 import { TaskRequests } from './shell/requests/tasks.ts';
 import { StandAloneActions } from './shell/stand-alone.ts';
-import { claimActions, executionOfAction, heartbeatActions } from './store/action-claims.ts';
+import { claimActions, executionOfAction, heartbeatActions, markStarted } from './store/action-claims.ts';
 import type { Store } from './store/connection.ts';
 import { createDefinitionFinder } from './store/definition-finder.ts';
 import { deleteOutboxRow } from './store/batch.ts';
@@ -199,6 +199,13 @@ class EngineShell implements RunningEngine {
       result: report.result,
     });
     this.effects.forgetAction(id);
+  }
+
+  async started(executorId: string, actionExecutionId: string, attempt: number): Promise<void> {
+    const { store, clock } = this.options;
+    await store.writer.transaction((trx: Knex) =>
+      markStarted(trx, executorId, { id: actionExecutionId, attempt }, clock.now()),
+    );
   }
 
   async heartbeat(executorId: string, actionExecutionIds: readonly string[]): Promise<void> {

@@ -18,15 +18,20 @@ export class Reporter {
   }
 
   /** Resolves once the engine has it. Rejects only when this is closed before. */
-  async send(report: ActionReport): Promise<void> {
+  send(report: ActionReport): Promise<void> {
+    return this.untilTaken('the result', report.actionExecutionId, () => this.engine.report(report));
+  }
+
+  /** Tells the engine something else of an action, as {@link send} otherwise. */
+  async untilTaken(what: string, actionExecutionId: string, tell: () => Promise<void>): Promise<void> {
     for (let tries = 1; ; tries++) {
-      if (this.closed) throw new Error('The executor was closed before the engine had the result.');
+      if (this.closed) throw new Error(CLOSED);
       try {
-        await this.engine.report(report);
+        await tell();
         return;
       } catch (error) {
-        this.log.warn('The engine did not take the result: it is sent again.', {
-          actionExecutionId: report.actionExecutionId,
+        this.log.warn(`The engine did not take ${what} of an action: it is sent again.`, {
+          actionExecutionId,
           tries,
           error,
         });
@@ -38,7 +43,7 @@ export class Reporter {
   /** Nothing is sent any more; what waits is rejected. */
   close(): void {
     this.closed = true;
-    for (const stop of this.stopWaiting) stop(new Error('The executor was closed before the engine had the result.'));
+    for (const stop of this.stopWaiting) stop(new Error(CLOSED));
   }
 
   private pause(milliseconds: number): Promise<void> {
@@ -56,3 +61,5 @@ export class Reporter {
     });
   }
 }
+
+const CLOSED = 'The executor was closed before the engine had the result.';

@@ -106,17 +106,22 @@ export class Worker {
   private async claimAndRun(action: Exclude<Action, { kind: 'job' }>, message: RunAction): Promise<void> {
     const { actionExecutionId: id, attempt } = message.context;
     if (this.closed) throw new Error('This executor is shutting down.');
-    if (this.stopped.has(id) || this.running.has(id)) return;
+    if (this.running.has(id)) return;
     const abort = new AbortController();
     const end = deferred<void>();
     this.running.set(id, { abort, done: end.promise });
     this.armHeartbeat();
     try {
       if (message.claim && !(await this.claims.claim(id, attempt))) return;
+      // A stop that was quicker than the action: the engine waits to hear how it ended.
+      const stop = this.stopped.get(id);
+      if (stop !== undefined) abort.abort(new Stopped(stop));
       const result = await this.runWithin(action, message, abort);
+      if (action.kind !== 'async' || result.kind !== 'success') return await this.report(message, result);
       // The work that an async action starts is completed by somebody else (spec/engine.md E-7.4).
-      if (action.kind === 'async' && result.kind === 'success') return;
-      await this.report(message, result);
+      if (action.repeatSafe) return;
+      const { engine, executorId } = this.options;
+      await this.reporter.untilTaken('the start', id, () => engine.started(executorId, id, attempt));
     } finally {
       this.running.delete(id);
       end.resolve();
@@ -129,6 +134,7 @@ export class Worker {
     message: RunAction,
     abort: AbortController,
   ): Promise<ActionResult> {
+    if (abort.signal.aborted) return resultOfStop(abort.signal.reason);
     const { timeoutSeconds, context: run } = message;
     const stopTimer =
       timeoutSeconds === null

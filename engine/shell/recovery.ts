@@ -88,7 +88,7 @@ async function recoverActions(target: RecoveryTarget): Promise<FoundActions> {
 }
 
 async function recoverPage(target: RecoveryTarget, rows: readonly ActionRow[], found: FoundActions): Promise<void> {
-  const lost = rows.filter((row) => row.executor_id !== null && row.kind === 'sync');
+  const lost = rows.filter((row) => row.executor_id !== null && (row.kind === 'sync' || isHalfStarted(row)));
   const again = lost.filter((row) => Boolean(row.safe_rerun));
   await target.store.writer.transaction((trx: Knex) =>
     reopenActions(
@@ -110,6 +110,11 @@ async function recoverPage(target: RecoveryTarget, rows: readonly ActionRow[], f
     }
     // What is left is asynchronous and was claimed: it was started, and waits for its completion through the API.
   }
+}
+
+/** An asynchronous action whose process died on the way: nobody knows whether what it starts was started. */
+function isHalfStarted(row: ActionRow): boolean {
+  return row.kind === 'async' && row.started_at === null;
 }
 
 async function fail(target: RecoveryTarget, action: ActionRecord): Promise<void> {

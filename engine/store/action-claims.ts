@@ -19,11 +19,28 @@ export async function claimActions(
   const rows: unknown = await trx.raw(
     `update action_executions set executor_id = ?, heartbeat_at = ? from ${source.sql} as source
      where action_executions.id = source.id and action_executions.attempt = source.attempt
-       and action_executions.executor_id is null and action_executions.state = 'RUNNING'
+       and ${CLAIMABLE} and action_executions.state = 'RUNNING'
      returning action_executions.id`,
-    [executorId, now, ...source.bindings],
+    [executorId, now, ...source.bindings, executorId],
   );
   return new Set(Array.isArray(rows) ? (rows as { id: string }[]).map((row) => row.id) : []);
+}
+
+/** Free, or this executor's own since an answer was lost. */
+const CLAIMABLE = `(action_executions.executor_id is null
+         or (action_executions.executor_id = ? and action_executions.started_at is null))`;
+
+/** Notes that the start of an asynchronous action ended well; nothing when it is no longer this executor's, or has ended. */
+export async function markStarted(
+  trx: Knex,
+  executorId: string,
+  { id, attempt }: { readonly id: string; readonly attempt: number },
+  now: number,
+): Promise<void> {
+  await trx('action_executions')
+    .where({ id, attempt, executor_id: executorId })
+    .whereIn('state', ['RUNNING', 'PAUSED'])
+    .update({ started_at: now });
 }
 
 export async function heartbeatActions(
@@ -45,7 +62,7 @@ export async function reopenActions(trx: Knex, ids: readonly string[], executorI
   for (let at = 0; at < ids.length; at += 500) {
     await trx('action_executions')
       .whereIn('id', ids.slice(at, at + 500))
-      .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null });
+      .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null, started_at: null });
   }
 }
 

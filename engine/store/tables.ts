@@ -96,6 +96,7 @@ export interface ActionRow {
   readonly attempt: number;
   readonly executor_id: string | null;
   readonly heartbeat_at: number | null;
+  readonly started_at: number | null;
   readonly timeout_seconds: number | null;
   readonly target: string | null;
   readonly safe_rerun: Flag;
@@ -232,6 +233,7 @@ export function actionToRow(
   row['project_id'] = owner.projectId;
   row['tags'] = null;
   row['heartbeat_at'] = null;
+  row['started_at'] = null;
   return row;
 }
 

@@ -24,13 +24,17 @@ async function world(t: ExecutionContext): Promise<World> {
 }
 
 /** Starts the workflow `wf`, lets the process die, and starts another. */
-async function restarted(t: ExecutionContext, text: string, before: (node: Node) => Promise<void> = async () => {}) {
+async function restarted(
+  t: ExecutionContext,
+  text: string,
+  before: (node: Node, store: Store) => Promise<void> = async () => {},
+) {
   const { store, clock } = await world(t);
   await upload(store, `version: '2.0'\n${text}`);
   const first = await Node.start(store, clock);
   await first.startWorkflow('wf', 'x');
   await first.engine.idle();
-  await before(first);
+  await before(first, store);
   first.die();
   const second = await Node.start(store, clock);
   await second.engine.idle();
@@ -87,6 +91,50 @@ test('an action that a lost process had claimed fails, unless it may be run agai
   t.is(await safe.state(), 'RUNNING');
   await finish(safe.second, 'a');
   t.is(await safe.state(), 'SUCCESS');
+});
+
+test('an asynchronous action whose process died before its start was told fails, unless it may be run again', async (t) => {
+  const call = 'action: std.mistral_http, input: {url: "http://127.0.0.1:9/"}';
+  const unsafe = await restarted(t, `wf: {tasks: {a: {${call}}}}`);
+  t.is(unsafe.second.waiting.length, 0);
+  t.is(await unsafe.state(), 'ERROR', 'nobody knows whether the service was asked: waiting could last for ever');
+  const safe = await restarted(t, `wf: {tasks: {a: {safe-rerun: true, ${call}}}}`);
+  t.deepEqual(
+    safe.second.waiting.map((message) => message.context.attempt),
+    [2],
+  );
+});
+
+test('an asynchronous action that was started waits for its completion through any number of restarts', async (t) => {
+  const text = 'wf: {tasks: {a: {action: std.mistral_http, input: {url: "http://127.0.0.1:9/"}}}}';
+  const { store, clock, second, state } = await restarted(t, text, async ({ engine, waiting }) => {
+    const [message] = waiting;
+    if (message === undefined) throw new Error('the process had the action');
+    await engine.started('another executor', message.context.actionExecutionId, 1);
+    await engine.started(engine.nodeId, message.context.actionExecutionId, 1);
+  });
+  t.is(second.waiting.length, 0);
+  second.die();
+  const third = await Node.start(store, clock);
+  t.teardown(() => third.engine.close());
+  await third.engine.idle();
+  t.is(third.waiting.length, 0);
+  t.is(await state(), 'RUNNING');
+  const action: { id: string } = await store.reader('action_executions').first('id');
+  await third.engine.updateAction(CALLER, action.id, 'SUCCESS', {});
+  t.is(await state(), 'SUCCESS');
+});
+
+test('a job is handed to the watcher again, however old its sign of life', async (t) => {
+  const text = 'wf: {tasks: {a: {action: spark.submit, input: {application: /app.py}}}}';
+  const { second, state } = await restarted(t, text, async (_node, store) => {
+    await store.writer('action_executions').update({ executor_id: 'long gone', heartbeat_at: 1 });
+  });
+  t.deepEqual(
+    second.waiting.map((message) => [message.name, message.context.attempt, message.claim]),
+    [['spark.submit', 1, false]],
+  );
+  t.is(await state(), 'RUNNING');
 });
 
 test('actions that this process makes while it recovers are not taken for lost ones', async (t) => {

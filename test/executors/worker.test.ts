@@ -1,3 +1,5 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { ActionReport, EnginePort, RunAction } from '../../engine/contract.ts';
 import { silentLogger } from '../../engine/log.ts';
@@ -8,8 +10,10 @@ import { createHttpClient } from '../../executors/http-client.ts';
 import { JobWatcher } from '../../executors/job-watcher.ts';
 import { stdPack } from '../../executors/std/pack.ts';
 import { Worker, type WorkerOptions } from '../../executors/worker.ts';
+import { claimActions } from '../../engine/store/action-claims.ts';
 import { TestClock } from '../helpers/clock.ts';
 import { memoryStore } from '../helpers/store.ts';
+import { waitFor } from '../helpers/waiting.ts';
 import { Remote, runAction } from './helpers/remote.ts';
 
 /** The engine's side: grants claims once, takes results, counts heartbeats. */
@@ -18,6 +22,8 @@ class Engine implements EnginePort {
   readonly claimed = new Set<string>();
   readonly claimCalls: number[] = [];
   readonly beats: (readonly string[])[] = [];
+  /** Asynchronous actions whose start was told. */
+  readonly begun: string[] = [];
   failures = 0;
 
   async claim(
@@ -37,6 +43,11 @@ class Engine implements EnginePort {
 
   async heartbeat(_executorId: string, ids: readonly string[]): Promise<void> {
     this.beats.push(ids);
+  }
+
+  async started(_executorId: string, id: string): Promise<void> {
+    if (this.failures-- > 0) throw new Error('cannot store now');
+    this.begun.push(id);
   }
 }
 
@@ -120,6 +131,37 @@ function testAction(name: string, run: SyncAction['run']): SyncAction {
     result: { description: 'A word.' },
     examples: [],
     run,
+  };
+}
+
+async function listenOn(t: ExecutionContext, server: Server): Promise<string> {
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function actionRow(id: string) {
+  return {
+    id,
+    name: 'test.wait',
+    system_name: 'test.wait',
+    workflow_namespace: '',
+    project_id: 'p',
+    description: '',
+    state: 'RUNNING',
+    input: '{}',
+    accepted: false,
+    kind: 'sync',
+    runtime_context: '{}',
+    attempt: 1,
+    safe_rerun: false,
+    created_at: 1,
+    updated_at: 1,
   };
 }
 
@@ -220,6 +262,7 @@ test('stop-action aborts what runs, keeps away what has not begun, and is harmle
   await stop('a2');
   await w.worker.handle(wait('a2'));
   t.deepEqual(w.started, ['a1']);
+  t.is(w.result('a2')?.kind, 'cancelled', 'the engine waits to hear of what it stopped');
   await stop('unknown');
 });
 
@@ -257,6 +300,66 @@ test('an asynchronous action reports only errors', async (t) => {
   t.is(w.engine.taken.length, 0);
   await w.worker.handle(runAction('std.mistral_http', 'a2', { url: 'nonsense' }));
   t.is(w.result('a2')?.kind, 'error');
+});
+
+test('the start of an asynchronous action is told until the engine knows it', async (t) => {
+  const calls: string[] = [];
+  const service = createServer((request, response) => {
+    calls.push(request.url ?? '');
+    response.end('ok');
+  });
+  const url = await listenOn(t, service);
+  const w = await world(t);
+  w.engine.failures = 1;
+  const done = w.worker.handle(runAction('std.mistral_http', 'a1', { url: `${url}/order` }));
+  await waitFor('the call', async () => (w.engine.failures < 1 ? true : undefined));
+  await w.turns();
+  t.deepEqual(w.engine.begun, []);
+  w.clock.advance(10_000);
+  await done;
+  t.deepEqual(w.engine.begun, ['a1']);
+  t.deepEqual(calls, ['/order'], 'the call itself is not repeated');
+  t.is(w.engine.taken.length, 0);
+  await w.worker.handle(runAction('std.async_noop', 'a2'));
+  t.deepEqual(w.engine.begun, ['a1'], 'what may be started twice needs no note');
+});
+
+test('a stop that comes while the action is claimed keeps it from running, and is reported', async (t) => {
+  const w = await world(t);
+  const gate = deferred<void>();
+  const claim = w.engine.claim.bind(w.engine);
+  w.engine.claim = async (executorId, actions) => {
+    await gate.promise;
+    return claim(executorId, actions);
+  };
+  const running = w.worker.handle(wait('a1', { claim: true }));
+  await w.turns();
+  await w.worker.handle({ type: 'stop-action', actionExecutionId: 'a1', reason: 'cancelled', receipt: null });
+  gate.resolve();
+  await running;
+  t.deepEqual(w.started, []);
+  t.is(w.result('a1')?.kind, 'cancelled');
+});
+
+test('a claim whose answer was lost is asked for again, and the action runs once', async (t) => {
+  const store = await memoryStore(t);
+  const w = await world(t);
+  await store.writer('action_executions').insert(actionRow('a1'));
+  let losses = 1;
+  w.engine.claim = async (executorId, actions) => {
+    const granted = await store.writer.transaction((trx) => claimActions(trx, executorId, actions, 1));
+    if (losses-- > 0) throw new Error('the connection was lost after the commit');
+    return granted;
+  };
+  await t.throwsAsync(w.worker.handle(wait('a1', { claim: true })), { message: /after the commit/ });
+  const again = w.worker.handle(wait('a1', { claim: true }));
+  await waitFor('the start', async () => w.started[0]);
+  await w.worker.handle(wait('a1', { claim: true }));
+  const other = await store.writer.transaction((trx) => claimActions(trx, 'e2', [{ id: 'a1', attempt: 1 }], 1));
+  t.is(other.size, 0, 'another executor does not get it');
+  w.gates.get('a1')?.resolve();
+  await again;
+  t.deepEqual(w.started, ['a1']);
 });
 
 test('a job goes to the watcher, and its stop too', async (t) => {

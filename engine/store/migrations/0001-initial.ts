@@ -147,6 +147,8 @@ export async function up(knex: Knex): Promise<void> {
     t.integer('attempt').notNullable();
     t.string('executor_id', 80);
     t.bigInteger('heartbeat_at');
+    // Of asynchronous ones that may not run twice: their start ended well, and they wait for their completion.
+    t.bigInteger('started_at');
     t.float('timeout_seconds');
     t.string('target', 255);
     t.boolean('safe_rerun').notNullable();
