@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { ActionRecord, ExecutionId } from '../core/model.ts';
-import { jsonSource } from './bulk.ts';
+import { rowSource } from './bulk.ts';
+import { dialectOf, rowsOf } from './dialect.ts';
 import { actionFromRow, type ActionRow, type ExecutionRow } from './tables.ts';
 
 /** Claims running actions that nobody has claimed at that attempt (design.md §5): the ids that were got. */
@@ -11,37 +12,34 @@ export async function claimActions(
   now: number,
 ): Promise<ReadonlySet<string>> {
   if (actions.length === 0) return new Set();
-  const source = jsonSource(
+  const source = rowSource(
     trx,
+    'action_executions',
     ['id', 'attempt'],
     actions.map(({ id, attempt }) => ({ id, attempt })),
   );
-  const rows: unknown = await trx.raw(
-    `update action_executions set executor_id = ?, heartbeat_at = ? from ${source.sql} as source
+  const result = await trx.raw(CLAIMS[dialectOf(trx)](source.sql), [executorId, now, ...source.bindings]);
+  return new Set(rowsOf<{ id: string }>(result).map((row) => row.id));
+}
+
+// Bindings: executor, now, the source.
+const CLAIMS = {
+  sqlite: (source: string) =>
+    `update action_executions set executor_id = ?, heartbeat_at = ? from ${source} as source
      where action_executions.id = source.id and action_executions.attempt = source.attempt
-       and ${CLAIMABLE} and action_executions.state = 'RUNNING'
+       and action_executions.executor_id is null and action_executions.state = 'RUNNING'
      returning action_executions.id`,
-    [executorId, now, ...source.bindings, executorId],
-  );
-  return new Set(Array.isArray(rows) ? (rows as { id: string }[]).map((row) => row.id) : []);
-}
-
-/** Free, or this executor's own since an answer was lost. */
-const CLAIMABLE = `(action_executions.executor_id is null
-         or (action_executions.executor_id = ? and action_executions.started_at is null))`;
-
-/** Notes that the start of an asynchronous action ended well; nothing when it is no longer this executor's, or has ended. */
-export async function markStarted(
-  trx: Knex,
-  executorId: string,
-  { id, attempt }: { readonly id: string; readonly attempt: number },
-  now: number,
-): Promise<void> {
-  await trx('action_executions')
-    .where({ id, attempt, executor_id: executorId })
-    .whereIn('state', ['RUNNING', 'PAUSED'])
-    .update({ started_at: now });
-}
+  // Locked in the order of ids, so that two claims never wait for each other.
+  postgres: (source: string) =>
+    `with claim(executor_id, at) as (values (?, ?::bigint)), free as (
+       select action_executions.id from action_executions join ${source} as source
+         on action_executions.id = source.id and action_executions.attempt = source.attempt
+       where action_executions.executor_id is null and action_executions.state = 'RUNNING'
+       order by action_executions.id for update of action_executions
+     )
+     update action_executions set executor_id = claim.executor_id, heartbeat_at = claim.at from free, claim
+     where action_executions.id = free.id returning action_executions.id`,
+};
 
 export async function heartbeatActions(
   trx: Knex,
@@ -62,7 +60,7 @@ export async function reopenActions(trx: Knex, ids: readonly string[], executorI
   for (let at = 0; at < ids.length; at += 500) {
     await trx('action_executions')
       .whereIn('id', ids.slice(at, at + 500))
-      .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null, started_at: null });
+      .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null });
   }
 }
 

@@ -11,8 +11,9 @@ import type {
   TimerRecord,
 } from '../core/model.ts';
 import { newId } from '../ids.ts';
-import { type BulkRow, insertMany, jsonSource, updateMany } from './bulk.ts';
+import { type BulkRow, insertMany, rowSource, updateMany } from './bulk.ts';
 import { storableText } from './columns.ts';
+import { dialectOf, rowsOf } from './dialect.ts';
 import {
   actionPatchToRow,
   actionToRow,
@@ -63,13 +64,9 @@ export async function claimExecutions(
     const rows = known
       .map(({ record, version }) => ({ id: record.id, version }))
       .toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    const source = jsonSource(trx, ['id', 'version'], rows);
-    const got: unknown = await trx.raw(
-      `update executions set version = executions.version + 1 from ${source.sql} as source
-       where executions.id = source.id and executions.version = source.version returning executions.id`,
-      [...source.bindings],
-    );
-    if (Array.isArray(got)) for (const row of got as { id: string }[]) claimed.add(row.id);
+    const source = rowSource(trx, 'executions', ['id', 'version'], rows);
+    const got = await trx.raw(CLAIMS[dialectOf(trx)](source.sql), [...source.bindings]);
+    for (const row of rowsOf<{ id: string }>(got)) claimed.add(row.id);
   }
   const inserted = await insertMany(
     trx,
@@ -80,6 +77,20 @@ export async function claimExecutions(
   for (const row of inserted) claimed.add(String(row.id));
   return claimed;
 }
+
+// PostgreSQL: rows are locked in one order, so that two claims never wait for each other, and what somebody else holds is left to him.
+const CLAIMS = {
+  sqlite: (source: string) =>
+    `update executions set version = executions.version + 1 from ${source} as source
+     where executions.id = source.id and executions.version = source.version returning executions.id`,
+  postgres: (source: string) =>
+    `with free as (
+       select executions.id from executions join ${source} as source
+         on executions.id = source.id and executions.version = source.version
+       order by executions.id for update of executions skip locked
+     )
+     update executions set version = executions.version + 1 from free where executions.id = free.id returning executions.id`,
+};
 
 /** Writes a claimed batch: changes are folded per row, each kind of row in one statement. */
 export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {

@@ -1,4 +1,6 @@
 import type { Knex } from 'knex';
+import { storableText } from './columns.ts';
+import { dialectOf, rowsOf } from './dialect.ts';
 
 /** A row for the bulk helpers: JSON columns are already text. */
 export type BulkRow = Readonly<Record<string, string | number | boolean | null>>;
@@ -19,10 +21,11 @@ export async function insertMany(
   const [first] = rows;
   if (first === undefined) return [];
   const columns = Object.keys(first);
-  const source = jsonSource(trx, columns, rows);
+  const source = rowSource(trx, table, columns, rows);
   // SQLite takes `on conflict` after a select for a join without this `where`.
   const conflicts = options.ignoreConflicts === true ? ' where true on conflict do nothing' : '';
-  const sql = `insert into ${table} (${columns.join(', ')}) select ${columns.join(', ')} from ${source.sql}${conflicts}`;
+  const names = columns.join(', ');
+  const sql = `insert into ${table} (${names}) select ${names} from ${source.sql} as source${conflicts}`;
   return run(trx, `${sql}${returningClause(options.returning)}`, source.bindings);
 }
 
@@ -40,7 +43,7 @@ export async function updateMany(
   options: { readonly returning?: readonly string[] } = {},
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
   if (rows.length === 0) return [];
-  const source = jsonSource(trx, [...keyColumns, ...columns], rows);
+  const source = rowSource(trx, table, [...keyColumns, ...columns], rows);
   const assignments = columns.map((column) => `${column} = source.${column}`).join(', ');
   const matches = keyColumns.map((column) => `${table}.${column} = source.${column}`).join(' and ');
   const sql = `update ${table} set ${assignments} from ${source.sql} as source where ${matches}`;
@@ -48,17 +51,32 @@ export async function updateMany(
   return run(trx, `${sql}${returningClause(returning)}`, source.bindings);
 }
 
-/** `(select … from the values)`, to be named or read as a table. */
-export function jsonSource(
+/**
+ * `(select … from the values)`, to be named and read as a table. `table` is where the values belong: PostgreSQL takes the types
+ * of the columns from it.
+ */
+export function rowSource(
   trx: Knex,
+  table: string,
   columns: readonly string[],
   rows: readonly BulkRow[],
 ): { readonly sql: string; readonly bindings: readonly string[] } {
-  const dialect: unknown = trx.client.dialect;
-  if (dialect !== 'sqlite3') throw new Error(`bulk statements are not written for the dialect ${String(dialect)}`);
+  if (dialectOf(trx) === 'postgres') {
+    const objects = rows.map((row) =>
+      Object.fromEntries(columns.map((column) => [column, storableValue(row[column] ?? null)])),
+    );
+    return {
+      sql: `(select ${columns.join(', ')} from json_populate_recordset(null::${table}, ?::json))`,
+      bindings: [JSON.stringify(objects)],
+    };
+  }
   const fields = columns.map((column, i) => `json_extract(value, '$[${i}]') as ${column}`).join(', ');
   const values = rows.map((row) => columns.map((column) => row[column] ?? null));
   return { sql: `(select ${fields} from json_each(?))`, bindings: [JSON.stringify(values)] };
+}
+
+function storableValue(value: BulkRow[string]): BulkRow[string] {
+  return typeof value === 'string' ? storableText(value) : value;
 }
 
 function returningClause(columns: readonly string[] | undefined): string {
@@ -70,6 +88,5 @@ async function run(
   sql: string,
   bindings: readonly string[],
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  const rows: unknown = await trx.raw(sql, [...bindings]);
-  return Array.isArray(rows) ? rows : [];
+  return rowsOf(await trx.raw(sql, [...bindings]));
 }

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { isJsonObject, jsonEquals, parseJson } from '../../dsl/json.ts';
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import { EngineError } from '../errors.ts';
+import { dialectOf } from './dialect.ts';
 
 /** Filters of lists: spec/rest-api.md §2.5 and §2.7. */
 
@@ -16,6 +17,8 @@ export interface Column {
   readonly nullable: boolean;
   /** Holds ids of executions, which clients may choose: with an operator in front, any text is taken for one. */
   readonly clientChosen?: boolean;
+  /** Must look like a UUID but is compared as it is given: ids of projects come from elsewhere, mostly without dashes. */
+  readonly verbatim?: boolean;
 }
 
 /** A condition on one column. Times are whole seconds since 1970: what clients see has no fraction. */
@@ -151,7 +154,7 @@ function isList(operator: Operator): boolean {
 function uuid(column: Column, text: string): string {
   const normal = normalUuid(text);
   if (normal === null) throw notUuid(column.name, text);
-  return normal;
+  return column.verbatim === true ? text : normal;
 }
 
 function seconds(column: Column, text: string): number {
@@ -257,8 +260,7 @@ function applyTags(query: Knex.QueryBuilder, column: string, operator: Operator,
 
 /** The function that gives the position of a text in another, counted from 1. */
 function contains(query: Knex.QueryBuilder): string {
-  const dialect: unknown = query.client.dialect;
-  return dialect === 'postgresql' ? 'strpos' : 'instr';
+  return dialectOf(query) === 'postgres' ? 'strpos' : 'instr';
 }
 
 function matchesTags(operator: Operator, tags: readonly unknown[], values: readonly string[]): boolean {

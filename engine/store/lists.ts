@@ -3,6 +3,7 @@ import { EngineError } from '../errors.ts';
 import type { Caller } from '../facade.ts';
 import { columnOf } from './collections.ts';
 import type { Collection } from './collections.ts';
+import { dialectOf } from './dialect.ts';
 import { applyFilter, matchesJson } from './filters.ts';
 import type { Column, Filter } from './filters.ts';
 
@@ -102,8 +103,7 @@ function readPage(
 
 /** SQLite has this order anyway, and could not use an index if it were spelled out. */
 function placeOfNulls(reader: Knex, column: Column, direction: 'asc' | 'desc'): { nulls?: 'first' | 'last' } {
-  const dialect: unknown = reader.client.dialect;
-  if (!column.nullable || dialect === 'sqlite3') return {};
+  if (!column.nullable || dialectOf(reader) === 'sqlite') return {};
   return { nulls: direction === 'asc' ? 'first' : 'last' };
 }
 

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { EngineError } from '../errors.ts';
 import { connectionTrouble } from './connection.ts';
+import { dialectOf } from './dialect.ts';
 import type { Store } from './connection.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 import type { Migration } from './migrations/index.ts';
@@ -38,6 +39,8 @@ export async function migrate(
 }
 
 const TABLE = 'schema_versions';
+// Any number that no other program on the database uses.
+const MIGRATION_LOCK = 7_266_823_401;
 
 async function transaction<T>(store: Pick<Store, 'writer'>, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
   try {
@@ -49,6 +52,8 @@ async function transaction<T>(store: Pick<Store, 'writer'>, work: (trx: Knex.Tra
 }
 
 async function lockedVersion(trx: Knex.Transaction): Promise<number> {
+  // PostgreSQL: held to the end of the transaction; two at once would both find no table and both make it.
+  if (dialectOf(trx) === 'postgres') await trx.raw('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
   await trx.raw(
     `create table if not exists ${TABLE} (version integer primary key, name varchar(255) not null, applied_at bigint not null)`,
   );

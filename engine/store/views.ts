@@ -12,6 +12,7 @@ import {
 } from '../core/model.ts';
 import { addChild, addTask, childOf, createView, type ExecutionView, membersOf, retention } from '../core/view.ts';
 import { decodeJson } from './columns.ts';
+import { dialectOf, rowsOf } from './dialect.ts';
 import {
   actionFromRow,
   type ActionRow,
@@ -236,18 +237,27 @@ async function loadContexts(knex: Knex, tasks: readonly TaskRecord[]): Promise<C
 }
 
 async function loadChain(knex: Knex, ids: readonly string[]): Promise<readonly ContextRow[]> {
-  const rows: unknown = await knex.raw(
+  const { start, base } = CHAIN_SQL[dialectOf(knex)];
+  const rows = await knex.raw(
     `with recursive chain(id) as (
-       select value from json_each(?)
+       select value from ${start}
        union
-       select json_extract(t.in_context, '$.base') from chain join task_executions t on t.id = chain.id
-       where json_extract(t.in_context, '$.base') is not null
+       select ${base} from chain join task_executions t on t.id = chain.id where ${base} is not null
      )
      select t.id, t.in_context, t.published from chain join task_executions t on t.id = chain.id`,
     [JSON.stringify(ids)],
   );
-  return Array.isArray(rows) ? (rows as ContextRow[]) : [];
+  return rowsOf(rows);
 }
+
+const CHAIN_SQL = {
+  sqlite: { start: 'json_each(?)', base: "json_extract(t.in_context, '$.base')" },
+  // PostgreSQL's JSON functions refuse a whole text that has U+0000 anywhere; the base is what the text begins with.
+  postgres: {
+    start: 'json_array_elements_text(?::json)',
+    base: `substring(t.in_context from '^\\{"base":"([^"]+)"')`,
+  },
+};
 
 /** Rows of an execution for an answer, without its tasks. */
 export async function loadExecution(knex: Knex, id: string): Promise<ExecutionRecord | undefined> {

@@ -20,6 +20,7 @@ import {
 } from '../../engine/store/tables.ts';
 import { createCatalogue } from '../../executors/index.ts';
 import { TestClock } from './clock.ts';
+import { testDatabase } from './store.ts';
 
 export const CALLER: Caller = { projectId: '<default-project>', isAdmin: true };
 
@@ -57,7 +58,7 @@ export interface TestEngineOptions extends Partial<Pick<EngineOptions, 'limits' 
 }
 
 export async function openTestEngine(t: ExecutionContext, options: TestEngineOptions = {}): Promise<TestEngine> {
-  const store = options.store ?? (await openStore({ url: options.url ?? 'sqlite::memory:' }, silentLogger));
+  const store = options.store ?? (await openStore({ url: options.url ?? (await testDatabase(t)) }, silentLogger));
   await migrate(store);
   const clock = new TestClock();
   const queue = new EmbeddedQueue(clock, silentLogger);

@@ -50,7 +50,18 @@ export async function startPostgres(
     child.stderr?.pipe(log, { end: false });
     return child;
   };
-  const setUp = launch('initdb', ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']);
+  const setUp = launch('initdb', [
+    '-D',
+    data,
+    '-U',
+    'postgres',
+    '-A',
+    'trust',
+    '-E',
+    'UTF8',
+    '--locale=C',
+    '--no-sync',
+  ]);
   await waitForExit(setUp);
   if (setUp.exitCode !== 0) throw new Error(`initdb failed:\n${await readFile(join(folder, 'server.log'), 'utf8')}`);
   const settings = {
@@ -65,7 +76,11 @@ export async function startPostgres(
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   let server: ChildProcess | null = null;
   const start = async () => {
-    server = launch('postgres', ['-D', data, ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`])]);
+    server = launch('postgres', [
+      '-D',
+      data,
+      ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
+    ]);
     await untilItAnswers(url, server);
   };
   const end = async (signal: NodeJS.Signals, wholeGroup: boolean) => {

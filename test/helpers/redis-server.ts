@@ -18,26 +18,35 @@ export interface RedisServer {
 export async function findRedis(): Promise<string | null> {
   for (const folder of (process.env.PATH ?? '').split(':')) {
     const path = join(folder, 'redis-server');
-    if (await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    ))
+    if (
+      await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
       return path;
   }
   return null;
 }
 
 /** Without files: a restart has lost everything. */
-export async function startRedis(
-  program: string,
-  folder: string,
-  args: readonly string[] = [],
-): Promise<RedisServer> {
+export async function startRedis(program: string, folder: string, args: readonly string[] = []): Promise<RedisServer> {
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
   let server: ChildProcess | null = null;
   const start = async () => {
-    const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
+    const settings = [
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--dir',
+      folder,
+    ];
     server = spawn(program, [...settings, ...args], { stdio: 'ignore', detached: true });
     await untilItAnswers(url, server);
   };

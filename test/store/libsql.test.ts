@@ -1,4 +1,5 @@
 import test from 'ava';
-import { storeContract } from './contract.ts';
+import { sqliteContract, sqliteFile, storeContract } from './contract.ts';
 
-storeContract(test, 'libsql');
+storeContract(test, 'libsql', sqliteFile);
+sqliteContract(test, 'libsql');

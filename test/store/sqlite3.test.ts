@@ -1,4 +1,5 @@
 import test from 'ava';
-import { storeContract } from './contract.ts';
+import { sqliteContract, sqliteFile, storeContract } from './contract.ts';
 
-storeContract(test, 'sqlite3');
+storeContract(test, 'sqlite3', sqliteFile);
+sqliteContract(test, 'sqlite3');

@@ -147,9 +147,7 @@ export async function up(knex: Knex): Promise<void> {
     t.integer('attempt').notNullable();
     t.string('executor_id', 80);
     t.bigInteger('heartbeat_at');
-    // Of asynchronous ones that may not run twice: their start ended well, and they wait for their completion.
-    t.bigInteger('started_at');
-    t.float('timeout_seconds');
+    t.double('timeout_seconds');
     t.string('target', 255);
     t.boolean('safe_rerun').notNullable();
     t.bigInteger('created_at').notNullable();
@@ -180,7 +178,7 @@ export async function up(knex: Knex): Promise<void> {
     t.string('kind', 16).notNullable();
     t.bigInteger('due_at').notNullable();
     // What was waited for: the policy's value.
-    t.float('delay_seconds').notNullable();
+    t.double('delay_seconds').notNullable();
     t.string('node_id', 80).notNullable();
     t.index(['due_at']);
     t.index(['execution_id']);
