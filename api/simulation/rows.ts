@@ -1,10 +1,18 @@
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import type { ContextNode } from '../../engine/core/context.ts';
-import { actionValue } from '../../engine/core/results.ts';
+import {
+  actionResult,
+  actionValue,
+  answerChildren,
+  updatedAction,
+  updatedChild,
+  workflowResult,
+} from '../../engine/core/children.ts';
 import type {
   ActionExecutionId,
   ActionRecord,
   Change,
+  ChildValues,
   ExecutionId,
   ExecutionRecord,
   TaskExecutionId,
@@ -21,6 +29,7 @@ export class Rows {
   readonly actions = new Map<ActionExecutionId, ActionRecord>();
   readonly children = new Map<ExecutionId, ExecutionRecord>();
   readonly timers = new Map<string, TimerRecord>();
+  readonly payloads = new Map<string, JsonObject>();
   private readonly contexts = new Map<TaskExecutionId, ContextNode>();
 
   constructor(view: ExecutionView) {
@@ -49,6 +58,18 @@ export class Rows {
         return;
       case 'child-updated':
         update(this.children, change.id, undefined, change.patch);
+        return;
+      case 'children-updated':
+        for (const action of this.actions.values())
+          if (action.taskExecutionId === change.task) this.actions.set(action.id, updatedAction(action, change));
+        for (const child of this.children.values())
+          if (child.taskExecutionId === change.task) this.children.set(child.id, updatedChild(child, change));
+        return;
+      case 'payload-stored':
+        this.payloads.set(change.id, change.value);
+        return;
+      case 'payload-dropped':
+        this.payloads.delete(change.id);
         return;
       case 'timer-set':
         this.timers.set(change.timer.id, change.timer);
@@ -86,6 +107,16 @@ export class Rows {
 
   latestTask(name: string): TaskRecord | undefined {
     return [...this.tasks.values()].findLast((task) => task.name === name);
+  }
+
+  /** Answers a lookup `children`. */
+  childrenOf(task: TaskExecutionId, values: ChildValues): JsonObject[] {
+    const actions = [...this.actions.values()].filter((action) => action.taskExecutionId === task);
+    const children = [...this.children.values()].filter((child) => child.taskExecutionId === task);
+    return answerChildren(
+      [...actions.map(actionResult), ...children.map((child) => workflowResult(childOf(child)))],
+      values,
+    );
   }
 
   /** As `task()` and `tasks()` show a task (spec/engine.md §6). */

@@ -258,6 +258,12 @@ class Simulation {
       case 'task-row':
         rows.restore(lookup.id);
         return [];
+      case 'children':
+        return rows.childrenOf(lookup.task, lookup.values);
+      case 'payload': {
+        const payload = rows.payloads.get(lookup.id);
+        return payload === undefined ? [] : [payload];
+      }
       case 'tasks': {
         const { workflowExecutionId } = lookup.filter;
         const among = [...this.executions.values()].filter(

@@ -2,10 +2,10 @@ import { deepMerge, isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { dispatch, refreshWaitingJoins, takeBacklog } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { moveExecution, pauseExecution, tellParent } from './execution.ts';
-import { type Decision, isFinal, type TaskRecord } from './model.ts';
+import { type Decision, isFinal } from './model.ts';
 import { isValidTransition } from './states.ts';
 import { completionError, continueTask, guarded, runError } from './tasks.ts';
-import { itemEnded } from './with-items.ts';
+import { continueItems } from './with-items.ts';
 
 export type Refusal = Extract<Decision, { readonly kind: 'refused' }>;
 
@@ -42,14 +42,11 @@ function resumeExecution(draft: Draft): void {
     if (!isFinal(task.state) || task.processed) continue;
     guarded(draft, task.id, completionError, () => continueTask(draft, task.id, { onResume: true }));
   }
-  for (const task of draft.allTasks()) if (task.state === 'RUNNING') continueItems(draft, task);
+  // Items whose turn came while the execution was paused.
+  for (const task of draft.allTasks()) {
+    if (task.state === 'RUNNING') guarded(draft, task.id, runError, () => continueItems(draft, task.id));
+  }
   refreshWaitingJoins(draft);
-}
-
-/** Items whose turn came while the execution was paused. */
-function continueItems(draft: Draft, task: TaskRecord): void {
-  if (task.runtimeContext.with_items === undefined) return;
-  guarded(draft, task.id, runError, () => itemEnded(draft, task.id));
 }
 
 export function requestStop(

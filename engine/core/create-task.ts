@@ -41,6 +41,7 @@ export function createTask(draft: Draft, options: NewTask): TaskRecord {
     published: {},
     publishedGlobal: null,
     runtimeContext: options.runtimeContext,
+    items: null,
     processed: false,
     hasNextTasks: false,
     nextTasks: null,

@@ -34,7 +34,7 @@ import {
 } from './tasks.ts';
 import { startTransitions } from './transitions.ts';
 import type { ExecutionView } from './view.ts';
-import { itemEnded } from './with-items.ts';
+import { continueItems, countItem, isCurrentItem, itemEnded } from './with-items.ts';
 
 /**
  * What an event means for an execution: the whole of the engine's logic. Pure and synchronous: the view stays as it is, every
@@ -61,7 +61,10 @@ function handle(draft: Draft, event: Event): Refusal | Ignored | null {
     case 'workflow-started':
       return startWorkflow(draft, event.isStored === true);
     case 'continue':
-      for (const task of draft.allTasks()) if (isReadyToStart(draft, task)) draft.toStart.push(task.id);
+      for (const task of draft.allTasks()) {
+        if (isReadyToStart(draft, task)) draft.toStart.push(task.id);
+        if (task.state === 'RUNNING') guarded(draft, task.id, runError, () => continueItems(draft, task.id));
+      }
       refreshWaitingJoins(draft);
       return null;
     case 'action-completed':
@@ -164,13 +167,15 @@ function actionCompleted(
     return { kind: 'ignored', why: `attempt ${attempt} was given up` };
   const task = action.taskExecutionId === null ? undefined : draft.findTask(action.taskExecutionId);
   // A late result of a run that a rerun has replaced is kept, and counts for nothing.
-  const isReplaced = task !== undefined && hasSuccessor(draft.actionsOf(task.id), action);
+  const isReplaced = task !== undefined && isReplacedIn(draft, task, action, () => draft.actionsOf(task.id));
   const ended = draft.updateAction(id, { ...outcomeOf(draft, action, result), accepted: !isReplaced });
   // A person cancelled it: what runs outside is told. A report of the executor itself names its attempt.
   if (result.kind === 'cancelled' && attempt === null && action.kind !== 'async') {
     draft.commands.push({ type: 'stop-action', action: id, reason: 'cancelled' });
   }
-  if (task === undefined || isReplaced || isFinal(task.state) || task.state === 'DELAYED') return null;
+  if (task === undefined || isReplaced) return null;
+  countItem(draft, task, ended.index, ended.state);
+  if (isFinal(task.state) || task.state === 'DELAYED') return null;
   if (isForcedFailure(ended) || draft.taskSpec(task.name).withItems.length === 0) actionEnded(draft, task.id, ended);
   else guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));
   return null;
@@ -207,10 +212,15 @@ function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'ch
   if (child === undefined) return { kind: 'ignored', why: 'the task has let go of the child' };
   const { state, stateInfo, output } = event;
   const task = draft.findTask(event.task);
-  const isReplaced = task !== undefined && hasSuccessor(draft.childrenOf(task.id), child);
+  // Items are counted: what is known to have ended was taken in.
+  if (task !== undefined && task.items !== null && isFinal(child.state))
+    return { kind: 'ignored', why: 'the end of the child was taken in before' };
+  const isReplaced = task !== undefined && isReplacedIn(draft, task, child, () => draft.childrenOf(task.id));
   draft.updateChild(event.child, { state, stateInfo, output, accepted: true });
   if (isReplaced) draft.rejectChild(event.child);
-  if (task === undefined || isReplaced || isFinal(task.state) || task.state === 'DELAYED') return null;
+  if (task === undefined || isReplaced) return null;
+  countItem(draft, task, child.index, state);
+  if (isFinal(task.state) || task.state === 'DELAYED') return null;
   if (draft.taskSpec(task.name).withItems.length > 0) {
     guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));
   } else {
@@ -219,11 +229,15 @@ function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'ch
   return null;
 }
 
+type Child = { readonly id: string; readonly index: number };
+
+function isReplacedIn(draft: Draft, task: TaskRecord, child: Child, siblings: () => readonly Child[]): boolean {
+  if (draft.taskSpec(task.name).withItems.length > 0) return !isCurrentItem(task, child.index);
+  return hasSuccessor(siblings(), child);
+}
+
 /** Ids are in the order of creation. */
-function hasSuccessor(
-  children: readonly { readonly id: string; readonly index: number }[],
-  child: { readonly id: string; readonly index: number },
-): boolean {
+function hasSuccessor(children: readonly Child[], child: Child): boolean {
   return children.some((other) => other.index === child.index && other.id > child.id);
 }
 

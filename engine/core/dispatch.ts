@@ -12,7 +12,7 @@ import {
   type TaskRecord,
   type TaskRuntimeContext,
 } from './model.ts';
-import { dropChildren, needMembers, REOPENED } from './reopen.ts';
+import { dropChildren, dropSource, needMembers, REOPENED } from './reopen.ts';
 
 /**
  * Carries out what a controller wants (spec/engine.md E-4.2): tasks before the first state-changing command are created, then
@@ -118,8 +118,10 @@ function armAgain(draft: Draft, join: TaskRecord): void {
   draft.forgetJoinWatch(join.name);
   const { with_items, ...runtimeContext } = join.runtimeContext;
   if (with_items !== undefined) dropChildren(draft, join.id);
+  dropSource(draft, join);
   draft.updateTask(join.id, {
     ...REOPENED,
+    items: null,
     state: 'WAITING',
     stateInfo: 'Task is waiting.',
     startedAt: null,

@@ -3,6 +3,7 @@ import type { TaskSpec, WorkflowSpec } from '../../dsl/spec/types.ts';
 import type { SpecAnalysis } from './analysis.ts';
 import { type ContextNode, EMPTY_CONTEXT, outboundContext } from './context.ts';
 import type { Env } from './env.ts';
+import { payloadOf } from './lookups.ts';
 import {
   type ActionExecutionId,
   type ActionRecord,
@@ -13,6 +14,7 @@ import {
   type ExecutionId,
   type ExecutionRecord,
   type FinalState,
+  hasManyItems,
   isFinal,
   type TaskExecutionId,
   type TaskRecord,
@@ -24,6 +26,11 @@ export interface Completion {
   readonly task: TaskExecutionId;
   readonly state: FinalState;
   readonly stateInfo: string | null;
+}
+
+export interface ChildrenUpdate {
+  readonly which: 'all' | 'unsuccessful';
+  readonly to: 'rejected' | 'emptied';
 }
 
 /**
@@ -49,6 +56,8 @@ export class Draft {
   private readonly children = new Map<ExecutionId, ChildRecord>();
   private readonly newActions = new Map<TaskExecutionId, ActionExecutionId[]>();
   private readonly newChildren = new Map<TaskExecutionId, ExecutionId[]>();
+  private readonly childrenUpdates = new Map<TaskExecutionId, ChildrenUpdate[]>();
+  private readonly payloads = new Map<string, JsonObject>();
   private readonly timersSet = new Map<string, TimerRecord>();
   private readonly timersDone = new Set<string>();
   private current: ExecutionRecord;
@@ -192,7 +201,14 @@ export class Draft {
   hasMembers(id: TaskExecutionId): boolean {
     const before = this.view.tasks.get(id);
     if (before === undefined) return this.tasks.has(id);
+    // Those of with-items are looked up when an expression asks (engine/core/children.ts).
+    if (hasManyItems(before)) return true;
     return !isFinal(before.state) || !before.processed || retention(this.view, before) === 'all';
+  }
+
+  /** Whether this decision made the task: nothing of it is stored. */
+  isNew(id: TaskExecutionId): boolean {
+    return this.tasks.has(id) && !this.view.tasks.has(id);
   }
 
   /** Task executions that this decision made. */
@@ -247,7 +263,7 @@ export class Draft {
     const full = { ...patch, updatedAt: this.env.now };
     const after = { ...before, ...full };
     this.actions.set(id, after);
-    this.changes.push({ type: 'action-updated', id, patch: full });
+    this.changes.push({ type: 'action-updated', id, task: before.taskExecutionId, patch: full });
     return after;
   }
 
@@ -264,6 +280,38 @@ export class Draft {
     if (before === undefined) return;
     this.children.set(id, { ...before, ...patch });
     this.changes.push({ type: 'child-updated', id, patch, isRejected: false });
+  }
+
+  /** A child that the view let go of runs again. */
+  reopenChild(child: ChildRecord): void {
+    if (this.findChild(child.id) === undefined) append(this.newChildren, child.taskExecutionId, child.id);
+    this.children.set(child.id, child);
+    this.changes.push({ type: 'child-updated', id: child.id, patch: child, isRejected: false });
+  }
+
+  /** Results of a with-items task count no more, or are dropped: all at once, whatever their number. */
+  updateChildren(task: TaskExecutionId, which: 'all' | 'unsuccessful', to: 'rejected' | 'emptied'): void {
+    this.changes.push({ type: 'children-updated', task, which, to });
+    append(this.childrenUpdates, task, { which, to });
+  }
+
+  /** What {@link updateChildren} did to a task's children in this decision, in order. */
+  childrenUpdatesOf(task: TaskExecutionId): readonly ChildrenUpdate[] {
+    return this.childrenUpdates.get(task) ?? [];
+  }
+
+  storePayload(id: string, value: JsonObject): void {
+    this.payloads.set(id, value);
+    this.changes.push({ type: 'payload-stored', id, value });
+  }
+
+  dropPayload(id: string): void {
+    this.payloads.delete(id);
+    this.changes.push({ type: 'payload-dropped', id });
+  }
+
+  payload(id: string): JsonObject {
+    return this.payloads.get(id) ?? this.view.payloads.get(id) ?? payloadOf(this.env, id);
   }
 
   /** The result of an earlier run that a retry, a rerun or another round has replaced. */

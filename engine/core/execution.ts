@@ -6,7 +6,8 @@ import { isUserFailure } from './failure.ts';
 import { byCompletion } from './join.ts';
 import { checkFieldSize } from './limits.ts';
 import { isFinal, type TaskRecord } from './model.ts';
-import { childResults, resultText } from './results.ts';
+import { childResults } from './children.ts';
+import { resultText } from './results.ts';
 import { scopeOf } from './scope.ts';
 
 // state_info is cut here by the reference (spec/engine.md E-2.3).
@@ -42,7 +43,7 @@ function failureText(draft: Draft, failed: readonly TaskRecord[]): string {
   const parts = [`Failure caused by error in tasks: ${names(failed)}\n`];
   for (const task of failed.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : byCompletion(a, b)))) {
     parts.push(`\n  ${task.name} [task_ex_id=${task.id}] -> ${task.stateInfo ?? 'None'}\n`);
-    childResults(draft, task).forEach((child, i) => {
+    childResults(draft, task, 'failed').forEach((child, i) => {
       if (child.state !== 'ERROR') return;
       const key = child.kind === 'action' ? 'action_ex_id' : 'wf_ex_id';
       parts.push(`    [${key}=${child.id}, idx=${i}]: ${resultText(child.value) ?? 'None'}\n`);

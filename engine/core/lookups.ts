@@ -17,6 +17,11 @@ export function rowsOf(env: Env, lookup: Lookup): readonly JsonObject[] {
   return env.findRows(lookupKey(lookup)) ?? need(lookup);
 }
 
+export function payloadOf(env: Env, id: string): JsonObject {
+  const lookup = { type: 'payload', id } as const;
+  return rowsOf(env, lookup)[0] ?? need(lookup);
+}
+
 export function actionDefinition(env: Env, name: string, namespace: string, projectId: string): FoundAction | null {
   const found = env.findAction(name, namespace, projectId);
   return found === undefined ? need({ type: 'action-definition', name, namespace, projectId }) : found;

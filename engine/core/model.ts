@@ -82,6 +82,8 @@ export interface TaskRecord {
   readonly published: JsonObject | null;
   readonly publishedGlobal: JsonObject | null;
   readonly runtimeContext: TaskRuntimeContext;
+  /** How far a with-items task is; null for any other and before its sources were evaluated. */
+  readonly items: ItemsProgress | null;
   readonly processed: boolean;
   readonly hasNextTasks: boolean;
   /** [name, event] of each task that it triggered; null until it was continued. */
@@ -92,6 +94,42 @@ export interface TaskRecord {
   readonly updatedAt: number;
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
+}
+
+/**
+ * How far the items of a task are: what follows from each result is decided by counting, whatever the number of items
+ * (design.md §3). An item is started in order of its index; one that is started and not accepted runs.
+ */
+export interface ItemsProgress {
+  readonly source: ItemSource;
+  /** Indices from here on have not been started in this round. */
+  readonly next: number;
+  /** Indices below `next` that are to be started in spite of it: after a partial rerun. */
+  readonly again: IndexSet | null;
+  /** Children that ended and count for the result, and how many of them did not succeed. */
+  readonly accepted: number;
+  readonly errors: number;
+  readonly cancelled: number;
+}
+
+// Children of a task up to this many items are kept in memory like those of any other task.
+const KEPT_ITEMS = 100;
+
+/** Whether a task has so many items that the view lets go of those that ended: they are looked up when an expression asks. */
+export function hasManyItems(task: Pick<TaskRecord, 'runtimeContext'>): boolean {
+  return (task.runtimeContext.with_items?.count ?? 0) > KEPT_ITEMS;
+}
+
+/** The values of the item variables, one list per variable: here when they are small, else in payloads `<key>.<slice>`. */
+export type ItemSource =
+  | { readonly kind: 'inline'; readonly lists: readonly (readonly Json[])[] }
+  | { readonly kind: 'payload'; readonly key: string };
+
+/** A set of indices: `from` upwards one bit each, as base64. */
+export interface IndexSet {
+  readonly from: number;
+  readonly bits: string;
+  readonly size: number;
 }
 
 /** Snake case, as the API shows it (spec/rest-api.md §3.8); keys of ours come after. */
@@ -243,7 +281,12 @@ export type Change =
       readonly task: TaskRecord;
     }
   | { readonly type: 'action-created'; readonly action: ActionRecord }
-  | { readonly type: 'action-updated'; readonly id: ActionExecutionId; readonly patch: Partial<ActionRecord> }
+  | {
+      readonly type: 'action-updated';
+      readonly id: ActionExecutionId;
+      readonly task: TaskExecutionId | null;
+      readonly patch: Partial<ActionRecord>;
+    }
   /** A child execution's row, inserted by the parent: a child in IDLE is its own durable message. */
   | { readonly type: 'child-created'; readonly child: ExecutionRecord }
   /** A child's row is its own; only that its result counts no more is the parent's to store: `isRejected`. */
@@ -253,6 +296,16 @@ export type Change =
       readonly patch: Partial<ChildRecord>;
       readonly isRejected: boolean;
     }
+  /** Accepted children of a with-items task, as many as there are: they count no more, or their results are dropped. */
+  | {
+      readonly type: 'children-updated';
+      readonly task: TaskExecutionId;
+      readonly which: 'all' | 'unsuccessful';
+      readonly to: 'rejected' | 'emptied';
+    }
+  /** A value that is too large for a row that is read and written often; it goes with its execution. */
+  | { readonly type: 'payload-stored'; readonly id: string; readonly value: JsonObject }
+  | { readonly type: 'payload-dropped'; readonly id: string }
   | { readonly type: 'timer-set'; readonly timer: TimerRecord }
   | { readonly type: 'timer-done'; readonly id: string };
 
@@ -272,6 +325,13 @@ export type Lookup =
   | { readonly type: 'task'; readonly name: string }
   /** A task execution that the view no longer holds, with its children: the shell puts it into the view. */
   | { readonly type: 'task-row'; readonly id: TaskExecutionId }
+  /**
+   * Children of a with-items task, which no view holds once they ended: those that count with their values, all of them with the
+   * values of failed ones, or all without values. `childRow` (engine/core/children.ts) says what a row is.
+   */
+  | { readonly type: 'children'; readonly task: TaskExecutionId; readonly values: ChildValues }
+  /** What `payload-stored` stored, as the only row. */
+  | { readonly type: 'payload'; readonly id: string }
   | {
       readonly type: 'action-definition';
       readonly name: string;
@@ -287,6 +347,8 @@ export type Lookup =
   | { readonly type: 'environment'; readonly name: string; readonly projectId: string }
   | { readonly type: 'executions'; readonly filter: ExecutionsFilter }
   | { readonly type: 'tasks'; readonly filter: TasksFilter };
+
+export type ChildValues = 'accepted' | 'failed' | 'none';
 
 export type Decision =
   | { readonly kind: 'decided'; readonly changes: readonly Change[]; readonly commands: readonly Command[] }

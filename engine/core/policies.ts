@@ -4,7 +4,7 @@ import type { RetrySpec, TaskSpec } from '../../dsl/spec/types.ts';
 import type { Draft } from './draft.ts';
 import { UserFailure } from './failure.ts';
 import type { TaskExecutionId, TaskRecord, TimerKind } from './model.ts';
-import { dropChildren } from './reopen.ts';
+import { dropChildren, dropSource } from './reopen.ts';
 import { resultText } from './results.ts';
 import { scopeOf } from './scope.ts';
 
@@ -148,7 +148,9 @@ function retry(draft: Draft, id: TaskExecutionId, policy: RetrySpec): void {
     return;
   }
   dropChildren(draft, id);
+  dropSource(draft, task);
   draft.updateTask(id, {
+    items: null,
     state: 'DELAYED',
     stateInfo: `Delayed by 'retry' policy [delay=${delay}]`,
     finishedAt: null,

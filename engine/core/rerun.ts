@@ -6,9 +6,10 @@ import type { Draft } from './draft.ts';
 import { lookupKey, need } from './lookups.ts';
 import { type ExecutionId, isFinal, type TaskExecutionId, type TaskRecord } from './model.ts';
 import { resumeDelay } from './policies.ts';
-import { dropChildren, needMembers, REOPENED } from './reopen.ts';
+import { dropChildren, dropSource, needMembers, REOPENED } from './reopen.ts';
 import { isValidTransition } from './states.ts';
 import { completeTask } from './tasks.ts';
+import { remainingItems, reopenItem } from './with-items.ts';
 
 /** spec/engine.md §19. With-items without `reset` repeats exactly what failed, was cancelled or never started. */
 export function requestRerun(
@@ -27,12 +28,15 @@ export function requestRerun(
   if (problem !== null) return problem;
   if (env !== null) mergeEnvironment(draft, env);
   detachDependents(draft, task);
+  const items = reset ? null : remainingItems(draft, task);
   dropChildren(draft, id, !reset);
+  if (reset) dropSource(draft, task);
   const { with_items, join_fired } = task.runtimeContext;
   draft.updateTask(id, {
     ...REOPENED,
     state: 'IDLE',
     startedAt: null,
+    items,
     runtimeContext: {
       ...(reset || with_items === undefined ? {} : { with_items }),
       ...(join_fired === undefined ? {} : { join_fired }),
@@ -85,7 +89,9 @@ function wake(draft: Draft): Refusal | null {
 export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: ExecutionId): void {
   const task = taskOf(draft, taskId);
   if (draft.record.state !== 'PAUSED' && wake(draft) !== null) return;
-  draft.updateChild(childId, { state: 'RUNNING', accepted: false, stateInfo: null, output: {} });
+  if (task.items === null)
+    draft.updateChild(childId, { state: 'RUNNING', accepted: false, stateInfo: null, output: {} });
+  else reopenItem(draft, task, childId);
   if (isFinal(task.state)) {
     detachDependents(draft, task);
     draft.updateTask(taskId, { ...REOPENED, state: 'RUNNING' });

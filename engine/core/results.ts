@@ -1,44 +1,17 @@
-import { stringifyJson, type Json, type JsonObject } from '../../dsl/json.ts';
+import { stringifyJson, type Json } from '../../dsl/json.ts';
+import { childResults } from './children.ts';
 import type { Draft } from './draft.ts';
-import type { ActionRecord, ChildRecord, TaskRecord } from './model.ts';
+import type { TaskRecord } from './model.ts';
 
-/** One child of a task: an action execution or the execution of a sub-workflow. */
-export interface ChildResult {
-  readonly kind: 'action' | 'workflow';
-  readonly id: string;
-  readonly index: number;
-  readonly state: ActionRecord['state'];
-  readonly accepted: boolean;
-  readonly value: Json;
-}
-
-export function childResults(draft: Draft, task: TaskRecord): ChildResult[] {
-  return [...draft.actionsOf(task.id).map(actionResult), ...draft.childrenOf(task.id).map(workflowResult)].sort(
-    (a, b) => a.index - b.index,
-  );
-}
+export { actionValue } from './children.ts';
 
 /** spec/engine.md E-6.1: a list for with-items, else the single accepted result, or a list if there is not exactly one. */
 export function taskResult(draft: Draft, task: TaskRecord): Json {
-  const values = childResults(draft, task)
+  const values = childResults(draft, task, 'accepted')
     .filter((child) => child.accepted)
     .map((child) => child.value);
   const isList = draft.taskSpec(task.name).withItems.length > 0;
   return isList || values.length !== 1 ? values : (values[0] ?? null);
-}
-
-export function actionValue(output: JsonObject | null): Json {
-  return output === null || !Object.hasOwn(output, 'result') ? null : (output.result ?? null);
-}
-
-function actionResult(action: ActionRecord): ChildResult {
-  const { id, index, state, accepted, output } = action;
-  return { kind: 'action', id, index, state, accepted, value: actionValue(output) };
-}
-
-function workflowResult(child: ChildRecord): ChildResult {
-  const { id, index, state, accepted, output } = child;
-  return { kind: 'workflow', id, index, state, accepted, value: output };
 }
 
 /**

@@ -151,7 +151,10 @@ export function taskFields(draft: Draft, task: TaskRecord): JsonObject {
     spec: draft.taskSpec(task.name).raw,
     state: task.state,
     state_info: task.stateInfo,
-    result: taskResult(draft, task),
+    // Reading the results of many items is worth it only when somebody looks at them.
+    get result() {
+      return taskResult(draft, task);
+    },
     published: task.published,
     type: task.type,
     workflow_execution_id: task.executionId,

@@ -8,7 +8,14 @@ import type { Draft } from './draft.ts';
 import { cutStateInfo, moveExecution, pauseExecution } from './execution.ts';
 import { isUserFailure } from './failure.ts';
 import { checkFieldSize } from './limits.ts';
-import { type ActionRecord, type FinalState, isFinal, type TaskExecutionId, type TaskRecord } from './model.ts';
+import {
+  type ActionRecord,
+  type FinalState,
+  hasManyItems,
+  isFinal,
+  type TaskExecutionId,
+  type TaskRecord,
+} from './model.ts';
 import { actionTimeout, afterCompletion, beforeStart, dropTimers } from './policies.ts';
 import { actionValue, resultText } from './results.ts';
 import { scopeOf } from './scope.ts';
@@ -129,6 +136,7 @@ function mapping(value: Json): JsonObject {
 }
 
 function dropResults(draft: Draft, id: TaskExecutionId): void {
+  if (hasManyItems(draft.task(id))) draft.updateChildren(id, 'all', 'emptied');
   for (const action of draft.actionsOf(id)) if (action.output !== null) draft.updateAction(action.id, { output: {} });
 }
 

@@ -10,6 +10,7 @@ import {
   type ChildRecord,
   type ExecutionId,
   type ExecutionRecord,
+  hasManyItems,
   isFinal,
   type TaskExecutionId,
   type TaskRecord,
@@ -34,6 +35,8 @@ export interface ExecutionView {
   readonly children: Map<ExecutionId, ChildRecord>;
   readonly membersOfTask: Map<TaskExecutionId, Members>;
   readonly timers: Map<string, TimerRecord>;
+  /** Payloads that decisions read not long ago: a few slices of items. */
+  readonly payloads: Map<string, JsonObject>;
   readonly createdOfName: Map<string, number>;
   openTasks: number;
   /** A hint, no state: for each waiting `join: all`, the inbound task that was last seen unfinished. */
@@ -59,6 +62,7 @@ export function createView(spec: WorkflowSpec, record: ExecutionRecord, environm
     children: new Map(),
     membersOfTask: new Map(),
     timers: new Map(),
+    payloads: new Map(),
     createdOfName: new Map(),
     openTasks: 0,
     joinWatch: new Map(),
@@ -79,13 +83,11 @@ export function evolve(view: ExecutionView, change: Change): void {
       updateTask(view, change.task, change.patch.context !== undefined);
       return;
     case 'action-created':
-      view.actions.set(change.action.id, change.action);
-      if (change.action.taskExecutionId !== null)
-        membersOf(view, change.action.taskExecutionId).actions.add(change.action.id);
+      addAction(view, change.action);
       return;
     case 'action-updated': {
       const action = view.actions.get(change.id);
-      if (action !== undefined) view.actions.set(change.id, { ...action, ...change.patch });
+      if (action !== undefined) addAction(view, { ...action, ...change.patch });
       return;
     }
     case 'child-created':
@@ -93,9 +95,19 @@ export function evolve(view: ExecutionView, change: Change): void {
       return;
     case 'child-updated': {
       const child = view.children.get(change.id);
-      if (child !== undefined) view.children.set(change.id, { ...child, ...change.patch });
+      if (child !== undefined) addChild(view, { ...child, ...change.patch });
+      else if (isWholeChild(change.patch)) addChild(view, change.patch);
       return;
     }
+    // What it concerns has ended and is not in the view.
+    case 'children-updated':
+      return;
+    case 'payload-stored':
+      rememberPayload(view, change.id, change.value);
+      return;
+    case 'payload-dropped':
+      view.payloads.delete(change.id);
+      return;
     case 'timer-set':
       view.timers.set(change.timer.id, change.timer);
       membersOf(view, change.timer.taskExecutionId).timers.add(change.timer.id);
@@ -140,10 +152,52 @@ export function addTask(view: ExecutionView, task: TaskRecord, inbound: ContextN
   if (before !== undefined) release(view, before);
 }
 
-export function addChild(view: ExecutionView, child: ChildRecord): void {
-  view.children.set(child.id, child);
-  membersOf(view, child.taskExecutionId).children.add(child.id);
+/** What an action gets is the executor's to know: no decision asks for it again. */
+export function addAction(view: ExecutionView, action: ActionRecord): void {
+  const { id, taskExecutionId } = action;
+  if (taskExecutionId !== null && isFinal(action.state) && isOutgrown(view, taskExecutionId)) {
+    view.actions.delete(id);
+    view.membersOfTask.get(taskExecutionId)?.actions.delete(id);
+    return;
+  }
+  view.actions.set(id, Object.assign({ ...action }, WITHOUT_INPUT));
+  if (taskExecutionId !== null) membersOf(view, taskExecutionId).actions.add(id);
 }
+
+const WITHOUT_INPUT = { input: {}, systemInput: null };
+
+export function addChild(view: ExecutionView, child: ChildRecord): void {
+  const { id, taskExecutionId } = child;
+  if (isFinal(child.state) && isOutgrown(view, taskExecutionId)) {
+    view.children.delete(id);
+    view.membersOfTask.get(taskExecutionId)?.children.delete(id);
+    return;
+  }
+  view.children.set(id, child);
+  membersOf(view, taskExecutionId).children.add(id);
+}
+
+/** Children of such a task are let go of as soon as they end: there may be any number, and the task's counters know of them. */
+function isOutgrown(view: ExecutionView, task: TaskExecutionId): boolean {
+  const record = view.tasks.get(task);
+  return record === undefined || hasManyItems(record);
+}
+
+function isWholeChild(patch: Partial<ChildRecord>): patch is ChildRecord {
+  return patch.id !== undefined && patch.taskExecutionId !== undefined;
+}
+
+/** Items are started in order, so the last slices read are the ones that are needed next. */
+export function rememberPayload(view: ExecutionView, id: string, value: JsonObject): void {
+  if (view.payloads.size < MOST_PAYLOADS) view.payloads.set(id, value);
+  else if (!view.payloads.has(id)) {
+    const [oldest] = view.payloads.keys();
+    if (oldest !== undefined) view.payloads.delete(oldest);
+    view.payloads.set(id, value);
+  }
+}
+
+const MOST_PAYLOADS = 4;
 
 export function membersOf(view: ExecutionView, task: TaskExecutionId): Members {
   let members = view.membersOfTask.get(task);

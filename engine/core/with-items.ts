@@ -1,38 +1,201 @@
+import { isJsonObject, type Json, type JsonObject, setKey, stringifyJson } from '../../dsl/json.ts';
 import { evaluate, evaluateRecursively } from '../../dsl/expressions/index.ts';
-import { isJsonObject, type Json, type JsonObject, setKey } from '../../dsl/json.ts';
 import type { TaskSpec } from '../../dsl/spec/types.ts';
 import type { ActionCall } from './action-calls.ts';
 import { callOfTask, createAction, isForcedFailure } from './actions.ts';
+import { childResults } from './children.ts';
 import type { Draft } from './draft.ts';
 import { isUserFailure, UserFailure } from './failure.ts';
-import { isFinal, type TaskExecutionId, type TaskRecord } from './model.ts';
+import { indexSet, takeLowest } from './index-set.ts';
+import {
+  type ExecutionId,
+  isFinal,
+  type ItemSource,
+  type ItemsProgress,
+  type State,
+  type TaskExecutionId,
+  type TaskRecord,
+} from './model.ts';
 import { actionTimeout } from './policies.ts';
-import { type ChildResult, childResults } from './results.ts';
+import { ITEMS_PER_SLICE, sliceId } from './reopen.ts';
 import { scopeOf } from './scope.ts';
 import { newChild } from './sub-workflows.ts';
 import { evaluatedInput, evaluatedName } from './task-input.ts';
 
+// Values of items up to this length of JSON text stay with the task's row, which is written whenever an item ended.
+const INLINE_CHARACTERS = 2_000;
+// Items that are started between two looks at the bounds of a decision.
+const ITEMS_PER_STEP = 50;
+
 /**
- * Starts the items of a with-items task that have no child yet, as many as the concurrency allows (spec/engine.md §11).
+ * Starts items of a with-items task that have not been started, as many as the concurrency and the bounds of one decision allow
+ * (spec/engine.md §11, design.md §3); the rest follows with a `continue`.
  * @throws UserFailure, ExpressionError: a forced failure
  */
 export function scheduleItems(draft: Draft, id: TaskExecutionId): void {
-  const task = draft.task(id);
-  const spec = draft.taskSpec(task.name);
-  const items = itemsOf(draft, task, spec);
-  const concurrency = task.runtimeContext.concurrency ?? null;
-  if (task.runtimeContext.with_items === undefined) {
-    draft.updateTask(id, {
-      runtimeContext: { ...task.runtimeContext, with_items: { count: items.length, capacity: concurrency } },
-    });
+  const spec = draft.taskSpec(draft.task(id).name);
+  if (draft.task(id).items === null) begin(draft, id, spec);
+  let left = ITEMS_PER_SLICE;
+  for (let room = roomFor(draft, id); room > 0; room = roomFor(draft, id)) {
+    const count = Math.min(room, left);
+    if (count === 0 || !takeSteps(draft, count)) {
+      draft.commands.push({ type: 'continue' });
+      break;
+    }
+    // One that cannot start has failed the task.
+    if (startItems(draft, id, spec, count) === 0) return;
+    left -= count;
   }
-  const children = childResults(draft, task).filter((child) => child.accepted || !isFinal(child.state));
-  const started = new Set(children.map((child) => child.index));
-  const running = children.filter((child) => !isFinal(child.state)).length;
-  const room = concurrency === null ? items.length : concurrency - running;
-  const next = items.map((item, index) => ({ item, index })).filter(({ index }) => !started.has(index));
-  startItems(draft, task, spec, next.slice(0, Math.max(room, 0)));
   judgeItems(draft, id);
+}
+
+/** A few items, such as take the place of those that ended, are part of their event. */
+function takeSteps(draft: Draft, items: number): boolean {
+  for (let taken = ITEMS_PER_STEP; taken < items; taken += ITEMS_PER_STEP)
+    if (!draft.env.takeStep()) return taken > ITEMS_PER_STEP;
+  return true;
+}
+
+/** After a pause or a slice that was started: further items start, or the task is complete. @throws UserFailure, ExpressionError */
+export function continueItems(draft: Draft, id: TaskExecutionId): void {
+  const { items } = draft.task(id);
+  if (items === null) return;
+  const maySchedule = items.cancelled === 0 && !draft.isCompleted && draft.record.state !== 'PAUSED';
+  if (maySchedule && roomFor(draft, id) > 0) scheduleItems(draft, id);
+  else judgeItems(draft, id);
+}
+
+/** After an item ended. @throws UserFailure, ExpressionError */
+export function itemEnded(draft: Draft, id: TaskExecutionId): void {
+  // Without concurrency nothing waits for a place: the rest of the slices comes with `continue`.
+  if (draft.task(id).runtimeContext.concurrency === undefined) judgeItems(draft, id);
+  else continueItems(draft, id);
+}
+
+/** Whether the end of this child counts: it belongs to the items as they are now. */
+export function isCurrentItem(task: TaskRecord, index: number): boolean {
+  return task.items !== null && index < countOf(task);
+}
+
+/** A child of a with-items task ended and counts for its result. The task itself may have ended before it. */
+export function countItem(draft: Draft, task: TaskRecord, index: number, state: State): void {
+  const { items } = task;
+  if (items === null) return;
+  draft.updateTask(task.id, {
+    items: {
+      ...items,
+      accepted: items.accepted + 1,
+      errors: items.errors + Number(state === 'ERROR'),
+      cancelled: items.cancelled + Number(state === 'CANCELLED'),
+    },
+  });
+}
+
+/** What a rerun without reset runs: exactly what failed, was cancelled or never started (spec/engine.md §30 item 3). */
+export function remainingItems(draft: Draft, task: TaskRecord): ItemsProgress | null {
+  if (task.items === null) return null;
+  const children = childResults(draft, task, 'none');
+  const running = children.filter((child) => !isFinal(child.state));
+  const done = children.filter((child) => child.accepted && child.state === 'SUCCESS');
+  const started = new Set([...running, ...done].map((child) => child.index));
+  return startedOnly(task.items.source, countOf(task), started, done.length);
+}
+
+/** A sub-workflow that had ended runs again: it counts once more when it ends. */
+export function reopenItem(draft: Draft, task: TaskRecord, child: ExecutionId): void {
+  if (task.items === null) return;
+  const children = childResults(draft, task, 'none');
+  const found = children.find((known) => known.id === child);
+  if (found === undefined) return;
+  const accepted = children.filter((known) => known.id !== child && known.accepted && isFinal(known.state));
+  draft.reopenChild({
+    id: child,
+    taskExecutionId: task.id,
+    index: found.index,
+    state: 'RUNNING',
+    stateInfo: null,
+    output: {},
+    accepted: false,
+  });
+  draft.updateTask(task.id, {
+    items: {
+      ...task.items,
+      accepted: accepted.length,
+      errors: accepted.filter((known) => known.state === 'ERROR').length,
+      cancelled: accepted.filter((known) => known.state === 'CANCELLED').length,
+    },
+  });
+}
+
+function begin(draft: Draft, id: TaskExecutionId, spec: TaskSpec): void {
+  const task = draft.task(id);
+  const lists = evaluatedLists(draft, task, spec);
+  const count = lists[0]?.length ?? 0;
+  const capacity = task.runtimeContext.concurrency ?? null;
+  // What still runs of an earlier round counts for this one.
+  const running = [...draft.actionsOf(id), ...draft.childrenOf(id)].filter(
+    (child) => !isFinal(child.state) && child.index < count,
+  );
+  draft.updateTask(id, {
+    runtimeContext: { ...task.runtimeContext, with_items: { count, capacity } },
+    items: startedOnly(storedSource(draft, lists), count, new Set(running.map((child) => child.index)), 0),
+  });
+}
+
+function startedOnly(source: ItemSource, count: number, started: ReadonlySet<number>, accepted: number): ItemsProgress {
+  const counters = { source, accepted, errors: 0, cancelled: 0 };
+  if (started.size === 0) return { ...counters, next: 0, again: null };
+  return { ...counters, next: count, again: indexSet(count, (index) => !started.has(index)) };
+}
+
+function storedSource(draft: Draft, lists: readonly (readonly Json[])[]): ItemSource {
+  const count = lists[0]?.length ?? 0;
+  if (count <= ITEMS_PER_SLICE && isShort(lists)) return { kind: 'inline', lists };
+  const key = draft.env.newId();
+  // The first slice last: a view keeps what it was given last.
+  for (let slice = Math.ceil(count / ITEMS_PER_SLICE) - 1; slice >= 0; slice--) {
+    const from = slice * ITEMS_PER_SLICE;
+    draft.storePayload(sliceId(key, slice), { lists: lists.map((list) => list.slice(from, from + ITEMS_PER_SLICE)) });
+  }
+  return { kind: 'payload', key };
+}
+
+function isShort(lists: readonly (readonly Json[])[]): boolean {
+  let left = INLINE_CHARACTERS;
+  for (const list of lists) {
+    for (const value of list) {
+      left -= stringifyJson(value).length + 1;
+      if (left < 0) return false;
+    }
+  }
+  return true;
+}
+
+function countOf(task: TaskRecord): number {
+  return task.runtimeContext.with_items?.count ?? 0;
+}
+
+/** How many items may be started now. */
+function roomFor(draft: Draft, id: TaskExecutionId): number {
+  const task = draft.task(id);
+  const { items } = task;
+  if (items === null) return 0;
+  const again = items.again?.size ?? 0;
+  const waiting = again + countOf(task) - items.next;
+  const { concurrency } = task.runtimeContext;
+  if (concurrency === undefined) return waiting;
+  const running = items.next - again - items.accepted;
+  return Math.min(waiting, Math.max(concurrency - running, 0));
+}
+
+/** The lowest indices that were not started; from here on they are. */
+function takeIndices(draft: Draft, id: TaskExecutionId, count: number): number[] {
+  const { items } = draft.task(id);
+  if (items === null) return [];
+  const { taken, rest } = items.again === null ? { taken: [], rest: null } : takeLowest(items.again, count);
+  const fresh = count - taken.length;
+  draft.updateTask(id, { items: { ...items, again: rest, next: items.next + fresh } });
+  return [...taken, ...Array.from({ length: fresh }, (_, i) => items.next + i)];
 }
 
 interface Item {
@@ -40,10 +203,10 @@ interface Item {
   readonly index: number;
 }
 
-// Inputs of all items are evaluated before the first row is made: a bad one fails the task without leaving half of them behind.
-function startItems(draft: Draft, task: TaskRecord, spec: TaskSpec, items: readonly Item[]): void {
-  const [first] = items;
-  if (first === undefined) return;
+/** Answers how many were started. Inputs of all are evaluated before the first row is made: a bad one leaves nothing behind. */
+function startItems(draft: Draft, id: TaskExecutionId, spec: TaskSpec, count: number): number {
+  const task = draft.task(id);
+  const items = takeIndices(draft, id, count).map((index): Item => ({ index, item: itemAt(draft, task, spec, index) }));
   const inputs = items.map(({ item }) => evaluatedInput(draft, task, spec, item));
   const timeoutSeconds = actionTimeout(draft, task, spec);
   let name: string;
@@ -53,18 +216,17 @@ function startItems(draft: Draft, task: TaskRecord, spec: TaskSpec, items: reado
     if (spec.run.type === 'action') checkKnown(draft, task, name, inputs[0] ?? {});
   } catch (error) {
     if (!isUserFailure(error)) throw error;
-    draft.planCompletion({ task: task.id, state: 'ERROR', stateInfo: error.message });
-    return;
+    draft.planCompletion({ task: id, state: 'ERROR', stateInfo: error.message });
+    return 0;
   }
-  if (spec.run.type === 'workflow') {
-    startChildren(draft, task, name, items, inputs);
-    return;
-  }
+  if (spec.run.type === 'workflow') return startChildren(draft, task, name, items, inputs);
   const calls = inputs.map((input) => callOfTask(draft, task, name, input));
   items.forEach(({ item, index }, i) => {
     const action = createAction(draft, task, spec, calls[i] as ActionCall, { index, extra: item, timeoutSeconds });
+    if (isFinal(action.state)) countItem(draft, draft.task(id), index, action.state);
     if (isForcedFailure(action)) throw new UserFailure(action.stateInfo ?? '');
   });
+  return items.length;
 }
 
 /** All of them or none: one that cannot start fails the task. */
@@ -74,11 +236,15 @@ function startChildren(
   name: string,
   items: readonly Item[],
   inputs: readonly JsonObject[],
-): void {
+): number {
   const children = items.map(({ index }, i) => newChild(draft, task, name, inputs[i] ?? {}, index));
   const problem = children.find((child) => typeof child === 'string');
-  if (problem !== undefined) draft.planCompletion({ task: task.id, state: 'ERROR', stateInfo: problem });
-  else for (const child of children) if (typeof child !== 'string') draft.createChild(child);
+  if (problem !== undefined) {
+    draft.planCompletion({ task: task.id, state: 'ERROR', stateInfo: problem });
+    return 0;
+  }
+  for (const child of children) if (typeof child !== 'string') draft.createChild(child);
+  return items.length;
 }
 
 // An unknown action fails a with-items task gracefully, wrong parameters by force (spec/engine.md §9).
@@ -91,26 +257,14 @@ function checkKnown(draft: Draft, task: TaskRecord, name: string, input: JsonObj
   }
 }
 
-/** After a child ended: the task is complete, or the next items start. @throws UserFailure, ExpressionError */
-export function itemEnded(draft: Draft, id: TaskExecutionId): void {
-  const task = draft.task(id);
-  const count = task.runtimeContext.with_items?.count ?? 0;
-  const children = childResults(draft, task);
-  const taken = children.filter((child) => child.accepted || !isFinal(child.state)).length;
-  const isCancelled = children.some((child) => child.accepted && child.state === 'CANCELLED');
-  if (!isCancelled && taken < count && !draft.isCompleted && draft.record.state !== 'PAUSED') scheduleItems(draft, id);
-  else judgeItems(draft, id);
-}
-
 /** spec/engine.md E-11.2, E-11.4, E-11.5 */
 function judgeItems(draft: Draft, id: TaskExecutionId): void {
   const task = draft.task(id);
-  const count = task.runtimeContext.with_items?.count ?? 0;
-  const accepted = childResults(draft, task).filter((child) => child.accepted);
-  const has = (state: ChildResult['state']) => accepted.some((child) => child.state === state);
-  if (has('CANCELLED')) complete(draft, id, 'CANCELLED', 'One or more actions was cancelled.');
-  else if (accepted.length < count) return;
-  else if (has('ERROR')) complete(draft, id, 'ERROR', 'One or more actions had failed.');
+  const { items } = task;
+  if (items === null) return;
+  if (items.cancelled > 0) complete(draft, id, 'CANCELLED', 'One or more actions was cancelled.');
+  else if (items.accepted < countOf(task)) return;
+  else if (items.errors > 0) complete(draft, id, 'ERROR', 'One or more actions had failed.');
   else complete(draft, id, 'SUCCESS', null);
 }
 
@@ -123,25 +277,38 @@ function complete(
   draft.planCompletion({ task, state, stateInfo });
 }
 
-/** One mapping of item variables per index. */
-function itemsOf(draft: Draft, task: TaskRecord, spec: TaskSpec): JsonObject[] {
+/** The values of each item variable (spec/engine.md E-11.1). */
+function evaluatedLists(draft: Draft, task: TaskRecord, spec: TaskSpec): (readonly Json[])[] {
   const scope = scopeOf(draft, { task, context: draft.inboundOf(task.id) });
-  const lists = spec.withItems.map(({ variable, source }) => {
-    const value = typeof source === 'string' ? evaluate(source, scope) : evaluateRecursively(source, scope);
-    return { variable, values: iterable(value) };
-  });
-  const length = lists[0]?.values?.length ?? 0;
-  if (lists.some(({ values }) => values === null)) {
-    throw new UserFailure(`Wrong input format for: ${listNames(spec)}. Iterable type is expected for each value.`);
+  const lists: (readonly Json[])[] = [];
+  for (const { source } of spec.withItems) {
+    const values = iterable(typeof source === 'string' ? evaluate(source, scope) : evaluateRecursively(source, scope));
+    if (values === null) {
+      throw new UserFailure(`Wrong input format for: ${listNames(spec)}. Iterable type is expected for each value.`);
+    }
+    lists.push(values);
   }
-  if (lists.some(({ values }) => values?.length !== length)) {
+  if (lists.some((values) => values.length !== lists[0]?.length)) {
     throw new UserFailure(`Wrong input format for: ${listNames(spec)}. All arrays must have the same length.`);
   }
-  return Array.from({ length }, (_, index) => {
-    const item: Record<string, Json> = {};
-    for (const { variable, values } of lists) setKey(item, variable, values?.[index] ?? null);
-    return item;
-  });
+  return lists;
+}
+
+/** The item variables of one index. */
+function itemAt(draft: Draft, task: TaskRecord, spec: TaskSpec, index: number): JsonObject {
+  const source = task.items?.source;
+  if (source === undefined) return {};
+  const slice = Math.floor(index / ITEMS_PER_SLICE);
+  const lists = source.kind === 'inline' ? source.lists : listsIn(draft.payload(sliceId(source.key, slice)));
+  const at = source.kind === 'inline' ? index : index - slice * ITEMS_PER_SLICE;
+  const item: Record<string, Json> = {};
+  spec.withItems.forEach(({ variable }, i) => setKey(item, variable, lists[i]?.[at] ?? null));
+  return item;
+}
+
+function listsIn(payload: JsonObject): readonly (readonly Json[])[] {
+  const { lists } = payload;
+  return Array.isArray(lists) ? lists.map((list) => (Array.isArray(list) ? list : [])) : [];
 }
 
 // A mapping iterates its keys; strings are refused (spec/engine.md E-11.1).

@@ -59,14 +59,19 @@ export class EffectRunner {
     }
   }
 
-  private carryOutCommands({ view, commands, outbox }: Effects): void {
+  private carryOutCommands({ view, changes, commands, outbox }: Effects): void {
     const messages: ExecutorMessage[] = [];
+    // The view does not keep what actions get.
+    const created = new Map(
+      changes.flatMap((change) => (change.type === 'action-created' ? [[change.action.id, change.action]] : [])),
+    );
     let sent = 0;
     for (const command of commands) {
       switch (command.type) {
         case 'run-action': {
-          const action = view.actions.get(command.action);
-          if (action === undefined || isFinal(action.state)) break;
+          const action = created.get(command.action);
+          const state = view.actions.get(command.action)?.state;
+          if (action === undefined || state === undefined || isFinal(state)) break;
           this.sentActions.set(action.id, view.record.id);
           messages.push(runMessage(action, view.record));
           break;

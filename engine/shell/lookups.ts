@@ -5,7 +5,8 @@ import { lookupKey } from '../core/lookups.ts';
 import type { Lookup } from '../core/model.ts';
 import { actionValue } from '../core/results.ts';
 import { formatTime } from '../core/scope.ts';
-import type { ExecutionView } from '../core/view.ts';
+import { type ExecutionView, rememberPayload } from '../core/view.ts';
+import { loadChildren, loadPayload } from '../store/children.ts';
 import { decodeJson } from '../store/columns.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
 import {
@@ -63,6 +64,16 @@ async function answerLookup(context: LookupContext, lookup: Lookup): Promise<voi
       await addTaskRow(knex, view, lookup.id);
       rows.set(lookupKey(lookup), []);
       return;
+    case 'children':
+      rows.set(lookupKey(lookup), await loadChildren(knex, lookup.task, lookup.values));
+      return;
+    case 'payload': {
+      const payload = await loadPayload(knex, lookup.id);
+      if (payload === null) throw new Error(`payload ${lookup.id} of execution ${view.record.id} is missing`);
+      rememberPayload(view, lookup.id, payload);
+      rows.set(lookupKey(lookup), [payload]);
+      return;
+    }
     case 'task': {
       const row: TaskRow | undefined = await knex('task_executions')
         .where({ execution_id: view.record.id, name: lookup.name })

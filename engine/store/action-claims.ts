@@ -18,28 +18,45 @@ export async function claimActions(
     ['id', 'attempt'],
     actions.map(({ id, attempt }) => ({ id, attempt })),
   );
-  const result = await trx.raw(CLAIMS[dialectOf(trx)](source.sql), [executorId, now, ...source.bindings]);
+  const result = await trx.raw(CLAIMS[dialectOf(trx)](source.sql), [executorId, now, ...source.bindings, executorId]);
   return new Set(rowsOf<{ id: string }>(result).map((row) => row.id));
 }
 
-// Bindings: executor, now, the source.
+/** Free, or this executor's own since an answer was lost. */
+const CLAIMABLE = `(action_executions.executor_id is null
+         or (action_executions.executor_id = ? and action_executions.started_at is null))`;
+
+// Bindings: executor, now, the source, executor.
 const CLAIMS = {
   sqlite: (source: string) =>
     `update action_executions set executor_id = ?, heartbeat_at = ? from ${source} as source
      where action_executions.id = source.id and action_executions.attempt = source.attempt
-       and action_executions.executor_id is null and action_executions.state = 'RUNNING'
+       and ${CLAIMABLE} and action_executions.state = 'RUNNING'
      returning action_executions.id`,
   // Locked in the order of ids, so that two claims never wait for each other.
   postgres: (source: string) =>
     `with claim(executor_id, at) as (values (?, ?::bigint)), free as (
        select action_executions.id from action_executions join ${source} as source
          on action_executions.id = source.id and action_executions.attempt = source.attempt
-       where action_executions.executor_id is null and action_executions.state = 'RUNNING'
+       where ${CLAIMABLE} and action_executions.state = 'RUNNING'
        order by action_executions.id for update of action_executions
      )
      update action_executions set executor_id = claim.executor_id, heartbeat_at = claim.at from free, claim
      where action_executions.id = free.id returning action_executions.id`,
 };
+
+/** Notes that the start of an asynchronous action ended well; nothing when it is no longer this executor's, or has ended. */
+export async function markStarted(
+  trx: Knex,
+  executorId: string,
+  { id, attempt }: { readonly id: string; readonly attempt: number },
+  now: number,
+): Promise<void> {
+  await trx('action_executions')
+    .where({ id, attempt, executor_id: executorId })
+    .whereIn('state', ['RUNNING', 'PAUSED'])
+    .update({ started_at: now });
+}
 
 export async function heartbeatActions(
   trx: Knex,
@@ -60,7 +77,7 @@ export async function reopenActions(trx: Knex, ids: readonly string[], executorI
   for (let at = 0; at < ids.length; at += 500) {
     await trx('action_executions')
       .whereIn('id', ids.slice(at, at + 500))
-      .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null });
+      .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null, started_at: null });
   }
 }
 
@@ -97,10 +114,17 @@ export async function idleExecutions(knex: Knex): Promise<readonly string[]> {
   return rows.map((row) => row.id);
 }
 
-/** Ids of executions with tasks that were created and not started, or with joins that may not have been looked at. */
+/**
+ * Ids of executions with tasks that were created and not started, with joins that may not have been looked at, or with items of
+ * which only some were started.
+ */
 export async function executionsWithIdleTasks(knex: Knex): Promise<readonly string[]> {
   const rows: { execution_id: string }[] = await knex('task_executions')
-    .whereIn('state', ['IDLE', 'WAITING'])
+    .where((any) =>
+      any
+        .whereIn('state', ['IDLE', 'WAITING'])
+        .orWhere((running) => running.where('state', 'RUNNING').whereNotNull('items')),
+    )
     .distinct('execution_id');
   return rows.map((row) => row.execution_id);
 }

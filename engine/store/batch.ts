@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
-import { stringifyJson } from '../../dsl/json.ts';
+import { type JsonObject, stringifyJson } from '../../dsl/json.ts';
+import { updatedAction } from '../core/children.ts';
 import type {
   ActionRecord,
   Change,
@@ -12,6 +13,7 @@ import type {
 } from '../core/model.ts';
 import { newId } from '../ids.ts';
 import { type BulkRow, insertMany, rowSource, updateMany } from './bulk.ts';
+import { updateChildren } from './children.ts';
 import { storableText } from './columns.ts';
 import { dialectOf, rowsOf } from './dialect.ts';
 import {
@@ -111,12 +113,16 @@ export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
     folded.newTasks.map(({ row, owner }) => taskToRow(row, owner)),
   );
   await updateGrouped(trx, 'task_executions', folded.taskPatches);
+  // What this batch itself says of such a child comes after.
+  await updateChildren(trx, folded.childrenUpdates);
   await insertMany(
     trx,
     'action_executions',
     folded.newActions.map(({ row, owner }) => actionToRow(row, owner)),
   );
   await updateGrouped(trx, 'action_executions', folded.actionPatches);
+  await insertMany(trx, 'payloads', folded.newPayloads);
+  await deleteMany(trx, 'payloads', folded.droppedPayloads);
   await insertMany(
     trx,
     'timers',
@@ -151,6 +157,9 @@ interface Folded {
   readonly taskPatches: Patch[];
   readonly newActions: { row: ActionRecord; owner: ExecutionRecord }[];
   readonly actionPatches: Patch[];
+  readonly childrenUpdates: Extract<Change, { readonly type: 'children-updated' }>[];
+  readonly newPayloads: { readonly id: string; readonly execution_id: string; readonly body: string }[];
+  readonly droppedPayloads: string[];
   readonly newTimers: TimerRecord[];
   readonly doneTimers: string[];
 }
@@ -169,6 +178,9 @@ function fold(executions: readonly ExecutionChanges[]): Folded {
     taskPatches: [],
     newActions: [],
     actionPatches: [],
+    childrenUpdates: [],
+    newPayloads: [],
+    droppedPayloads: [],
     newTimers: [],
     doneTimers: [],
   };
@@ -182,6 +194,8 @@ function foldExecution({ record, version, changes }: ExecutionChanges, folded: F
   const timers = new Map<string, TimerRecord>();
   const taskPatches = new Map<string, Partial<TaskRecord>>();
   const actionPatches = new Map<string, Partial<ActionRecord>>();
+  const taskOfAction = new Map<string, TaskExecutionId>();
+  const payloads = new Map<string, JsonObject>();
   const done = new Set<string>();
   let executionPatch: Partial<ExecutionRecord> = {};
   for (const change of changes) {
@@ -201,6 +215,20 @@ function foldExecution({ record, version, changes }: ExecutionChanges, folded: F
         break;
       case 'action-updated':
         merge(actions, actionPatches, change.id, change.patch);
+        if (change.task !== null) taskOfAction.set(change.id, change.task);
+        break;
+      case 'children-updated':
+        folded.childrenUpdates.push(change);
+        for (const [id, action] of actions)
+          if (action.taskExecutionId === change.task) actions.set(id, updatedAction(action, change));
+        for (const [id, patch] of actionPatches)
+          if (taskOfAction.get(id) === change.task) actionPatches.set(id, updatedPatch(patch, change));
+        break;
+      case 'payload-stored':
+        payloads.set(change.id, change.value);
+        break;
+      case 'payload-dropped':
+        if (!payloads.delete(change.id)) folded.droppedPayloads.push(change.id);
         break;
       case 'child-created':
         folded.children.push(change.child);
@@ -226,8 +254,20 @@ function foldExecution({ record, version, changes }: ExecutionChanges, folded: F
   for (const row of actions.values()) folded.newActions.push({ row, owner: record });
   for (const [id, patch] of taskPatches) folded.taskPatches.push({ id, columns: taskPatchToRow(patch) });
   for (const [id, patch] of actionPatches) folded.actionPatches.push({ id, columns: actionPatchToRow(patch) });
+  for (const [id, value] of payloads)
+    folded.newPayloads.push({ id, execution_id: record.id, body: stringifyJson(value) });
   folded.newTimers.push(...timers.values());
   folded.doneTimers.push(...done);
+}
+
+/** An action that ended in this batch has its state, acceptance and output in the patch. */
+function updatedPatch(
+  patch: Partial<ActionRecord>,
+  change: Extract<Change, { readonly type: 'children-updated' }>,
+): Partial<ActionRecord> {
+  const { accepted, state, output } = patch;
+  if (accepted === undefined || state === undefined || output === undefined) return patch;
+  return { ...patch, ...updatedAction({ accepted, state, output }, change) };
 }
 
 function merge<R extends object>(

@@ -60,7 +60,7 @@ async function deleteSlice(trx: Knex, ids: readonly string[], now: number): Prom
   for (const action of open) {
     if (action.kind === 'job') await requestExternalJobCancel(trx, action.id, 'cancelled', now);
   }
-  for (const table of ['action_executions', 'task_executions', 'timers', 'outbox', 'execution_events', 'quarantine']) {
+  for (const table of ['action_executions', 'task_executions', 'timers', 'outbox', 'execution_events', 'quarantine', 'payloads']) {
     await trx(table)
       .whereIn('execution_id', [...ids])
       .delete();

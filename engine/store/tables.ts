@@ -62,6 +62,7 @@ export interface TaskRow {
   readonly published: string | null;
   readonly published_global: string | null;
   readonly runtime_context: string;
+  readonly items: string | null;
   readonly processed: Flag;
   readonly has_next_tasks: Flag;
   readonly next_tasks: string | null;
@@ -165,6 +166,7 @@ export function taskFromRow(row: TaskRow): TaskRecord {
     published: decodeOptionalJson(row.published),
     publishedGlobal: decodeOptionalJson(row.published_global),
     runtimeContext: decodeJson(row.runtime_context),
+    items: decodeOptionalJson(row.items),
     processed: Boolean(row.processed),
     hasNextTasks: Boolean(row.has_next_tasks),
     nextTasks: decodeOptionalJson(row.next_tasks),
@@ -296,6 +298,7 @@ const TASK: Encoders<TaskRecord> = {
   published: json('published'),
   publishedGlobal: json('published_global'),
   runtimeContext: json('runtime_context'),
+  items: json('items'),
   processed: plain('processed'),
   hasNextTasks: plain('has_next_tasks'),
   nextTasks: json('next_tasks'),

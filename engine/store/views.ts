@@ -4,13 +4,24 @@ import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { analyse } from '../core/analysis.ts';
 import { type ContextNode, contextFromDelta, EMPTY_CONTEXT, outboundContext } from '../core/context.ts';
 import {
+  type Event,
   type ExecutionId,
   type ExecutionRecord,
+  hasManyItems,
   isFinal,
   type TaskExecutionId,
   type TaskRecord,
 } from '../core/model.ts';
-import { addChild, addTask, childOf, createView, type ExecutionView, membersOf, retention } from '../core/view.ts';
+import {
+  addAction,
+  addChild,
+  addTask,
+  childOf,
+  createView,
+  type ExecutionView,
+  membersOf,
+  retention,
+} from '../core/view.ts';
 import { decodeJson } from './columns.ts';
 import { dialectOf, rowsOf } from './dialect.ts';
 import {
@@ -78,7 +89,9 @@ async function fillView(knex: Knex, view: ExecutionView): Promise<void> {
   await addMembers(
     knex,
     view,
-    tasks.filter((task) => !isFinal(task.state) || !task.processed || retention(view, task) === 'all'),
+    tasks.filter(
+      (task) => !hasManyItems(task) && (!isFinal(task.state) || !task.processed || retention(view, task) === 'all'),
+    ),
   );
   await addRunningMembers(knex, view);
   const timers: TimerRow[] = await knex('timers').where('execution_id', record.id);
@@ -162,14 +175,38 @@ async function addRunningMembers(knex: Knex, view: ExecutionView): Promise<void>
     .whereNotIn('state', FINAL)
     .orderBy('id');
   addChildren(view, children);
+  await addUntoldChildren(knex, view);
+}
+
+/**
+ * Children that ended while this execution has not heard of it: for it they run. Read after those that run, so that none is missed
+ * that ends meanwhile.
+ */
+async function addUntoldChildren(knex: Knex, view: ExecutionView): Promise<void> {
+  const messages: { body: string }[] = await knex('outbox')
+    .where({ execution_id: view.record.id, kind: 'event' })
+    .select('body');
+  const ids = messages.flatMap(({ body }) => {
+    const event = decodeJson<Event>(body);
+    return event.type === 'child-completed' ? [event.child] : [];
+  });
+  for (let at = 0; at < ids.length; at += 500) {
+    const rows: ExecutionRow[] = await knex('executions')
+      .whereIn('id', ids.slice(at, at + 500))
+      .orderBy('id');
+    for (const row of rows)
+      addChild(view, {
+        ...childOf(executionFromRow(row)),
+        state: 'RUNNING',
+        stateInfo: null,
+        output: {},
+        accepted: false,
+      });
+  }
 }
 
 function addActions(view: ExecutionView, rows: readonly ActionRow[]): void {
-  for (const row of rows) {
-    const action = actionFromRow(row);
-    view.actions.set(action.id, action);
-    if (action.taskExecutionId !== null) membersOf(view, action.taskExecutionId).actions.add(action.id);
-  }
+  for (const row of rows) addAction(view, actionFromRow(row));
 }
 
 function addChildren(view: ExecutionView, rows: readonly ExecutionRow[]): void {
@@ -189,7 +226,7 @@ export async function addTaskRow(knex: Knex, view: ExecutionView, id: TaskExecut
   view.tasks.set(task.id, task);
   view.inbound.set(task.id, contexts.inbound(task));
   if (newest?.id === task.id) view.latestByName.set(task.name, task.id);
-  await addMembers(knex, view, [task]);
+  if (!hasManyItems(task)) await addMembers(knex, view, [task]);
   return true;
 }
 

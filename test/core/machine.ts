@@ -2,7 +2,14 @@ import { parseActions, parseWorkflows } from '../../dsl/index.ts';
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import type { WorkflowSpec } from '../../dsl/spec/types.ts';
 import type { ActionResult } from '../../engine/contract.ts';
-import { addTask, createView, evolve, type ExecutionView, membersOf } from '../../engine/core/view.ts';
+import {
+  actionResult,
+  answerChildren,
+  updatedAction,
+  updatedChild,
+  workflowResult,
+} from '../../engine/core/children.ts';
+import { addTask, childOf, createView, evolve, type ExecutionView, membersOf } from '../../engine/core/view.ts';
 import type { ContextNode } from '../../engine/core/context.ts';
 import { decide } from '../../engine/core/decide.ts';
 import type { Env, FoundAction, FoundWorkflow } from '../../engine/core/env.ts';
@@ -55,6 +62,7 @@ export class Machine {
   readonly actions = new Map<string, ActionRecord>();
   readonly children = new Map<ExecutionId, ExecutionRecord>();
   readonly timers = new Map<string, TimerRecord>();
+  readonly payloads = new Map<string, JsonObject>();
   readonly lookups: Lookup[] = [];
   decisions = 0;
   private readonly nodes = new Map<TaskExecutionId, ContextNode>();
@@ -260,6 +268,20 @@ export class Machine {
       case 'task-row':
         this.restore(lookup.id);
         return [];
+      case 'children':
+        return answerChildren(
+          [
+            ...[...this.actions.values()].filter((a) => a.taskExecutionId === lookup.task).map(actionResult),
+            ...[...this.children.values()]
+              .filter((child) => child.taskExecutionId === lookup.task)
+              .map((child) => workflowResult(childOf(child))),
+          ],
+          lookup.values,
+        );
+      case 'payload': {
+        const payload = this.payloads.get(lookup.id);
+        return payload === undefined ? [] : [payload];
+      }
       default:
         return [];
     }
@@ -312,6 +334,23 @@ export class Machine {
         break;
       case 'child-created':
         this.children.set(change.child.id, change.child);
+        break;
+      case 'child-updated': {
+        const child = this.children.get(change.id);
+        if (child !== undefined) this.children.set(change.id, { ...child, ...change.patch });
+        break;
+      }
+      case 'children-updated':
+        for (const action of this.actions.values())
+          if (action.taskExecutionId === change.task) this.actions.set(action.id, updatedAction(action, change));
+        for (const child of this.children.values())
+          if (child.taskExecutionId === change.task) this.children.set(child.id, updatedChild(child, change));
+        break;
+      case 'payload-stored':
+        this.payloads.set(change.id, change.value);
+        break;
+      case 'payload-dropped':
+        this.payloads.delete(change.id);
         break;
       case 'timer-set':
         this.timers.set(change.timer.id, change.timer);
