@@ -104,6 +104,8 @@ export async function up(knex: Knex): Promise<void> {
     t.text('published');
     t.text('published_global');
     t.text('runtime_context').notNullable();
+    // How far the items of a with-items task are (engine/core/model.ts, ItemsProgress); null for any other.
+    t.text('items');
     t.boolean('processed').notNullable();
     t.boolean('has_next_tasks').notNullable();
     t.text('next_tasks');
@@ -161,6 +163,14 @@ export async function up(knex: Knex): Promise<void> {
     t.index(['name', 'created_at', 'id']);
     t.index(['workflow_name', 'created_at', 'id']);
     t.index(['project_id', 'created_at', 'id']);
+  });
+
+  // Values too large for rows that are read and written often (design.md §3); they go with their execution.
+  await knex.schema.createTable('payloads', (t) => {
+    t.string('id', 64).primary();
+    t.string('execution_id', 36).notNullable();
+    t.text('body').notNullable();
+    t.index(['execution_id']);
   });
 
   // One row per execution and batch: the batch's changes as one JSON array.
