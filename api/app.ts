@@ -1,59 +1,31 @@
-import { Router } from '@koa/router';
 import Koa from 'koa';
 import type { Logger } from '../engine/log.ts';
 import { ApiError } from './api-error.ts';
-import { anonymousCaller } from './caller.ts';
+import type { Access } from './auth/index.ts';
 import { patient } from './patience.ts';
-import type { AnonymousAccess } from './caller.ts';
 import { fault, faultOf } from './errors.ts';
 import type { Fault } from './errors.ts';
-import { serve } from './request.ts';
 import type { ApiRouter, ApiState } from './request.ts';
-import { rootRoutes } from './root.ts';
+import { createRouters } from './routes.ts';
 import type { Services } from './services.ts';
-import { actionExecutionRoutes } from './v2/action-executions.ts';
-import { actionRoutes } from './v2/actions.ts';
-import { codeSourceRoutes } from './v2/code-sources.ts';
-import { dynamicActionRoutes } from './v2/dynamic-actions.ts';
-import { environmentRoutes } from './v2/environments.ts';
-import { executionRoutes } from './v2/executions.ts';
-import { taskRoutes } from './v2/tasks.ts';
-import { workbookRoutes } from './v2/workbooks.ts';
-import { workflowRoutes } from './v2/workflows.ts';
 
-export interface AppOptions extends AnonymousAccess {
+export interface AppOptions {
   readonly log: Logger;
+  /** Who calls, and what he may do. */
+  readonly access: Access;
   /** How long a request waits for the engine to decide; by default a minute, as the reference does. */
   readonly engineMilliseconds?: number;
 }
 
 /** The HTTP side of a node. Middleware from the outside in: errors, paths, caller, routes. */
 export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
-  const services = { ...given, engine: patient(given.engine, options.engineMilliseconds ?? 60_000) };
-  const root: ApiRouter = new Router<ApiState>();
-  rootRoutes(root, services);
-  const v2: ApiRouter = new Router<ApiState>({ prefix: '/v2' });
-  workbookRoutes(v2, services);
-  workflowRoutes(v2, services);
-  actionRoutes(v2, services);
-  codeSourceRoutes(v2, services);
-  dynamicActionRoutes(v2, services);
-  executionRoutes(v2, services);
-  taskRoutes(v2, services);
-  actionExecutionRoutes(v2, services);
-  environmentRoutes(v2, services);
-  v2.get(
-    '/services',
-    serve(async () => ({ status: 200, body: { services: [...services.processes()] } })),
-  );
+  const engine = patient(given.engine, options.engineMilliseconds ?? 60_000);
+  const { root, v2 } = createRouters({ ...given, engine });
 
   const app = new Koa<ApiState>();
   app.use(answerErrors(options.log));
   app.use(tidyPath);
-  app.use(async (ctx, next) => {
-    ctx.state.caller = anonymousCaller(ctx.get('x-roles'), options);
-    await next();
-  });
+  app.use(identify(options.access));
   app.use(refuseHead(v2, root));
   for (const router of [v2, root]) {
     app.use(router.routes());
@@ -92,6 +64,29 @@ function sendFault(ctx: AppContext, { status, headers, body }: Fault): void {
 function tidyPath(ctx: AppContext, next: Koa.Next): Promise<void> {
   if (ctx.path.includes('//')) ctx.path = ctx.path.replaceAll(/\/{2,}/g, '/');
   return next();
+}
+
+/** What anybody may read, with or without a token (spec/rest-api.md §2.10). */
+const OPEN_PATHS: ReadonlySet<string> = new Set([
+  '',
+  '/v2',
+  '/info',
+  '/healthz',
+  '/readyz',
+  '/healthcheck',
+  '/openapi.json',
+  '/docs',
+]);
+
+/** Before anything else is looked at, so that nobody learns by a 404 or 405 what there is. */
+function identify(access: Access) {
+  return async (ctx: AppContext, next: Koa.Next): Promise<void> => {
+    ctx.state.access = access;
+    if (ctx.method !== 'OPTIONS' && !OPEN_PATHS.has(ctx.path.replace(/\/$/, ''))) {
+      ctx.state.identity = await access.authenticator.identify((name) => ctx.get(name));
+    }
+    await next();
+  };
 }
 
 /** The router would answer HEAD like GET; the API does not have it. */

@@ -1,7 +1,11 @@
 import type { Router, RouterContext } from '@koa/router';
 import { stringifyJson } from '../dsl/json.ts';
 import type { Json } from '../dsl/json.ts';
+import { EngineError } from '../engine/errors.ts';
 import type { Caller } from '../engine/facade.ts';
+import type { Access } from './auth/index.ts';
+import type { Identity } from './auth/identity.ts';
+import { ruleOf } from './auth/policy-rules.ts';
 import { badRequest } from './api-error.ts';
 import { readText } from './body.ts';
 
@@ -15,8 +19,12 @@ export interface ApiRequest {
   /** `http://host:port`, as the client calls this server. */
   readonly base: string;
   readonly contentType: string;
+  /** Whether callers are told apart at all. */
+  readonly authenticates: boolean;
   /** The body as text. */
   text(): Promise<string>;
+  /** @throws EngineError FORBIDDEN when the rule, such as `executions:list:all_projects`, is not for this caller. */
+  authorize(rule: string): void;
 }
 
 export interface Reply {
@@ -29,15 +37,17 @@ export interface Reply {
 export type Handler = (request: ApiRequest) => Promise<Reply>;
 
 export interface ApiState {
-  caller: Caller;
+  access: Access;
+  /** Absent for paths that are open to everybody. */
+  identity?: Identity;
 }
 
 export type ApiRouter = Router<ApiState>;
 
-/** Lets a handler serve a route. */
+/** Lets a handler serve a route, for those whom the route's rule lets. */
 export function serve(handler: Handler): (ctx: RouterContext<ApiState>) => Promise<void> {
   return async (ctx) => {
-    const { status, body, text } = await handler(requestOf(ctx));
+    const { status, body, text } = await handler(authorizedRequest(ctx));
     ctx.status = status;
     if (text !== undefined) {
       ctx.set('Content-Type', `${text.type}; charset=utf-8`);
@@ -68,14 +78,36 @@ export function param(request: ApiRequest, name: string): string {
   return request.params[name] ?? '';
 }
 
-function requestOf(ctx: RouterContext<ApiState>): ApiRequest {
+/** @throws EngineError FORBIDDEN */
+export function authorizedRequest(ctx: RouterContext<ApiState>): ApiRequest {
+  const { access, identity = NOBODY } = ctx.state;
+  const rule = ruleOf(ctx.method, typeof ctx._matchedRoute === 'string' ? ctx._matchedRoute : ctx.path);
+  const authorize = (wanted: string): void => {
+    if (access.policy.allows(wanted, identity)) return;
+    throw new EngineError('FORBIDDEN', 'Operation forbidden (insufficient permissions)');
+  };
+  if (rule !== null && ctx.state.identity !== undefined) authorize(rule);
   return {
-    caller: ctx.state.caller,
+    caller: callerOf(access, identity, rule),
+    authenticates: access.authenticates,
     params: ctx.params,
     query: queryOf(ctx.querystring),
     base: `${ctx.protocol}://${ctx.host}`,
     contentType: ctx.get('content-type'),
     text: () => readText(ctx.req, ctx.get('content-type')),
+    authorize,
+  };
+}
+
+/** Whoever asks for what is open to everybody: no project, no rights. */
+const NOBODY: Identity = { projectId: '', userId: null, roles: [], anonymous: true };
+
+function callerOf({ policy }: Access, identity: Identity, rule: string | null): Caller {
+  const resource = rule?.split(':')[0] ?? '';
+  return {
+    projectId: identity.projectId,
+    isAdmin: policy.isAdmin(identity),
+    mayPublish: policy.allows(`${resource}:publicize`, identity),
   };
 }
 

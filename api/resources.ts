@@ -187,6 +187,20 @@ export const ACTION_EXECUTION: Resource = {
   ],
 };
 
+export const MEMBER: Resource = {
+  collection: 'members',
+  fields: [
+    plain('id'),
+    plain('resource_id'),
+    plain('resource_type'),
+    plain('project_id'),
+    plain('member_id'),
+    plain('status'),
+    time('created_at'),
+    time('updated_at'),
+  ],
+};
+
 /**
  * The fields of a `fields` parameter, with the id first; null when it asks for nothing in particular.
  *

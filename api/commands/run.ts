@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { JsonObject } from '../../dsl/json.ts';
 import { EngineError } from '../../engine/errors.ts';
 import type { Caller } from '../../engine/facade.ts';
-import { DEFAULT_PROJECT } from '../caller.ts';
+import { DEFAULT_PROJECT } from '../auth/anonymous.ts';
 import type { CreateLogger } from '../cli.ts';
 import { startNode } from '../node.ts';
 import type { Node } from '../node.ts';

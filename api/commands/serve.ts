@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Config } from '../../engine/config.ts';
 import { createApp } from '../app.ts';
+import { createAccess } from '../auth/index.ts';
 import type { CreateLogger } from '../cli.ts';
 import { startNode } from '../node.ts';
 import type { Node } from '../node.ts';
@@ -26,6 +27,7 @@ export async function serveCommand(
   const node = await startNode(config, log, terminal.environment);
   let closed = false;
   try {
+    const access = createAccess(config, node.store);
     const app = createApp(
       {
         store: node.store,
@@ -36,9 +38,9 @@ export async function serveCommand(
         infoFile: config.infoFile,
         processes,
       },
-      { log, anonymousIsAdmin: config.anonymousIsAdmin },
+      { log, access },
     );
-    const server = await listen(app.callback(), config);
+    const server = await listen(app.callback(), { ...config, insecure: config.insecure || access.authenticates });
     terminal.out(`listening on ${server.url}\n`);
     const signal = await terminal.stopped;
     log.info('Stopping', { signal });

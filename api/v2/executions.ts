@@ -1,7 +1,6 @@
 import { isJsonObject } from '../../dsl/json.ts';
 import type { JsonObject } from '../../dsl/json.ts';
 import type { ExecutionRecord } from '../../engine/core/model.ts';
-import { EngineError } from '../../engine/errors.ts';
 import type { StartExecution, UpdateExecution } from '../../engine/facade.ts';
 import { EXECUTIONS, TASKS } from '../../engine/store/collections.ts';
 import { normalUuid, notUuid } from '../../engine/store/filters.ts';
@@ -22,7 +21,7 @@ import type { Services } from '../services.ts';
 import { executionReport } from './report.ts';
 import { equals, findExecution, treeOptions } from './rows.ts';
 import { EXECUTION_LIST, TASK_LIST } from './shapes.ts';
-import { checkAllProjects } from './workflows.ts';
+import { allProjects } from './workflows.ts';
 
 const BODY: BodyShape = {
   argument: 'wf_ex',
@@ -37,10 +36,9 @@ export function executionRoutes(router: ApiRouter, services: Services): void {
   const { store, engine } = services;
   router.get(
     '/executions',
-    serve((request) => {
-      checkAllProjects(request);
-      checkProjectFilter(request);
-      return answerList(store, request, EXECUTION_LIST);
+    serve(async (request) => {
+      if (request.query.has('project_id')) request.authorize('executions:list:all_projects');
+      return answerList(store, allProjects(request, 'executions:list:all_projects'), EXECUTION_LIST);
     }),
   );
   router.post(
@@ -126,12 +124,6 @@ function showRecord(record: ExecutionRecord): JsonObject {
     EXECUTION.fields.filter(({ inLists }) => inLists !== 'single'),
     executionToRow(record, 0),
   );
-}
-
-function checkProjectFilter(request: ApiRequest): void {
-  if (request.query.has('project_id') && !request.caller.isAdmin) {
-    throw new EngineError('FORBIDDEN', 'Operation forbidden (insufficient permissions)');
-  }
 }
 
 function startOf(body: JsonObject): StartExecution {

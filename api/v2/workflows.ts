@@ -1,10 +1,8 @@
-import { EngineError } from '../../engine/errors.ts';
 import { definitionNotFound } from '../../engine/shell/definition-rules.ts';
 import { WORKFLOWS } from '../../engine/store/collections.ts';
 import { findDefinition, findDefinitionById } from '../../engine/store/definitions.ts';
 import type { WorkflowRow } from '../../engine/store/definitions.ts';
 import { normalUuid } from '../../engine/store/filters.ts';
-import { badRequest } from '../api-error.ts';
 import { answerList, flagParameter, items } from '../listing.ts';
 import type { ListShape } from '../listing.ts';
 import { checkQuery, missingArgument, param, serve } from '../request.ts';
@@ -12,6 +10,7 @@ import type { ApiRequest, ApiRouter } from '../request.ts';
 import { CHANGED_WORKFLOW, chosenFields, show, WORKFLOW } from '../resources.ts';
 import type { Services } from '../services.ts';
 import { namespaceOf, readUpload, validateDefinition } from './definition-requests.ts';
+import { memberRoutes } from './members.ts';
 import { workflowGraph } from './workflow-graph.ts';
 
 const LIST: ListShape = {
@@ -27,10 +26,7 @@ export function workflowRoutes(router: ApiRouter, services: Services): void {
   const { store, definitions } = services;
   router.get(
     '/workflows',
-    serve((request) => {
-      checkAllProjects(request);
-      return answerList(store, request, LIST);
-    }),
+    serve(async (request) => answerList(store, allProjects(request, 'workflows:list:all_projects'), LIST)),
   );
   router.post('/workflows/validate', serve(validateDefinition(services, 'workflow')));
   router.post(
@@ -48,10 +44,7 @@ export function workflowRoutes(router: ApiRouter, services: Services): void {
     }),
   );
   router.delete('/workflows', serve(missingArgument('identifier')));
-  // Sharing needs to know who is who, and authentication is off.
-  for (const path of ['/workflows/:identifier/members', '/workflows/:identifier/members/:member']) {
-    router.register(path, ['GET', 'POST', 'PUT', 'DELETE'], serve(refuseSharing));
-  }
+  memberRoutes(router, services);
   router.get(
     '/workflows/:identifier',
     serve(async (request) => {
@@ -83,15 +76,11 @@ export function workflowRoutes(router: ApiRouter, services: Services): void {
   );
 }
 
-/** Rows of all projects are for administrators; they see them anyway. */
-export function checkAllProjects(request: ApiRequest): void {
-  if (flagParameter(request, 'all_projects') && !request.caller.isAdmin) {
-    throw new EngineError('FORBIDDEN', 'Operation forbidden (insufficient permissions)');
-  }
-}
-
-async function refuseSharing(): Promise<never> {
-  throw badRequest('Resource sharing feature can only be supported with authentication enabled.');
+/** Rows of all projects are for administrators; they see them anyway. Whom a policy lets sees them when he asks for them. */
+export function allProjects(request: ApiRequest, rule: string): ApiRequest {
+  if (!flagParameter(request, 'all_projects')) return request;
+  request.authorize(rule);
+  return { ...request, caller: { ...request.caller, isAdmin: true } };
 }
 
 async function findWorkflow({ store }: Services, request: ApiRequest): Promise<WorkflowRow> {

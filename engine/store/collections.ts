@@ -6,6 +6,8 @@ export interface Collection {
   readonly columns: readonly Column[];
   /** Whether rows can be public. */
   readonly scoped: boolean;
+  /** Whether rows can be shared with single projects. */
+  readonly shared?: boolean;
   /** How a row of it is called in messages. */
   readonly title: string;
 }
@@ -21,6 +23,7 @@ export const WORKFLOWS: Collection = {
   table: 'workflows',
   title: 'Workflow',
   scoped: true,
+  shared: true,
   columns: [...definitionColumns(), text('definition'), text('input'), text('checksum', { nullable: true })],
 };
 
@@ -55,7 +58,7 @@ export const ENVIRONMENTS: Collection = {
     text('description', { nullable: true }),
     json('variables'),
     text('scope'),
-    uuid('project_id'),
+    uuid('project_id', { verbatim: true }),
     time('created_at'),
     time('updated_at', { nullable: true }),
   ],
@@ -79,7 +82,7 @@ export const EXECUTIONS: Collection = {
     uuid('root_execution_id', { nullable: true, clientChosen: true }),
     text('state'),
     text('state_info', { nullable: true }),
-    uuid('project_id'),
+    uuid('project_id', { verbatim: true }),
     time('created_at'),
     time('updated_at'),
   ],
@@ -103,7 +106,7 @@ export const TASKS: Collection = {
     json('published', { nullable: true }),
     json('runtime_context'),
     flag('processed'),
-    uuid('project_id'),
+    uuid('project_id', { verbatim: true }),
     time('created_at'),
     time('updated_at'),
     time('started_at', { nullable: true }),
@@ -126,7 +129,7 @@ export const ACTION_EXECUTIONS: Collection = {
     text('state_info', { nullable: true }),
     tags('tags', { nullable: true }),
     text('description'),
-    uuid('project_id'),
+    uuid('project_id', { verbatim: true }),
     flag('accepted'),
     json('input'),
     json('output', { nullable: true }),
@@ -143,6 +146,7 @@ interface Options {
   readonly nullable?: boolean;
   readonly column?: string;
   readonly clientChosen?: boolean;
+  readonly verbatim?: boolean;
 }
 
 function definitionColumns(): Column[] {
@@ -152,7 +156,7 @@ function definitionColumns(): Column[] {
     text('namespace'),
     tags('tags'),
     text('scope'),
-    uuid('project_id'),
+    uuid('project_id', { verbatim: true }),
     time('created_at'),
     time('updated_at', { nullable: true }),
   ];
@@ -183,6 +187,6 @@ function tags(name: string, options: Options = {}): Column {
 }
 
 function column(type: Column['type'], name: string, options: Options): Column {
-  const { column = name, nullable = false, clientChosen = false } = options;
-  return { name, type, column, nullable, clientChosen };
+  const { column = name, nullable = false, clientChosen = false, verbatim = false } = options;
+  return { name, type, column, nullable, clientChosen, verbatim };
 }

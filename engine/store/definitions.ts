@@ -9,7 +9,7 @@ import type { Caller } from '../facade.ts';
 import type { BulkRow } from './bulk.ts';
 import { insertMany } from './bulk.ts';
 import { decodeJson } from './columns.ts';
-import { restrictToVisible } from './lists.ts';
+import { orSharedWith, restrictToVisible } from './lists.ts';
 
 /** Rows of workbooks, workflows and ad-hoc actions, and the specs that they point to by content hash (design.md §3). */
 
@@ -104,7 +104,7 @@ export async function findDefinition<T extends DefinitionTable>(
   caller: Caller,
   { name, namespace }: DefinitionKey,
 ): Promise<RowOf[T] | undefined> {
-  const query = restrictToVisible(knex(table).where({ name, namespace }), caller, true);
+  const query = restrictToVisible(knex(table).where({ name, namespace }), caller, true, table === 'workflows');
   return query.orderByRaw(OWN_FIRST, [caller.projectId]).first();
 }
 
@@ -115,11 +115,11 @@ export async function findDefinitionById<T extends DefinitionTable>(
   caller: Caller,
   id: string,
 ): Promise<RowOf[T] | undefined> {
-  return restrictToVisible(knex(table).where('id', id), caller, true).first();
+  return restrictToVisible(knex(table).where('id', id), caller, true, table === 'workflows').first();
 }
 
 /**
- * What the engine runs under a name: the namespace first, then the default one; the project's own first, then public ones
+ * What the engine runs under a name: the namespace first, then the default one; the project's own first, then public and shared ones
  * (spec/dsl.md D-14.3, D-14.6; spec/rest-api.md §2.8).
  */
 export async function resolveDefinition<T extends 'workflows' | 'actions'>(
@@ -132,7 +132,10 @@ export async function resolveDefinition<T extends 'workflows' | 'actions'>(
   return knex(table)
     .where('name', name)
     .whereIn('namespace', namespace === '' ? [''] : [namespace, ''])
-    .where((group) => group.where('project_id', projectId).orWhere('scope', 'public'))
+    .where((group) => {
+      group.where('project_id', projectId).orWhere('scope', 'public');
+      if (table === 'workflows') orSharedWith(group, projectId);
+    })
     .orderByRaw(`case when namespace = ? then 0 else 1 end, ${OWN_FIRST}`, [namespace, projectId])
     .first();
 }
@@ -148,6 +151,7 @@ export async function updateDefinition(trx: Knex, table: DefinitionTable, id: st
 
 export async function deleteDefinition(trx: Knex, table: DefinitionTable, id: string): Promise<void> {
   await trx(table).where('id', id).delete();
+  if (table === 'workflows') await trx('resource_members').where('resource_id', id).delete();
 }
 
 /** Raised by every change of definitions: engines drop what they cached by name when it moves (design.md §2). */

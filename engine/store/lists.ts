@@ -63,11 +63,34 @@ export async function listRows(
   }
 }
 
-/** Rows that the caller may see: his project's, public ones; an administrator sees all (spec/rest-api.md §2.9). */
-export function restrictToVisible(query: Knex.QueryBuilder, caller: Caller, scoped: boolean): Knex.QueryBuilder {
+/**
+ * Rows that the caller may see: his project's, public ones; an administrator sees all (spec/rest-api.md §2.9).
+ *
+ * @param scoped whether rows can be public.
+ * @param shared whether they can be shared with single projects: workflows.
+ */
+export function restrictToVisible(
+  query: Knex.QueryBuilder,
+  caller: Caller,
+  scoped: boolean,
+  shared = false,
+): Knex.QueryBuilder {
   if (caller.isAdmin) return query;
   if (!scoped) return query.where('project_id', caller.projectId);
-  return query.where((group) => group.where('project_id', caller.projectId).orWhere('scope', 'public'));
+  return query.where((group) => {
+    group.where('project_id', caller.projectId).orWhere('scope', 'public');
+    if (shared) orSharedWith(group, caller.projectId);
+  });
+}
+
+/** Adds workflows whose owner shares them with a project that has accepted. */
+export function orSharedWith(group: Knex.QueryBuilder, projectId: string): void {
+  group.orWhereIn('id', (members) => {
+    members
+      .from('resource_members')
+      .where({ member_id: projectId, status: 'accepted', resource_type: 'workflow' })
+      .select('resource_id');
+  });
 }
 
 /** One row by its id, if the caller may see it. */
@@ -77,7 +100,12 @@ export async function findVisibleRow<Row extends object>(
   collection: Collection,
   id: string,
 ): Promise<Row | undefined> {
-  return restrictToVisible(reader(collection.table).where('id', id), caller, collection.scoped).first();
+  return restrictToVisible(
+    reader(collection.table).where('id', id),
+    caller,
+    collection.scoped,
+    collection.shared,
+  ).first();
 }
 
 function readPage(
@@ -91,7 +119,7 @@ function readPage(
   const rows = reader(collection.table)
     .select([...columns])
     .limit(pageSize(query));
-  restrictToVisible(rows, caller, collection.scoped);
+  restrictToVisible(rows, caller, collection.scoped, collection.shared);
   for (const filter of query.filters) applyFilter(rows, filter);
   for (const column of query.nulls) rows.whereNull(column.column);
   if (after !== null) startAfter(rows, query.sort, after);
@@ -124,6 +152,7 @@ async function markerRow(
     reader(collection.table).where('id', marker),
     caller,
     collection.scoped,
+    collection.shared,
   )
     .select([...new Set(columns)])
     .first();

@@ -1,11 +1,7 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { createApp } from '../../api/app.ts';
-import { startNode } from '../../api/node.ts';
-import { listen } from '../../api/server.ts';
-import { DEFAULT_CONFIG } from '../../engine/config.ts';
-import { silentLogger } from '../../engine/log.ts';
 import { sender } from '../helpers/api.ts';
+import { startNodeServer } from '../helpers/node-server.ts';
 import type { Exchange, Send } from '../helpers/api.ts';
 
 const TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/;
@@ -346,20 +342,7 @@ test('a workflow with a wrong call of an action of ours is refused with place an
 async function startServer(
   t: ExecutionContext,
 ): Promise<{ send: Send; url: string; until(path: string, state: string): Promise<Exchange['body']> }> {
-  const node = await startNode(
-    { ...DEFAULT_CONFIG, database: 'sqlite::memory:', shutdownSeconds: 0 },
-    silentLogger,
-    {},
-  );
-  const app = createApp(
-    { ...node, infoFile: null, processes: () => [] },
-    { log: silentLogger, anonymousIsAdmin: true },
-  );
-  const server = await listen(app.callback(), { host: '127.0.0.1', port: 0, insecure: false });
-  t.teardown(async () => {
-    await server.close();
-    await node.close();
-  });
+  const server = await startNodeServer(t);
   const send = sender(server.url);
   const until = async (path: string, state: string) => {
     for (let tries = 0; tries < 500; tries++) {

@@ -87,7 +87,7 @@ test('without authentication a caller is an administrator only if the server say
   const text = "version: '2.0'\nwf:\n  tasks:\n    t:\n      action: std.noop\n";
   const open = await startApi(t);
   t.is((await open.send('POST', '/v2/workflows?scope=public', text)).status, 201);
-  const strict = await startApi(t, { anonymousIsAdmin: false });
+  const strict = await startApi(t, { settings: { anonymousIsAdmin: false } });
   t.is((await strict.send('POST', '/v2/workflows?scope=public', text)).status, 403);
   t.is((await strict.send('GET', '/v2/executions?all_projects=true')).status, 403);
   t.is((await strict.send('GET', '/v2/workflows?all_projects=true')).status, 403);

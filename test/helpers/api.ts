@@ -1,5 +1,8 @@
 import { createApp } from '../../api/app.ts';
+import { createAccess } from '../../api/auth/index.ts';
 import { listen } from '../../api/server.ts';
+import { DEFAULT_CONFIG } from '../../engine/config.ts';
+import type { Config } from '../../engine/config.ts';
 import type { ActionCatalogue, ActionDefinition } from '../../engine/contract.ts';
 import type { Engine } from '../../engine/facade.ts';
 import { silentLogger } from '../../engine/log.ts';
@@ -24,7 +27,7 @@ export interface ApiUnderTest {
 /** A server on a real socket over a database in memory, without an engine. */
 export async function startApi(
   t: { teardown(run: () => Promise<void>): void },
-  options: { engine?: Partial<Engine>; anonymousIsAdmin?: boolean; engineMilliseconds?: number } = {},
+  options: { engine?: Partial<Engine>; settings?: Partial<Config>; engineMilliseconds?: number } = {},
 ): Promise<ApiUnderTest> {
   const store = await memoryStore(t);
   const app = createApp(
@@ -39,7 +42,7 @@ export async function startApi(
     },
     {
       log: silentLogger,
-      anonymousIsAdmin: options.anonymousIsAdmin ?? true,
+      access: createAccess({ ...DEFAULT_CONFIG, ...options.settings }, store),
       ...(options.engineMilliseconds === undefined ? {} : { engineMilliseconds: options.engineMilliseconds }),
     },
   );

@@ -1,5 +1,8 @@
 import { createApp } from '../../api/app.ts';
+import { createAccess } from '../../api/auth/index.ts';
 import { startNode } from '../../api/node.ts';
+import { createRouters, routesOf } from '../../api/routes.ts';
+import type { Route } from '../../api/routes.ts';
 import { listen } from '../../api/server.ts';
 import { DEFAULT_CONFIG } from '../../engine/config.ts';
 import type { Config } from '../../engine/config.ts';
@@ -12,17 +15,15 @@ export async function startNodeServer(
   t: { teardown(run: () => Promise<void>): void },
   settings: Partial<Config> = {},
   log: Logger = silentLogger,
-): Promise<{ readonly url: string; readonly store: Store }> {
-  const node = await startNode(
-    { ...DEFAULT_CONFIG, database: 'sqlite::memory:', shutdownSeconds: 0, ...settings },
-    log,
-    {},
-  );
-  const app = createApp({ ...node, infoFile: null, processes: () => [] }, { log, anonymousIsAdmin: true });
+): Promise<{ readonly url: string; readonly store: Store; readonly routes: readonly Route[] }> {
+  const config = { ...DEFAULT_CONFIG, database: 'sqlite::memory:', shutdownSeconds: 0, ...settings };
+  const node = await startNode(config, log, {});
+  const services = { ...node, infoFile: null, processes: () => [] };
+  const app = createApp(services, { log, access: createAccess(config, node.store) });
   const server = await listen(app.callback(), { host: '127.0.0.1', port: 0, insecure: false });
   t.teardown(async () => {
     await server.close();
     await node.close();
   });
-  return { url: server.url, store: node.store };
+  return { url: server.url, store: node.store, routes: routesOf(createRouters(services)) };
 }

@@ -1,0 +1,21 @@
+import type { Authenticator } from './identity.ts';
+
+export const DEFAULT_PROJECT = '<default-project>';
+
+/**
+ * No authentication: everybody works in one project. The role `admin` in `X-Roles` makes an administrator, and without it
+ * everybody is one where the server says so: the reference's command line cannot send roles and could otherwise never use
+ * `--public` (spec/rest-api.md §2.10).
+ */
+export function anonymousAuthenticator({ anonymousIsAdmin }: { readonly anonymousIsAdmin: boolean }): Authenticator {
+  return {
+    identify: async (header) => {
+      const given = header('x-roles')
+        .split(',')
+        .map((role) => role.trim())
+        .filter((role) => role !== '');
+      const roles = anonymousIsAdmin && !given.includes('admin') ? [...given, 'admin'] : given;
+      return { projectId: DEFAULT_PROJECT, userId: null, roles, anonymous: true };
+    },
+  };
+}

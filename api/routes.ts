@@ -1,0 +1,58 @@
+import { Router } from '@koa/router';
+import { serve } from './request.ts';
+import type { ApiRouter, ApiState } from './request.ts';
+import { rootRoutes } from './root.ts';
+import type { Services } from './services.ts';
+import { actionExecutionRoutes } from './v2/action-executions.ts';
+import { actionRoutes } from './v2/actions.ts';
+import { codeSourceRoutes } from './v2/code-sources.ts';
+import { dynamicActionRoutes } from './v2/dynamic-actions.ts';
+import { environmentRoutes } from './v2/environments.ts';
+import { executionRoutes } from './v2/executions.ts';
+import { taskRoutes } from './v2/tasks.ts';
+import { workbookRoutes } from './v2/workbooks.ts';
+import { workflowRoutes } from './v2/workflows.ts';
+
+export interface Routers {
+  /** What lies above the collections. */
+  readonly root: ApiRouter;
+  readonly v2: ApiRouter;
+}
+
+/** Every route of the API. */
+export function createRouters(services: Services): Routers {
+  const root: ApiRouter = new Router<ApiState>();
+  rootRoutes(root, services);
+  const v2: ApiRouter = new Router<ApiState>({ prefix: '/v2' });
+  workbookRoutes(v2, services);
+  workflowRoutes(v2, services);
+  actionRoutes(v2, services);
+  codeSourceRoutes(v2, services);
+  dynamicActionRoutes(v2, services);
+  executionRoutes(v2, services);
+  taskRoutes(v2, services);
+  actionExecutionRoutes(v2, services);
+  environmentRoutes(v2, services);
+  v2.get(
+    '/services',
+    serve(async () => ({ status: 200, body: { services: [...services.processes()] } })),
+  );
+  return { root, v2 };
+}
+
+export interface Route {
+  readonly method: string;
+  /** As it was registered: parameters begin with a colon. */
+  readonly path: string;
+}
+
+/** What the routers hold, so that tests and documents can forget none. */
+export function routesOf({ root, v2 }: Routers): readonly Route[] {
+  return [root, v2].flatMap((router) =>
+    router.stack.flatMap((layer) =>
+      layer.methods
+        .filter((method) => method !== 'HEAD')
+        .map((method) => ({ method, path: String(layer.path).replace(/(.)\/$/, '$1') })),
+    ),
+  );
+}
