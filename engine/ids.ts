@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto';
+import { createHash, randomFillSync } from 'node:crypto';
 
 /**
  * A new id: UUID version 7, whose order is the order of creation, also within one millisecond of one process. Time-ordered
@@ -53,4 +53,16 @@ function randomHex(bytes: number): string {
   let text = '';
   for (let i = 0; i < bytes; i++) text += HEX[randomByte()] ?? '';
   return text;
+}
+
+/** UUID version 5: the same id for the same name, so that doing something twice makes it once. `namespace` is a UUID. */
+export function nameId(namespace: string, name: string): string {
+  const hash = createHash('sha1')
+    .update(Buffer.from(namespace.replaceAll('-', ''), 'hex'))
+    .update(name)
+    .digest();
+  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x50;
+  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80;
+  const hex = hash.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
 }

@@ -30,7 +30,8 @@ export async function deleteExecutionTree(
   return { ids, running };
 }
 
-async function executionTree(knex: Knex, id: string): Promise<string[]> {
+/** The ids of an execution and of everything below it, from the top down. */
+export async function executionTree(knex: Knex, id: string): Promise<string[]> {
   const ids = [id];
   for (let level = [id]; level.length > 0; ) {
     const children: { id: string }[] = [];
@@ -48,9 +49,47 @@ async function executionTree(knex: Knex, id: string): Promise<string[]> {
 }
 
 async function deleteSlice(trx: Knex, ids: readonly string[], now: number): Promise<LeftRunning[]> {
-  const actions: { id: string; state: string; kind: string }[] = await trx('action_executions')
+  const actions: DeletedAction[] = await trx('action_executions')
     .whereIn('execution_id', [...ids])
     .select('id', 'state', 'kind');
+  const running = await letGoOfActions(trx, actions, now);
+  for (const { table } of OWNED_ROWS) {
+    await trx(table)
+      .whereIn('execution_id', [...ids])
+      .delete();
+  }
+  await trx('executions')
+    .whereIn('id', [...ids])
+    .delete();
+  return running;
+}
+
+/** What belongs to an execution, and the key of each table. */
+export const OWNED_ROWS: readonly { readonly table: string; readonly key: string }[] = [
+  { table: 'action_executions', key: 'id' },
+  { table: 'task_executions', key: 'id' },
+  { table: 'timers', key: 'id' },
+  { table: 'outbox', key: 'id' },
+  { table: 'execution_events', key: 'seq' },
+  { table: 'quarantine', key: 'id' },
+  { table: 'payloads', key: 'id' },
+];
+
+export interface DeletedAction {
+  readonly id: string;
+  readonly state: string;
+  readonly kind: string;
+}
+
+/**
+ * What must happen outside before actions are deleted: those that still run are told to stop. Jobs that are not over keep their
+ * record until they have been cancelled.
+ */
+export async function letGoOfActions(
+  trx: Knex,
+  actions: readonly DeletedAction[],
+  now: number,
+): Promise<LeftRunning[]> {
   const open = actions.filter(({ state, kind }) => kind !== 'async' && (state === 'RUNNING' || state === 'PAUSED'));
   const openIds = new Set(open.map((action) => action.id));
   await deleteExternalJobs(
@@ -60,14 +99,6 @@ async function deleteSlice(trx: Knex, ids: readonly string[], now: number): Prom
   for (const action of open) {
     if (action.kind === 'job') await requestExternalJobCancel(trx, action.id, 'cancelled', now);
   }
-  for (const table of ['action_executions', 'task_executions', 'timers', 'outbox', 'execution_events', 'quarantine', 'payloads']) {
-    await trx(table)
-      .whereIn('execution_id', [...ids])
-      .delete();
-  }
-  await trx('executions')
-    .whereIn('id', [...ids])
-    .delete();
   const running = open.map((action) => ({ actionExecutionId: action.id, receipt: newId() }));
   await insertMany(
     trx,
