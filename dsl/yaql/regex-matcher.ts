@@ -2,8 +2,13 @@ import { YaqlError, assertNever } from './errors.ts';
 import { setRegex } from './regex-native.ts';
 import type { Anchor, CharSet, RegexNode, RegexTree } from './regex-tree.ts';
 
-/** Steps one search may take. A step takes some 50 ns: expressions come from users, and backtracking can be exponential. */
-const MAX_STEPS = 10_000_000;
+/**
+ * Steps that a search may take, and for each character of its text besides. A step takes some 50 ns: expressions come from users, and
+ * backtracking can be exponential, while a pattern that only reads the text needs some steps for each character.
+ */
+const STEPS = 2_000_000;
+const STEPS_PER_CHARACTER = 64;
+const MOST_STEPS = 10_000_000;
 /** Numbers on the stack of alternatives: 24 MB. */
 const MAX_STACK = 3_000_000;
 
@@ -209,6 +214,7 @@ class Run {
   readonly #text: Uint32Array;
   readonly #registers: Int32Array;
   readonly #stack: number[] = [];
+  readonly #maxSteps: number;
   #steps = 0;
   #end = 0;
   /** Where the match must not end. */
@@ -217,6 +223,7 @@ class Run {
   constructor(program: Program, text: Uint32Array) {
     this.#program = program;
     this.#text = text;
+    this.#maxSteps = Math.min(MOST_STEPS, STEPS + text.length * STEPS_PER_CHARACTER);
     this.#registers = new Int32Array(program.registers);
   }
 
@@ -243,7 +250,7 @@ class Run {
     let at = start;
     for (;;) {
       this.#steps += 1;
-      if (this.#steps > MAX_STEPS) throw tooCostly();
+      if (this.#steps > this.#maxSteps) throw tooCostly();
       const instruction = code[pc] as Instruction;
       let ok = true;
       switch (instruction.op) {

@@ -8,6 +8,7 @@ import { graphData } from '../../dsl/graph-data.ts';
 import { parseWorkflows } from '../../dsl/index.ts';
 import { startApi } from '../helpers/api.ts';
 import { runCommandLine } from '../helpers/command-line.ts';
+import { randomRuns } from '../helpers/random-runs.ts';
 
 const TEXT = `version: '2.0'
 nightly:
@@ -103,7 +104,7 @@ test('no text of a definition breaks a drawing', (t) => {
         }
         return true;
       }),
-      { numRuns: 200, seed: 5 },
+      { numRuns: randomRuns(40), seed: 5 },
     ),
   );
 });

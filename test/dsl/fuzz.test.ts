@@ -11,6 +11,7 @@ import { readYaml, writeYaml } from '../../dsl/yaml.ts';
 import { startApi } from '../helpers/api.ts';
 import { projectRoot } from '../helpers/project.ts';
 import { changedText, changedTrees } from './mutations.ts';
+import { randomRuns } from '../helpers/random-runs.ts';
 
 const SOUND = [...textsIn('test/conformance/cases/workflows'), ...textsIn('examples'), ...textsIn('test/dsl/broken')];
 const KINDS: readonly DocumentKind[] = ['workbook', 'workflow', 'action'];
@@ -25,9 +26,9 @@ test('texts with characters and lines changed are judged at once, and every faul
       const changed = changedText(text, chance);
       if (judge(changed, documentKind(changed))) faulty++;
     }),
-    { numRuns: 800, seed: 11, includeErrorInReport: true },
+    { numRuns: randomRuns(160), seed: 11, includeErrorInReport: true },
   );
-  t.true(faulty > 200);
+  t.true(faulty > randomRuns(40));
 });
 
 test('texts with values changed are judged at once, and what is accepted can be drawn', (t) => {
@@ -42,9 +43,9 @@ test('texts with values changed are judged at once, and what is accepted can be 
         if (isJsonObject(value) && judge(writeYaml(changedTrees(value, chance)), kind)) faulty++;
       },
     ),
-    { numRuns: 600, seed: 12, includeErrorInReport: true },
+    { numRuns: randomRuns(120), seed: 12, includeErrorInReport: true },
   );
-  t.true(faulty > 200);
+  t.true(faulty > randomRuns(40));
 });
 
 test('uploads and validations of changed texts answer 200, 201, 400 or 409, never a 5xx', async (t) => {
@@ -71,14 +72,17 @@ test('uploads and validations of changed texts answer 200, 201, 400 or 409, neve
         if (status === 400 && typeof body.faultstring !== 'string') throw new Error('a refusal without a reason');
       },
     ),
-    { numRuns: 120, seed: 13, endOnFailure: true, includeErrorInReport: true },
+    { numRuns: randomRuns(60), seed: 13, endOnFailure: true, includeErrorInReport: true },
   );
-  t.true([...answers.keys()].length >= 3, [...answers].join(' '));
+  t.true(answers.has(200) && answers.has(400), [...answers].join(' '));
 });
+
+/** Of this process, not of the clock: other work on the machine does not count. */
+const milliseconds = (): number => process.cpuUsage().user / 1000;
 
 /** Whether the text has errors. */
 function judge(text: string, kind: DocumentKind): boolean {
-  const start = performance.now();
+  const startedAt = milliseconds();
   const problems = validate(kind, text);
   const isFaulty = problems.some(({ severity }) => severity === 'error');
   const lines = text.split('\n').length;
@@ -88,7 +92,7 @@ function judge(text: string, kind: DocumentKind): boolean {
     }
   }
   if (!isFaulty && kind === 'workflow') for (const spec of parseWorkflows(text).specs) graphData(spec);
-  const took = performance.now() - start;
+  const took = milliseconds() - startedAt;
   if (took > MOST_MILLISECONDS) throw new Error(`took ${took} ms`);
   return isFaulty;
 }

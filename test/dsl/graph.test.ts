@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { graphOf, parseWorkflows, workflowSpecFrom } from '../../dsl/index.ts';
 import { reachable, stronglyConnected } from '../../dsl/graph.ts';
 import { brief, warningsOf, workflowOf, workflowText } from './texts.ts';
+import { randomRuns } from '../helpers/random-runs.ts';
 
 test('edges are transitions of all clauses, each pair of tasks once, commands left out', (t) => {
   const graph = graphOf(
@@ -76,7 +77,7 @@ test('groups of tasks that reach each other agree with reachability', (t) => {
       }
       return true;
     }),
-    { numRuns: 150, seed: 7 },
+    { numRuns: randomRuns(40), seed: 7 },
   );
 });
 
@@ -115,7 +116,7 @@ test('joins after a task agree with a plain search on random graphs', (t) => {
         return JSON.stringify([...expected].sort()) === JSON.stringify([...graph.joinsAfter(name)].sort());
       });
     }),
-    { numRuns: 200, seed: 11 },
+    { numRuns: randomRuns(60), seed: 11 },
   );
   t.pass();
 });

@@ -14,6 +14,7 @@ import { parseInlineCall } from '../../dsl/spec/inline-params.ts';
 import { Spelling } from '../../dsl/yaql/spelling.ts';
 import { writeYaml } from '../../dsl/yaml.ts';
 import { brief, errorsOf, taskText, warningsOf, workflowText } from './texts.ts';
+import { randomRuns } from '../helpers/random-runs.ts';
 
 test('all errors of a text come at once, in its order, with path and hint', (t) => {
   const text = `version: '2.0'
@@ -338,9 +339,9 @@ test('no value in any place makes a check stumble, and what is accepted can be b
         return true;
       },
     ),
-    { numRuns: 1500, seed: 3 },
+    { numRuns: randomRuns(250), seed: 3 },
   );
-  t.true(accepted > 50);
+  t.true(accepted >= randomRuns(4), String(accepted));
 });
 
 const KEYWORDS = [

@@ -5,6 +5,7 @@ import { type Place, Problems } from '../../dsl/problems.ts';
 import { MAX_DOCUMENT_BYTES, readYaml, writeYaml } from '../../dsl/yaml.ts';
 import { Float } from '../../dsl/yaql/numbers.ts';
 import { brief } from './texts.ts';
+import { randomRuns } from '../helpers/random-runs.ts';
 
 function read(text: string): { value: Json | undefined; said: string[]; hints: (string | null)[] } {
   const problems = new Problems();
@@ -198,6 +199,6 @@ test('any JSON data survive writing and reading', (t) => {
       t.deepEqual(back.said, []);
       return jsonEquals(back.value ?? null, value);
     }),
-    { numRuns: 300, seed: 20 },
+    { numRuns: randomRuns(60), seed: 20 },
   );
 });

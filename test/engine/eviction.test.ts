@@ -4,6 +4,7 @@ import { assert, asyncProperty } from 'fast-check';
 import { openTestEngine, type TestEngine } from '../helpers/engine.ts';
 import { picture, play } from './players.ts';
 import { type Scenario, scenarios, subWorkflowText, workflowText } from './random-workflows.ts';
+import { randomRuns } from '../helpers/random-runs.ts';
 
 // Random workflows may go in circles.
 const LIMITS = { tasksPerName: 40 };
@@ -29,7 +30,7 @@ test('an execution comes to the same end whether its view was kept or loaded ane
     }),
     {
       includeErrorInReport: true,
-      numRuns: Number(process.env.EVICTION_RUNS ?? 25),
+      numRuns: randomRuns(8),
       seed: Number(process.env.EVICTION_SEED ?? 20261122),
     },
   );

@@ -10,6 +10,7 @@ import type { Fault } from './faulty-store.ts';
 import { Node, upload } from './node.ts';
 import { picture } from './players.ts';
 import { type Scenario, scenarios, subWorkflowText, workflowText } from './random-workflows.ts';
+import { randomRuns } from '../helpers/random-runs.ts';
 
 interface World {
   readonly store: Store;
@@ -259,7 +260,7 @@ test('a process that dies at any transaction changes nothing of how executions e
     {
       includeErrorInReport: true,
       endOnFailure: true,
-      numRuns: Number(process.env.CRASH_RUNS ?? 50),
+      numRuns: randomRuns(12),
       seed: Number(process.env.CRASH_SEED ?? 7),
     },
   );

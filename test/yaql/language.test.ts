@@ -1,6 +1,7 @@
 import test from 'ava';
 import * as fc from 'fast-check';
 import { YaqlError, YaqlSyntaxError, parse, references, type Argument, type Ast } from '../../dsl/yaql/index.ts';
+import { randomRuns } from '../helpers/random-runs.ts';
 
 const trees: readonly [text: string, tree: string, because: string][] = [
   ['1 + 2 * 3', '(1 + (2 * 3))', 'multiplication binds tighter'],
@@ -115,7 +116,7 @@ test('no text makes the parser fail with anything but a YaqlError', (t) => {
         if (!(error instanceof YaqlError)) throw error;
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: randomRuns(500) },
   );
   t.pass();
 });
@@ -125,7 +126,7 @@ test('a tree that is printed with all its brackets is read back as the same tree
     fc.property(treeArbitrary(), (text) => {
       t.is(show(parse(text).tree), text);
     }),
-    { numRuns: 1000 },
+    { numRuns: randomRuns(200) },
   );
 });
 

@@ -4,6 +4,7 @@ import { PyList, Regex, YaqlError } from '../../dsl/yaql/index.ts';
 import { createMatcher } from '../../dsl/yaql/regex-matcher.ts';
 import { toNative } from '../../dsl/yaql/regex-native.ts';
 import { parseRegex } from '../../dsl/yaql/regex-parser.ts';
+import { randomRuns } from '../helpers/random-runs.ts';
 
 /** What Python's `re.finditer` gives: the whole match and the groups. */
 const searches: readonly [pattern: string, text: string, matches: readonly (readonly (string | null)[])[]][] = [
@@ -120,13 +121,13 @@ const hostile: readonly [pattern: string, text: string][] = [
 
 for (const [pattern, text] of hostile) {
   test(`is stopped, or done, in bounded time with /${pattern.slice(0, 30)}/`, (t) => {
-    const started = performance.now();
+    const started = process.cpuUsage().user;
     try {
       t.false(new Regex(pattern).test(text));
     } catch (error) {
       t.is((error as YaqlError).className, 'LimitExceededException');
     }
-    t.true(performance.now() - started < 20_000);
+    t.true(process.cpuUsage().user - started < 20_000_000);
   });
 }
 
@@ -184,7 +185,7 @@ test("JavaScript's engine and the bounded matcher find the same", (t) => {
         `/${source}/ in ${JSON.stringify(subject)}`,
       );
     }),
-    { numRuns: 3000 },
+    { numRuns: randomRuns(500) },
   );
-  t.true(compared > 500);
+  t.true(compared > randomRuns(80));
 });
