@@ -4,7 +4,7 @@ import { chown, mkdir, readdir, readFile } from 'node:fs/promises';
 import { createWriteStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { Client } from 'pg';
 import { freePort } from './free-port.ts';
 import { waitForExit } from './processes.ts';
 
@@ -44,7 +44,7 @@ export async function startPostgres(
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
       env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' },
-      ...(user ?? {}),
+      ...user,
     });
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
@@ -106,7 +106,7 @@ export async function startPostgres(
 async function untilItAnswers(url: string, server: ChildProcess): Promise<void> {
   for (let tries = 0; ; tries++) {
     if (server.exitCode !== null) throw new Error(`the PostgreSQL server ended with code ${server.exitCode}`);
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+    const client = new Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
     client.on('error', () => {});
     try {
       await client.connect();

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Client } from 'pg';
 import { openStore } from '../../engine/store/connection.ts';
 import type { Store } from '../../engine/store/connection.ts';
 import { newId } from '../../engine/ids.ts';
@@ -63,7 +63,7 @@ function serverUrl(): string | null {
 }
 
 async function command(server: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: server });
+  const client = new Client({ connectionString: server });
   await client.connect();
   try {
     await client.query(sql);

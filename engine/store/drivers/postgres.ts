@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import knexDefault from 'knex';
 import type { Knex } from 'knex';
-import pg from 'pg';
+import { types } from 'pg';
 import { EngineError } from '../../errors.ts';
 import { storableText } from '../columns.ts';
 import type { Store, StoreOptions } from '../connection.ts';
@@ -87,7 +87,7 @@ const INT8 = 20;
 const NUMERIC = 1700;
 const TYPES = {
   getTypeParser: (oid: number, format?: string): ((value: string) => unknown) =>
-    oid === INT8 || oid === NUMERIC ? Number : pg.types.getTypeParser(oid, format === 'binary' ? 'binary' : 'text'),
+    oid === INT8 || oid === NUMERIC ? Number : types.getTypeParser(oid, format === 'binary' ? 'binary' : 'text'),
 };
 
 const BaseClient = require('knex/lib/dialects/postgres') as typeof Knex.Client;
