@@ -1,0 +1,63 @@
+import { parseArgs } from 'node:util';
+import { Coverage } from './coverage.ts';
+import { generate } from './generate.ts';
+import { show } from './report.ts';
+import { shrink } from './shrink.ts';
+import { simulate } from './simulate.ts';
+
+const USAGE = 'npm run simulate -- [--seeds N] [--seed FIRST] [--trace] [--no-shrink] [--stop-at FAILURES]';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '200' },
+    seed: { type: 'string', default: '1' },
+    trace: { type: 'boolean', default: false },
+    'no-shrink': { type: 'boolean', default: false },
+    'stop-at': { type: 'string', default: '3' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (values.help) {
+  console.log(USAGE);
+} else {
+  process.exitCode = await main(
+    whole('seeds', values.seeds),
+    whole('seed', values.seed),
+    whole('stop-at', values['stop-at']),
+  );
+}
+
+async function main(count: number, first: number, most: number): Promise<number> {
+  const coverage = new Coverage();
+  const failed: number[] = [];
+  const started = Date.now();
+  for (let seed = first; seed < first + count && failed.length < most; seed++) {
+    const scenario = generate(seed);
+    const { ran, problems } = await simulate(scenario, { trace: values.trace });
+    coverage.add(scenario, ran);
+    if (values.trace) console.log(show(scenario, ran, problems));
+    if (problems.length === 0) continue;
+    failed.push(seed);
+    console.log(`seed ${seed} failed: ${problems[0] ?? ''}`);
+    if (values['no-shrink']) continue;
+    const small = await shrink(scenario, problems);
+    console.log(show(small.scenario, small.ran, small.problems));
+  }
+  console.log(coverage.table());
+  const missing = coverage.missing();
+  if (missing.length > 0) console.log(`occurred in less than 1 % of the seeds: ${missing.join(', ')}`);
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  console.log(`${coverage.seeds} seeds from ${first} in ${seconds} s; failed: ${failed.join(', ') || 'none'}`);
+  console.log(`${coverage.seeds - failed.length} passed, ${failed.length + (missing.length > 0 ? 1 : 0)} failed`);
+  return failed.length === 0 && missing.length === 0 ? 0 : 1;
+}
+
+function whole(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    console.error(`--${name} needs a whole number, not '${text}'.\n${USAGE}`);
+    process.exit(2);
+  }
+  return value;
+}
