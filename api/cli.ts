@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { DslError, TramontaneError } from '../dsl/errors.ts';
+import { AUTH_MODES } from '../engine/config.ts';
 import { LOG_LEVELS } from '../engine/log.ts';
 import type { Logger, LogLevel } from '../engine/log.ts';
 import { addDefinitionCommands } from './commands/definition-commands.ts';
@@ -11,6 +12,7 @@ import { runCommand } from './commands/run.ts';
 import type { RunOptions } from './commands/run.ts';
 import { serveCommand } from './commands/serve.ts';
 import type { ServeOptions } from './commands/serve.ts';
+import { addTokenCommands } from './commands/token-commands.ts';
 import { validateCommand } from './commands/validate.ts';
 import type { ValidateOptions } from './commands/validate.ts';
 import { UsageError } from './usage-error.ts';
@@ -60,6 +62,7 @@ Each command has its own --help.`,
     .option('--port <number>', 'port to listen on, 0 for a free one (default: 8989)')
     .addOption(databaseOption('sqlite:tramontane.sqlite'))
     .addOption(configOption())
+    .addOption(new Option('--auth <mode>', 'how callers are told apart (default: none)').choices(AUTH_MODES))
     .option('--insecure', 'listen beyond this machine although there is no authentication')
     .addOption(logOption())
     .addHelpText(
@@ -124,6 +127,7 @@ One line for each fault: file:line:column: what is wrong; what would be right. T
     );
 
   addDefinitionCommands(program, terminal, ended);
+  addTokenCommands(program, terminal, createLogger, ended);
 
   add(program, 'eval', 'Evaluate a YAQL or Jinja expression, as it would be in a workflow.')
     .argument('<expression>', 'one expression, or a text with <% … %> or {{ … }} in it')

@@ -30,7 +30,7 @@ export async function listen(
   if (!isLoopback(host) && !insecure) {
     throw new EngineError(
       'NOT_ALLOWED',
-      `Everybody who reaches ${host} could run workflows, since there is no authentication. Listen on 127.0.0.1, or add --insecure if the network is trusted.`,
+      `Everybody who reaches ${host} could run workflows, since there is no authentication. Listen on 127.0.0.1, tell callers apart with --auth, or add --insecure if the network is trusted.`,
     );
   }
   const server = createServer({ requestTimeout: REQUEST_MILLISECONDS, headersTimeout: HEADERS_MILLISECONDS }, handler);

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { Config } from '../../engine/config.ts';
+import type { AuthMode, Config } from '../../engine/config.ts';
 import { createApp } from '../app.ts';
 import { createAccess } from '../auth/index.ts';
 import type { CreateLogger } from '../cli.ts';
@@ -14,6 +14,7 @@ export interface ServeOptions extends CommonOptions {
   readonly host?: string;
   readonly port?: string;
   readonly insecure?: boolean;
+  readonly auth?: AuthMode;
 }
 
 /** Runs until it is told to stop. */
@@ -34,6 +35,9 @@ export async function serveCommand(
         definitions: node.definitions,
         finder: node.finder,
         engine: node.engine,
+        cronTriggers: node.engine.cronTriggers,
+        eventTriggers: node.engine.eventTriggers,
+        maintenance: node.engine.maintenance,
         catalogue: node.catalogue,
         infoFile: config.infoFile,
         processes,
@@ -66,11 +70,12 @@ async function closesInTime(node: Node, milliseconds: number): Promise<boolean> 
   return closed;
 }
 
-function fromCommandLine({ host, port, insecure }: ServeOptions): Partial<Config> {
+function fromCommandLine({ host, port, insecure, auth }: ServeOptions): Partial<Config> {
   return {
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port: portOf(port) }),
     ...(insecure === undefined ? {} : { insecure }),
+    ...(auth === undefined ? {} : { authMode: auth }),
   };
 }
 

@@ -1,20 +1,25 @@
 import { parseArgs } from 'node:util';
 import { casesFolder } from './cases-folder.ts';
+import { CLIENT_SUITES, type ClientSuite, runClientSuite } from './client-suites.ts';
 import type { SuiteCounts } from './counts.ts';
 import { type ExpressionSuite, type Level, runExpressionSuite } from './expressions.ts';
 import { runServerSuite, SERVER_SUITES, type ServerSuite } from './server-suites.ts';
+import { KINDS, type ServerKind } from './temporary-server.ts';
 
 const EXPRESSION_SUITES = ['yaql', 'jinja', 'interpolation'] as const satisfies readonly ExpressionSuite[];
 
 const LEVELS: readonly Level[] = [1, 2, 3];
 
+const SUITES = [...EXPRESSION_SUITES, ...SERVER_SUITES, ...CLIENT_SUITES];
+
 const HELP = `Plays recorded cases of the reference against this build and counts.
 
-  npm run conformance -- SUITE [--cases DIR] [--url URL] [--only PATTERN]... [--jobs N] [--slice] [--level 1|2|3]
+  npm run conformance -- SUITE [--cases DIR] [--url URL] [--server KIND] [--only PATTERN]... [--jobs N] [--slice] [--level 1|2|3]
 
-  SUITE      ${[...EXPRESSION_SUITES, ...SERVER_SUITES].join(', ')}
+  SUITE      ${SUITES.join(', ')}
   --cases    folder of the cases; default: those in test/conformance/cases
-  --url      a running server (workflows and rest); default: one is started on a fresh database and ended afterwards
+  --url      a running server (not for expressions); default: those that are needed are started on fresh databases
+  --server   rest with --url: what the server is, ${KINDS.join(', ')}; default open
   --only     workflows, rest: cases whose name fits a shell pattern (workflows: or whose topic is this word)
   --jobs     workflows, rest: cases at the same time, default 4
   --slice    workflows, rest: without what test/conformance/slice.json puts off
@@ -30,6 +35,7 @@ async function main(): Promise<number> {
     options: {
       cases: { type: 'string' },
       url: { type: 'string' },
+      server: { type: 'string' },
       only: { type: 'string', multiple: true, default: [] },
       jobs: { type: 'string', default: '4' },
       slice: { type: 'boolean', default: false },
@@ -44,13 +50,15 @@ async function main(): Promise<number> {
   }
   const [suite] = positionals;
   const level = LEVELS.find((known) => String(known) === values.level);
-  if (suite === undefined || positionals.length > 1 || level === undefined) {
+  const kind = KINDS.find((known) => known === values.server);
+  const isUnknown = values.server !== undefined && kind === undefined;
+  if (suite === undefined || positionals.length > 1 || level === undefined || isUnknown) {
     console.error(HELP);
     return 2;
   }
-  const counts = await runSuite(suite, { ...values, level });
+  const counts = await runSuite(suite, { ...values, level, kind });
   if (counts === null) {
-    console.error(`Unknown suite '${suite}': the suites are ${[...EXPRESSION_SUITES, ...SERVER_SUITES].join(', ')}`);
+    console.error(`Unknown suite '${suite}': the suites are ${SUITES.join(', ')}`);
     return 2;
   }
   console.log(
@@ -62,6 +70,7 @@ async function main(): Promise<number> {
 interface Options {
   readonly cases?: string | undefined;
   readonly url?: string | undefined;
+  readonly kind: ServerKind | undefined;
   readonly only: readonly string[];
   readonly jobs: string;
   readonly slice: boolean;
@@ -71,6 +80,7 @@ interface Options {
 
 async function runSuite(suite: string, options: Options): Promise<SuiteCounts | null> {
   if (isServerSuite(suite)) return runServerSuite(suite, { ...options, jobs: Number(options.jobs) });
+  if (isClientSuite(suite)) return runClientSuite(suite, options.url);
   if (isExpressionSuite(suite)) return playExpressions(suite, options);
   return null;
 }
@@ -86,6 +96,10 @@ async function playExpressions(suite: ExpressionSuite, options: Options): Promis
 
 function isExpressionSuite(name: string): name is ExpressionSuite {
   return (EXPRESSION_SUITES as readonly string[]).includes(name);
+}
+
+function isClientSuite(name: string): name is ClientSuite {
+  return (CLIENT_SUITES as readonly string[]).includes(name);
 }
 
 function isServerSuite(name: string): name is ServerSuite {

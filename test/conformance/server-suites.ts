@@ -1,11 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { abortOnSignals, Cleanup } from '../helpers/cleanup.ts';
 import { run } from '../helpers/processes.ts';
 import { projectRoot } from '../helpers/project.ts';
-import { startServer } from '../helpers/server-process.ts';
 import { casesFolder } from './cases-folder.ts';
+import { KINDS, type ServerKind, startTemporaryServer } from './temporary-server.ts';
 import { readDeviations, type SuiteCounts } from './counts.ts';
 
 /** Suites that talk to a server over HTTP; their runners are Python programs without dependencies. */
@@ -20,6 +19,8 @@ export interface ServerSuiteOptions {
   readonly jobs: number;
   readonly slice: boolean;
   readonly verbose: boolean;
+  /** What the server at `url` is; `open` by default. */
+  readonly kind?: ServerKind | undefined;
 }
 
 /** An entry of `slice.json`. */
@@ -31,45 +32,65 @@ interface PutOff {
   readonly needs: string;
 }
 
+const ARGUMENTS: Readonly<Record<ServerKind, readonly string[]>> = {
+  open: [],
+  policy: ['--have', 'policy'],
+  auth: ['--auth'],
+};
+
 const RUNNERS: Readonly<Record<ServerSuite, string>> = { workflows: 'run_case.py', rest: 'rest_case.py' };
 
-/** Runs the cases, prints the failing ones, and counts. Rejects when the runner itself cannot run. */
+/**
+ * Runs the cases, prints the failing ones, and counts. Rejects when the runner itself cannot run.
+ *
+ * `rest` needs three kinds of server, one after the other: open, with a policy, with authentication. A case counts once for
+ * each server that it is played against.
+ */
 export async function runServerSuite(suite: ServerSuite, options: ServerSuiteOptions): Promise<SuiteCounts> {
   const cleanup = new Cleanup();
   const signal = abortOnSignals(() => console.log('Ending ...'));
   try {
-    const url = options.url ?? (await startTemporaryServer(cleanup));
-    const base = url.replace(/\/(v2\/?)?$/, '');
-    const cases = casesFolder(suite, options.cases);
-    const only = [...options.only, ...(options.slice ? await sliceOf(suite, cases) : [])];
-    const args = [
-      join(projectRoot, 'test/conformance/runners', RUNNERS[suite]),
-      'check',
-      suite === 'workflows' ? `${base}/v2` : base,
-      cases,
-      '--jobs',
-      String(options.jobs),
-      ...only.flatMap((pattern) => ['--only', pattern]),
-      ...(options.verbose && suite === 'workflows' ? ['--diffs'] : []),
-    ];
-    const { code, stdout, stderr } = await run('python3', args, { signal });
-    signal.throwIfAborted();
-    return judge(stdout, await readDeviations(suite), code === 127 ? `python3 is needed: ${stderr}` : stderr);
+    const total = { passed: 0, failed: 0, skipped: 0 };
+    const kinds = suite === 'rest' && options.url === undefined ? KINDS : [options.kind ?? 'open'];
+    for (const kind of kinds) {
+      const url = options.url ?? (await startTemporaryServer(cleanup, kind)).url;
+      if (kinds.length > 1) console.log(`--- server: ${kind}`);
+      const counts = await play(suite, kind, url, options, signal);
+      if (kinds.length > 1) console.log(`--- ${kind}: ${counts.passed} passed, ${counts.failed} failed`);
+      total.passed += counts.passed;
+      total.failed += counts.failed;
+      total.skipped += counts.skipped;
+    }
+    return total;
   } finally {
     await cleanup.run();
   }
 }
 
-async function startTemporaryServer(cleanup: Cleanup): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'tramontane-conformance-'));
-  cleanup.add('the temporary folder', () => rm(folder, { recursive: true, force: true }));
-  const server = await startServer({
-    database: `sqlite:${join(folder, 'cases.sqlite')}`,
-    cwd: folder,
-    logFile: join(folder, 'server.log'),
-  });
-  cleanup.add('the server', server.stop);
-  return server.url;
+async function play(
+  suite: ServerSuite,
+  kind: ServerKind,
+  url: string,
+  options: ServerSuiteOptions,
+  signal: AbortSignal,
+): Promise<SuiteCounts> {
+  const base = url.replace(/\/(v2\/?)?$/, '');
+  const cases = casesFolder(suite, options.cases);
+  const only = [...options.only, ...(options.slice ? await sliceOf(suite, cases) : [])];
+  const args = [
+    join(projectRoot, 'test/conformance/runners', RUNNERS[suite]),
+    'check',
+    suite === 'workflows' ? `${base}/v2` : base,
+    cases,
+    ...(suite === 'rest' ? ARGUMENTS[kind] : []),
+    '--jobs',
+    String(options.jobs),
+    ...only.flatMap((pattern) => ['--only', pattern]),
+    ...(options.verbose && suite === 'workflows' ? ['--diffs'] : []),
+  ];
+  const { code, stdout, stderr } = await run('python3', args, { signal });
+  signal.throwIfAborted();
+  return judge(stdout, await readDeviations(suite), code === 127 ? `python3 is needed: ${stderr}` : stderr);
 }
 
 /** The names of all cases but those that `slice.json` puts off. */
