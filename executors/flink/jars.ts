@@ -61,6 +61,11 @@ export class JarStore {
     if (hash !== null) this.known.delete(`${client.url} ${hash}`);
   }
 
+  /** The same, where only the id is known. */
+  forgetId(client: FlinkClient, jarId: string | null): void {
+    for (const [key, id] of this.known) if (id === jarId && key.startsWith(`${client.url} `)) this.known.delete(key);
+  }
+
   private async stageFile(
     client: FlinkClient,
     file: string,

@@ -1,7 +1,7 @@
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../../engine/contract.ts';
 import { RemoteError } from '../http-client.ts';
-import { FlinkApiError } from './client/errors.ts';
+import { CallError, FlinkApiError, UnsupportedError } from './client/errors.ts';
 import { EgressError } from '../egress.ts';
 
 /** An error before there is any job, or about the whole of it. */
@@ -10,19 +10,21 @@ export function refused(code: string, message: string, extra: JsonObject = {}, r
 }
 
 /** What a failed call says about the action: its code, the root cause, the server's text. */
-export function callFailed(error: unknown, jobId: string): ActionResult {
+export function callFailed(error: unknown, jobId: string | null): ActionResult {
+  const about: JsonObject = jobId === null ? {} : { job_id: jobId };
   if (error instanceof FlinkApiError) {
     const stack = error.errors.join('\n').slice(0, LONGEST_STACK);
     return refused(
       error.code,
       error.rootCause,
-      { job_id: jobId, status: error.status, root_cause: error.rootCause, stack },
+      { ...about, status: error.status, root_cause: error.rootCause, stack },
       error.retryable,
     );
   }
-  if (error instanceof EgressError) return refused('FLINK_BAD_REQUEST', error.message, { job_id: jobId });
-  if (error instanceof RemoteError) return refused('FLINK_UNREACHABLE', error.message, { job_id: jobId }, true);
-  return refused('FLINK_BAD_REQUEST', error instanceof Error ? error.message : String(error), { job_id: jobId });
+  if (error instanceof UnsupportedError || error instanceof CallError) return refused(error.code, error.message, about);
+  if (error instanceof EgressError) return refused('FLINK_BAD_REQUEST', error.message, about);
+  if (error instanceof RemoteError) return refused('FLINK_UNREACHABLE', error.message, about, true);
+  return refused('FLINK_BAD_REQUEST', error instanceof Error ? error.message : String(error), about);
 }
 
 /** `passing`: the server may answer later, and has started nothing. `unclear`: it may have. `final`: its answer stands. */
@@ -35,7 +37,9 @@ export function natureOf(error: unknown): 'passing' | 'unclear' | 'final' {
     if (error.fault === 'bad-url' || error.fault === 'blocked' || error.fault === 'tls') return 'final';
     return error.notSent ? 'passing' : 'unclear';
   }
-  return error instanceof EgressError ? 'final' : 'unclear';
+  return error instanceof EgressError || error instanceof UnsupportedError || error instanceof CallError
+    ? 'final'
+    : 'unclear';
 }
 
 /** What the action gives back (spec/flink.md §3.1). */

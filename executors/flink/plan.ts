@@ -182,7 +182,8 @@ function programArguments(args: Json): string[] {
   return Object.entries(args).flatMap(([key, value]) => (value === null ? [] : [`--${key}`, toText(value)]));
 }
 
-function wrongInput(input: JsonObject): string | null {
+/** What is wrong with the inputs that every start of a jar has, or null. */
+export function jarProblem(input: JsonObject): string | null {
   const { jar } = input;
   if (
     isJsonObject(jar)
@@ -191,10 +192,16 @@ function wrongInput(input: JsonObject): string | null {
   ) {
     return 'jar must be a path on the executor, an http(s) address, or {jar_id: <id on the cluster>}.';
   }
-  if (typeof input.job_id === 'string' && !/^[0-9a-fA-F]{32}$/.test(input.job_id))
-    return `job_id '${input.job_id}' is not made of 32 hex digits.`;
   if (typeof input.sha256 === 'string' && !/^[0-9a-fA-F]{64}$/.test(input.sha256))
     return `sha256 '${input.sha256}' is not made of 64 hex digits.`;
+  return null;
+}
+
+function wrongInput(input: JsonObject): string | null {
+  const jar = jarProblem(input);
+  if (jar !== null) return jar;
+  if (typeof input.job_id === 'string' && !/^[0-9a-fA-F]{32}$/.test(input.job_id))
+    return `job_id '${input.job_id}' is not made of 32 hex digits.`;
   if ((input.savepoint_path ?? null) !== null && (input.restore_from ?? null) !== null)
     return 'Give savepoint_path or restore_from, not both.';
   const from = input.restore_from;

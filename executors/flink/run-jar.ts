@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../dsl/json.ts';
 import type { JobAction } from '../action.ts';
 import type { JobBackend } from '../jobs/backend.ts';
+import { choice, flag, JAR_INPUTS, seconds, text } from './parameters.ts';
 import { SERVER_INPUTS } from './servers.ts';
 
 /** spec/flink.md §3.1. */
@@ -12,7 +13,10 @@ export function flinkRunJar(backend: JobBackend): JobAction {
     kind: 'job',
     repeatSafe: true,
     parameters: { type: 'object', properties: PROPERTIES, required: ['jar'], additionalProperties: false },
-    result: { description: 'The job: its id, state, times, and its accumulators once it is finished.', schema: RESULT },
+    result: {
+      description: 'The job: its id, state, times, and its accumulators once it is finished.',
+      schema: JOB_RESULT,
+    },
     examples: [
       {
         title: 'A batch job whose accumulators the next task uses',
@@ -27,43 +31,14 @@ export function flinkRunJar(backend: JobBackend): JobAction {
   };
 }
 
-const text = (description: string): JsonObject => ({ type: ['string', 'null'], description });
-const seconds = (description: string): JsonObject => ({ type: ['number', 'null'], minimum: 0, description });
-const flag = (description: string, byDefault: boolean): JsonObject => ({
-  type: ['boolean', 'null'],
-  default: byDefault,
-  description,
-});
-const choice = (values: readonly string[], description: string): JsonObject => ({
-  type: ['string', 'null'],
-  enum: values,
-  description,
-});
-
 const PROPERTIES: Record<string, JsonObject> = {
   ...SERVER_INPUTS,
-  jar: {
-    type: ['string', 'object'],
-    description: "Path on the executor's host, http(s) address, or {jar_id: …} of a jar on the cluster.",
-  },
-  sha256: text('What the content of the jar must be.'),
-  entry_class: text("Main class; default: the jar's own."),
-  args: {
-    type: ['array', 'object', 'null'],
-    description: 'Arguments of the program; a mapping becomes `--key value` pairs.',
-  },
-  parallelism: { type: ['integer', 'null'], minimum: 1, description: 'Default parallelism of the job.' },
-  job_name: text(
-    'Name of the job (Flink 1.17 or later); without effect on a program that calls execute() with a name.',
-  ),
-  config: { type: ['object', 'null'], description: 'Flink configuration of the job (1.17 or later).' },
+  ...JAR_INPUTS,
   savepoint_path: text('Savepoint or retained checkpoint to start from.'),
   restore_from: {
     type: ['object', 'null'],
     description: '{job_id, what: savepoint|checkpoint}: start from the latest one of another job.',
   },
-  allow_non_restored_state: flag('Drop state that fits no operator.', false),
-  claim_mode: choice(['CLAIM', 'NO_CLAIM', 'LEGACY'], 'Who owns the savepoint afterwards (1.15 or later).'),
   wait_for: { ...choice(['submitted', 'running', 'finished'], 'When the task is over.'), default: 'running' },
   all_tasks_running: flag('For wait_for: running, wait until every task runs.', false),
   poll_interval: { ...seconds('First pause between two looks; grows to 10 s.'), default: 2 },
@@ -91,7 +66,7 @@ const PROPERTIES: Record<string, JsonObject> = {
   job_id: text('32 hex digits; default: derived from the action execution. An id can be used once.'),
 };
 
-const RESULT: JsonObject = {
+export const JOB_RESULT: JsonObject = {
   type: 'object',
   properties: {
     job_id: { type: 'string' },
@@ -107,3 +82,31 @@ const RESULT: JsonObject = {
     flink_version: { type: ['string', 'null'] },
   },
 };
+
+/** The helper of the Python client, under its name: as flink.run_jar, but over once the job is submitted. */
+export function flinkUploadAndRun(backend: JobBackend): JobAction {
+  return {
+    ...flinkRunJar({
+      ...backend,
+      prepare: (input, run) => backend.prepare({ wait_for: 'submitted', ...input }, run),
+    }),
+    name: 'flink.upload_and_run',
+    description:
+      'Uploads a jar (each content once), runs it and gives the id of its job, without waiting for it unless told to: flink.run_jar with wait_for: submitted.',
+    parameters: {
+      type: 'object',
+      properties: {
+        ...PROPERTIES,
+        wait_for: { ...choice(['submitted', 'running', 'finished'], 'When the task is over.'), default: 'submitted' },
+      },
+      required: ['jar'],
+      additionalProperties: false,
+    },
+    examples: [
+      {
+        title: 'Start a job and wait for it elsewhere',
+        yaml: 'start:\n  action: flink.upload_and_run\n  input:\n    cluster: analytics\n    jar: /srv/jobs/totals.jar\n    args: [--day, "2026-11-22"]\n  publish:\n    job: <% task().result.job_id %>\n',
+      },
+    ],
+  };
+}

@@ -10,7 +10,7 @@ import {
 } from '../../http-client.ts';
 import { ENDPOINTS, ENDPOINT_NAMES, type EndpointName } from './endpoints.ts';
 import { pathNames, type Endpoint, type Params } from './endpoint.ts';
-import { FlinkApiError, UnsupportedError } from './errors.ts';
+import { CallError, FlinkApiError, UnsupportedError } from './errors.ts';
 import { Gate } from './gate.ts';
 import type { AnswerOf, CallOptions, Group, GroupName, Method, OptionsOf } from './methods.ts';
 import { multipartOf, type FormPart } from './multipart.ts';
@@ -440,9 +440,9 @@ function fillPath(name: string, template: string, ids: readonly (string | number
   return template.replace(/:(\w+)/g, (_, part: string) => {
     const id = String(ids[next++] ?? '');
     // A dot or two would change the path itself.
-    if (id === '' || id === '.' || id === '..') throw new Error(`${name} needs '${part}'.`);
+    if (id === '' || id === '.' || id === '..') throw new CallError(`${name} needs '${part}'.`);
     if (HEX_IDS.has(part) && !/^[0-9a-fA-F]{32}$/.test(id))
-      throw new Error(`${name}: ${part} '${id}' is not made of 32 hex digits.`);
+      throw new CallError(`${name}: ${part} '${id}' is not made of 32 hex digits.`);
     return encodeURIComponent(id);
   });
 }
@@ -470,7 +470,7 @@ function toBody(name: string, endpoint: Endpoint, given: Readonly<Record<string,
   const unknown = Object.keys(given).find((key) => !known.has(key));
   if (unknown !== undefined) {
     const keys = [...known].filter((key) => key !== 'signal' && key !== 'timeoutMs');
-    throw new Error(
+    throw new CallError(
       `${name} takes no '${unknown}'; ${keys.length === 0 ? 'it takes nothing' : `it takes ${keys.join(', ')}`}.`,
     );
   }
@@ -478,11 +478,11 @@ function toBody(name: string, endpoint: Endpoint, given: Readonly<Record<string,
   const entries = Object.entries(endpoint.body).flatMap(([key, param]): [string, Json][] => {
     const value = given[key] ?? null;
     if (value === null) {
-      if (param.required === true) throw new Error(`${name} needs '${key}'.`);
+      if (param.required === true) throw new CallError(`${name} needs '${key}'.`);
       return [];
     }
     const wrong = problemsOf(param.shape, value);
-    if (wrong.length > 0) throw new Error(`${name}: ${wrong.join('; ').replaceAll('$', key)}.`);
+    if (wrong.length > 0) throw new CallError(`${name}: ${wrong.join('; ').replaceAll('$', key)}.`);
     return [[param.wire ?? key, value as Json]];
   });
   const body = Object.fromEntries(entries);

@@ -96,6 +96,15 @@ function unwrapped(cause: string): string {
   return match?.[1] ?? cause;
 }
 
+/** The call itself is wrong: an id, a key, a value. No call was made. */
+export class CallError extends TramontaneError {
+  override readonly name = 'CallError';
+
+  constructor(message: string) {
+    super('FLINK_BAD_REQUEST', message);
+  }
+}
+
 /** By exception name and message first, by status second (spec/flink.md §1.1). */
 function classify(status: number, text: string, path: string): readonly [FlinkErrorCode, retryable: boolean] {
   const isStart = /\/jars\/[^/]+\/(?:run|plan)/.test(path);

@@ -1,4 +1,5 @@
 import type { Endpoint } from './endpoint.ts';
+import { CallError } from './errors.ts';
 
 /** A Flink version as `GET /config` tells it; suffixes such as -SNAPSHOT are ignored. */
 export interface FlinkVersion {
@@ -34,12 +35,12 @@ export function newestApiVersion(versions: readonly string[]): string {
   return `v${Math.max(1, ...numbers)}`;
 }
 
-/** v2 where there is one, later ones only for routes that need them. @throws Error when the gateway is too old. */
+/** v2 where there is one, later ones only for routes that need them. @throws CallError when the gateway is too old. */
 export function apiVersionFor(endpoint: Endpoint, newest: string): string {
   const needed = FIRST_API[endpoint.since ?? '1.16'] ?? 1;
   const served = Number(newest.slice(1));
   if (needed > served) {
-    throw new Error(
+    throw new CallError(
       `${endpoint.method} ${endpoint.path} needs version ${needed} of the SQL gateway's API (Flink ${endpoint.since}); it serves v${served}.`,
     );
   }

@@ -1,0 +1,170 @@
+import type { JsonObject } from '../../../dsl/json.ts';
+import type { AsyncResult } from '../client/answer.ts';
+import { FEATURES } from '../client/endpoints.ts';
+import { FlinkApiError, rootCauseOf } from '../client/errors.ts';
+import type { OptionsOf } from '../client/methods.ts';
+import { LONGEST_STACK } from '../outcome.ts';
+import { again, fail, numberOf, succeed, textOf, type Flow, type FlowRun, type FlowStep } from './flow.ts';
+import { stateOf, TERMINAL } from './states.ts';
+
+/** flink.savepoint (spec/flink.md §3.2, §3.6). */
+export const savepointFlow: Flow = {
+  name: 'savepoint',
+  timeoutSeconds: 600,
+  onStop: 'leave',
+  async step(run) {
+    const made = await makeSavepoint(run, 'savepoint');
+    if (made.kind !== 'made') return made.step;
+    if (made.failure !== null)
+      return fail(
+        'FAILED',
+        'FLINK_SAVEPOINT_FAILED',
+        `The savepoint failed: ${made.failure.message}`,
+        made.failure.output,
+      );
+    const jobId = textOf(run.input, 'job_id') ?? '';
+    const output = {
+      job_id: jobId,
+      location: made.location,
+      trigger_id: run.triggerId,
+      duration_ms: run.nowMs - run.startedMs,
+    };
+    if (run.input.cancel_job !== true) return succeed('COMPLETED', output);
+    const state = (await stateOf(run.client, jobId, run.signal)) ?? 'UNKNOWN';
+    return TERMINAL.has(state) ? succeed(state, { ...output, state }) : again(state, undefined, 500);
+  },
+};
+
+/** flink.stop (spec/flink.md §3.2): a savepoint, then the end. */
+export const stopFlow: Flow = {
+  name: 'stop',
+  timeoutSeconds: 600,
+  onStop: 'leave',
+  step: (run) => stopJob(run),
+};
+
+/** A stop with savepoint as the step of any flow: its input is the run's. */
+export async function stopJob(run: FlowRun): Promise<FlowStep> {
+  const { client, signal, input } = run;
+  const jobId = textOf(input, 'job_id') ?? '';
+  const about = { job_id: jobId };
+  const made = await makeSavepoint(run, 'stop');
+  if (made.kind !== 'made') return made.step;
+  const state = await stateOf(client, jobId, signal);
+  if (made.failure === null) {
+    // Made it has been: a job that is forgotten by now is over as well.
+    const over = state === null || TERMINAL.has(state);
+    if (!over) return again(state, { ...run.facts, location: made.location }, 500);
+    if (state === null || state === 'FINISHED')
+      return succeed('FINISHED', { ...about, location: made.location, state: 'FINISHED' });
+    return fail(state, 'FLINK_STOP_FAILED', `The savepoint was made, but the job ended as ${state}.`, {
+      ...about,
+      location: made.location,
+      state,
+    });
+  }
+  if (state !== null && TERMINAL.has(state)) {
+    if (run.facts.fell_back === true) return succeed(state, { ...about, location: null, state });
+    return fail(state, 'FLINK_JOB_ALREADY_TERMINATED', `The job had ended as ${state}.`, { ...about, state });
+  }
+  if (input.cancel_fallback === true) {
+    if (run.facts.fell_back !== true || state !== 'CANCELLING') await client.jobs.terminate(jobId, { signal });
+    return again(state ?? 'UNKNOWN', { ...run.facts, fell_back: true }, 500);
+  }
+  const now = state === null ? 'is not known to Flink' : `is ${state}`;
+  return fail(state ?? 'UNKNOWN', 'FLINK_STOP_FAILED', `The stop failed: ${made.failure.message}; the job ${now}.`, {
+    ...about,
+    ...made.failure.output,
+    state,
+  });
+}
+
+type Made =
+  | {
+      readonly kind: 'made';
+      readonly location: string | null;
+      readonly failure: { readonly message: string; readonly output: JsonObject } | null;
+    }
+  | { readonly kind: 'going'; readonly step: FlowStep };
+
+/**
+ * One step of a savepoint: remember the server's time, trigger, ask. Since 1.15 the trigger's id is ours, so a repeat changes nothing;
+ * before, and when the trigger was forgotten in a fail-over, a savepoint that was triggered since is taken for ours.
+ */
+export async function makeSavepoint(run: FlowRun, how: 'savepoint' | 'stop'): Promise<Made> {
+  const { client, facts, input, signal, nowMs } = run;
+  const jobId = textOf(input, 'job_id') ?? '';
+  if (typeof facts.location === 'string') return { kind: 'made', location: facts.location, failure: null };
+  const failed = textOf(facts, 'failed');
+  if (failed !== null) return madeNot(failed, jobId);
+  const since = numberOf(facts, 'server_time');
+  if (since === null) {
+    const { now } = await client.jobs.get(jobId, { signal });
+    return going(again('TRIGGERING', { ...facts, server_time: now }, 0));
+  }
+  const isKeyed = (await client.version(signal)).atLeast(FEATURES.triggerId);
+  const trigger = textOf(facts, 'trigger_id');
+  if (trigger === null) {
+    if (facts.tried === true && !isKeyed) {
+      const found = await savepointSince(run, jobId, since);
+      if (found !== null) return { kind: 'made', location: found, failure: null };
+    }
+    if (facts.tried !== true && !isKeyed) return going(again('TRIGGERING', { ...facts, tried: true }, 0));
+    return going(
+      again('IN_PROGRESS', { ...facts, tried: true, trigger_id: await start(run, how, jobId, isKeyed) }, 200),
+    );
+  }
+  const result: AsyncResult<string> | null = await client.jobs
+    .getSavepoint(jobId, trigger, { signal })
+    .catch((error: unknown) => {
+      if (error instanceof FlinkApiError && error.code === 'FLINK_TRIGGER_UNKNOWN') return null;
+      throw error;
+    });
+  if (result === null) {
+    const found = await savepointSince(run, jobId, since);
+    if (found !== null) return { kind: 'made', location: found, failure: null };
+    return going(again('TRIGGERING', { ...facts, trigger_id: null }, 1000));
+  }
+  switch (result.status) {
+    case 'IN_PROGRESS':
+      return going(again('IN_PROGRESS', undefined, Math.min(5000, 200 + (nowMs - run.startedMs) / 5)));
+    case 'COMPLETED':
+      return { kind: 'made', location: result.value, failure: null };
+    case 'FAILED':
+      return going(again('FAILED', { ...facts, failed: result.cause.stack.slice(0, LONGEST_STACK) }, 0));
+  }
+}
+
+function start(run: FlowRun, how: 'savepoint' | 'stop', jobId: string, isKeyed: boolean): Promise<string> {
+  const { client, input, signal } = run;
+  const targetDirectory = textOf(input, 'target_directory');
+  const options: OptionsOf<'jobs.stop'> & OptionsOf<'jobs.createSavepoint'> = {
+    ...(targetDirectory !== null && { targetDirectory }),
+    ...((input.format === 'CANONICAL' || input.format === 'NATIVE') && { formatType: input.format }),
+    ...(isKeyed && { triggerId: run.triggerId }),
+    signal,
+  };
+  return how === 'stop'
+    ? client.jobs.stop(jobId, { ...options, drain: input.drain === true })
+    : client.jobs.createSavepoint(jobId, { ...options, cancelJob: input.cancel_job === true });
+}
+
+async function savepointSince(run: FlowRun, jobId: string, since: number): Promise<string | null> {
+  const checkpoints = await run.client.jobs.getCheckpoints(jobId, { signal: run.signal }).catch((error: unknown) => {
+    if (error instanceof FlinkApiError && !error.retryable) return null;
+    throw error;
+  });
+  const found = (checkpoints?.history ?? []).find(
+    (one) => one.is_savepoint && one.status === 'COMPLETED' && one.trigger_timestamp >= since,
+  );
+  return found?.external_path ?? null;
+}
+
+function going(step: FlowStep): Made {
+  return { kind: 'going', step };
+}
+
+function madeNot(stack: string, jobId: string): Made {
+  const message = rootCauseOf(stack);
+  return { kind: 'made', location: null, failure: { message, output: { job_id: jobId, root_cause: message, stack } } };
+}

@@ -1,0 +1,341 @@
+import { isJsonObject, type Json, type JsonObject } from '../../../dsl/json.ts';
+import type { FlinkClient } from '../client/client.ts';
+import { FlinkApiError } from '../client/errors.ts';
+import type { AnswerOf } from '../client/methods.ts';
+import { failureOf } from '../failure.ts';
+import { callFailed, natureOf, webUrlOf } from '../outcome.ts';
+import type { FlinkServers, FlinkTarget } from '../servers.ts';
+import { splitScript } from './sql-script.ts';
+import { again, fail, numberOf, succeed, textOf, type Flow, type FlowRun, type FlowStep } from './flow.ts';
+import { stateOf, TERMINAL } from './states.ts';
+
+/**
+ * flink.sql (spec/flink.md §3.4): statements one after the other in a session of the SQL gateway. What the record holds: the session, the
+ * statement that is under way with its operation and the rows that it has given, and what is done.
+ */
+export function sqlFlow(servers: FlinkServers): Flow {
+  return {
+    name: 'sql',
+    server: 'sql-gateway',
+    timeoutSeconds: null,
+    onStop: 'end',
+    problem: (input) => wrongInput(input, servers),
+    step: async (run) => {
+      if (run.cancel !== null) return stop(run, servers);
+      try {
+        return await advance(run, servers);
+      } catch (error) {
+        if (error instanceof FlinkApiError && error.code === 'FLINK_SQL_SESSION_UNKNOWN') return replay(run);
+        if (natureOf(error) === 'final') await close(run);
+        throw error;
+      }
+    },
+  };
+}
+
+async function advance(run: FlowRun, servers: FlinkServers): Promise<FlowStep> {
+  const { client, facts, signal } = run;
+  const statements = statementsOf(run.input);
+  const session = textOf(facts, 'session');
+  if (session === null) {
+    const sessionHandle = await client.sql.openSession({
+      sessionName: sessionNameOf(run),
+      properties: propertiesOf(run.input),
+      signal,
+    });
+    return again('RUNNING', { ...facts, session: sessionHandle, beat_ms: run.nowMs }, 0);
+  }
+  if (run.nowMs - (numberOf(facts, 'beat_ms') ?? 0) > HEARTBEAT_MS) {
+    await client.sql.heartbeat(session, { signal });
+    return again('RUNNING', { ...facts, beat_ms: run.nowMs }, 0);
+  }
+  const index = numberOf(facts, 'index') ?? 0;
+  const statement = statements[index];
+  if (statement === undefined) return finish(run);
+  // A new session has lost what SET, USE and CREATE TEMPORARY did in the old one.
+  if (index < (numberOf(facts, 'replay_until') ?? 0) && !isSetting(statement))
+    return again('RUNNING', { ...facts, index: index + 1 }, 0);
+  if (typeof facts.job_id === 'string') return waitForJob(run, servers, statement, index, facts.job_id);
+  const operation = textOf(facts, 'operation');
+  if (operation === null) return start(run, servers, session, statement, index);
+  return fetch(run, session, operation, statement, index);
+}
+
+/** An INSERT's id cannot be chosen, but its name can: before it is sent again that name is looked for. */
+async function start(
+  run: FlowRun,
+  servers: FlinkServers,
+  session: string,
+  statement: string,
+  index: number,
+): Promise<FlowStep> {
+  const { client, facts, signal } = run;
+  const isInsert = kindOf(statement) === 'INSERT';
+  const marker = isInsert ? markerOf(run, index) : null;
+  if (isInsert && facts.sent === index) {
+    const jobs = jobManagerOf(run, servers);
+    const found =
+      jobs === null ? undefined : (await jobs.jobs.overview({ signal })).find(({ name }) => name === marker);
+    if (found !== undefined) return again('RUNNING', { ...facts, job_id: found.jid, rows: [] }, 0);
+    if (jobs === null) {
+      await close(run);
+      return fail(
+        'UNKNOWN',
+        'FLINK_SQL_AMBIGUOUS',
+        `It is not known whether statement ${index + 1} was started, and without url nobody can look: check the cluster for a job named '${marker}'.`,
+        { index, statement },
+      );
+    }
+  }
+  if (isInsert && facts.sent !== index) return again('RUNNING', { ...facts, sent: index }, 0);
+  const config = marker === null ? {} : { executionConfig: { 'pipeline.name': marker } };
+  const operation = await client.sql.executeStatement(session, { statement, ...config, signal });
+  return again('RUNNING', { ...facts, operation, token: 0, rows: [], columns: null }, 100);
+}
+
+async function fetch(
+  run: FlowRun,
+  session: string,
+  operation: string,
+  statement: string,
+  index: number,
+): Promise<FlowStep> {
+  const { client, facts, input, signal } = run;
+  let answer: AnswerOf<'sql.fetchResults'>;
+  try {
+    answer = await client.sql.fetchResults(session, operation, numberOf(facts, 'token') ?? 0, { signal });
+  } catch (error) {
+    if (!(error instanceof FlinkApiError) || error.code !== 'FLINK_SQL_ERROR') throw error;
+    await close(run);
+    const { output } = callFailed(error, null);
+    return fail('ERROR', 'FLINK_SQL_ERROR', `Statement ${index + 1} failed: ${error.rootCause}`, {
+      ...(isJsonObject(output) ? { root_cause: output.root_cause ?? null, stack: output.stack ?? null } : {}),
+      index,
+      statement,
+      results: resultsOf(facts),
+    });
+  }
+  if (answer.resultType === 'NOT_READY') return again('RUNNING', undefined, 300);
+  const most = numberOf(input, 'max_rows') ?? 1000;
+  const rows = [
+    ...(Array.isArray(facts.rows) ? facts.rows : []),
+    ...(answer.results?.data ?? []).map((row) => rowOf(row, answer)),
+  ];
+  const columns = answer.results?.columns.map(({ name, logicalType }) => ({ name, type: logicalType.type })) ?? [];
+  const kind = answer.isQueryResult === true ? 'QUERY' : kindOf(statement);
+  const jobId = typeof answer.jobID === 'string' ? answer.jobID : null;
+  if (kind === 'INSERT' && jobId !== null) return again('RUNNING', { ...facts, job_id: jobId, rows: [] }, 0);
+  const next = /\/result\/(\d+)(?:\?|$)/.exec(answer.nextResultUri ?? '')?.[1];
+  const isOver = answer.resultType === 'EOS' || next === undefined || rows.length >= most;
+  if (!isOver) {
+    const isEmpty = (answer.results?.data ?? []).length === 0;
+    // An empty payload means "nothing yet".
+    return again('RUNNING', { ...facts, token: Number(next), rows, columns: columns as Json }, isEmpty ? 300 : 0);
+  }
+  // Closing ends the job of a SELECT; cancelling it would be refused, because it is FINISHED once its job runs.
+  await client.sql.closeOperation(session, operation, { signal }).catch(ignore);
+  const cut = rows.length > most || (answer.resultType !== 'EOS' && next !== undefined);
+  return nextStatement(run, index, {
+    statement,
+    kind,
+    ...(jobId !== null && { job_id: jobId }),
+    ...(kind === 'QUERY' && { columns: columns as Json, rows: rows.slice(0, most), truncated: cut }),
+    ...(kind === 'OTHER' &&
+      rows.length > 0 &&
+      !isJustOk(rows) && { columns: columns as Json, rows: rows.slice(0, most) }),
+  });
+}
+
+/** The job of an INSERT, watched at the JobManager: the gateway's own waiting would die with the gateway. */
+async function waitForJob(
+  run: FlowRun,
+  servers: FlinkServers,
+  statement: string,
+  index: number,
+  jobId: string,
+): Promise<FlowStep> {
+  const { input, facts, signal } = run;
+  const result: JsonObject = { statement, kind: 'INSERT', job_id: jobId };
+  if ((textOf(input, 'wait_for') ?? 'submitted') === 'submitted') return nextStatement(run, index, result);
+  const client = jobManagerOf(run, servers);
+  if (client === null)
+    return fail('UNKNOWN', 'FLINK_BAD_REQUEST', 'wait_for needs url or cluster: the JobManager that runs the jobs.');
+  const state = await stateOf(client, jobId, signal);
+  if (state === null) return { kind: 'unknown', reason: `Flink does not know job ${jobId} of statement ${index + 1}.` };
+  if (state === 'FINISHED' || (input.wait_for === 'running' && state === 'RUNNING'))
+    return nextStatement(run, index, { ...result, state });
+  if (!TERMINAL.has(state)) return again(state, undefined, 1000);
+  await close(run);
+  const webUrl = webUrlOf({ url: client.url, jobId }, 'completed');
+  const why = await failureOf(client, { jobId, state, name: markerOf(run, index), webUrl }, signal);
+  const output = isJsonObject(why.output) ? why.output : {};
+  return fail(state, String(output.code), String(output.message), {
+    ...output,
+    index,
+    statement,
+    results: resultsOf(facts),
+  });
+}
+
+function nextStatement({ facts }: FlowRun, index: number, result: JsonObject): FlowStep {
+  const isReplay = index < (numberOf(facts, 'replay_until') ?? 0);
+  return again(
+    'RUNNING',
+    {
+      ...facts,
+      index: index + 1,
+      operation: null,
+      job_id: null,
+      rows: [],
+      columns: null,
+      results: isReplay ? resultsOf(facts) : [...resultsOf(facts), result],
+    },
+    0,
+  );
+}
+
+async function finish(run: FlowRun): Promise<FlowStep> {
+  await close(run);
+  const results = resultsOf(run.facts);
+  const last = results.at(-1);
+  return succeed('FINISHED', {
+    results,
+    // What the last query gave, near at hand.
+    columns: isJsonObject(last ?? null) ? ((last as JsonObject).columns ?? null) : null,
+    rows: isJsonObject(last ?? null) ? ((last as JsonObject).rows ?? null) : null,
+  });
+}
+
+/** The session is lost with its gateway: open another, repeat its settings, and go on with the statement that was under way. */
+function replay({ facts }: FlowRun): FlowStep {
+  const tries = numberOf(facts, 'sessions') ?? 1;
+  if (tries >= MOST_SESSIONS)
+    return fail('ERROR', 'FLINK_SQL_SESSION_LOST', `The gateway has lost the session ${tries} times.`, {
+      results: resultsOf(facts),
+    });
+  return again(
+    'RUNNING',
+    {
+      ...facts,
+      session: null,
+      operation: null,
+      index: 0,
+      replay_until: Math.max(numberOf(facts, 'index') ?? 0, numberOf(facts, 'replay_until') ?? 0),
+      sessions: tries + 1,
+    },
+    1000,
+  );
+}
+
+async function stop(run: FlowRun, servers: FlinkServers): Promise<FlowStep> {
+  const { facts, signal, cancel } = run;
+  const jobId = textOf(facts, 'job_id');
+  const client = jobId === null ? null : jobManagerOf(run, servers);
+  if (client !== null && jobId !== null && (textOf(run.input, 'on_cancel') ?? 'cancel') === 'cancel') {
+    const state = await stateOf(client, jobId, signal);
+    if (state !== null && !TERMINAL.has(state)) {
+      if (state !== 'CANCELLING') await client.jobs.terminate(jobId, { signal }).catch(ignore);
+      return again(state, undefined, 500);
+    }
+  }
+  await close(run);
+  const about = { index: facts.index ?? 0, results: resultsOf(facts), ...(jobId !== null && { job_id: jobId }) };
+  if (cancel?.reason === 'timeout')
+    return fail('CANCELED', 'FLINK_TIMEOUT', `Timeout of flink.sql after ${cancel.seconds} seconds.`, about);
+  return {
+    kind: 'done',
+    state: 'CANCELED',
+    result: { kind: 'cancelled', output: { code: 'FLINK_CANCELLED', message: 'flink.sql was cancelled.', ...about } },
+  };
+}
+
+/** Closing an operation cancels the job of a SELECT; sessions end by themselves, too, after ten minutes. */
+async function close({ client, facts, signal }: FlowRun): Promise<void> {
+  const [session, operation] = [textOf(facts, 'session'), textOf(facts, 'operation')];
+  if (session === null) return;
+  if (operation !== null) await client.sql.closeOperation(session, operation, { signal }).catch(ignore);
+  await client.sql.closeSession(session, { signal }).catch(ignore);
+}
+
+const ignore = () => null;
+
+function statementsOf(input: JsonObject): readonly string[] {
+  if (typeof input.script === 'string') return splitScript(input.script);
+  return Array.isArray(input.statements)
+    ? input.statements.map((one: Json) => String(one).trim().replace(/;\s*$/, ''))
+    : [];
+}
+
+function resultsOf(facts: JsonObject): readonly Json[] {
+  return Array.isArray(facts.results) ? facts.results : [];
+}
+
+function propertiesOf(input: JsonObject): Record<string, string> {
+  const given = isJsonObject(input.properties) ? input.properties : {};
+  return Object.fromEntries(Object.entries(given).map(([key, value]) => [key, String(value)]));
+}
+
+function sessionNameOf(run: FlowRun): string {
+  return textOf(run.input, 'session_name') ?? `tramontane-${run.triggerId.slice(0, 8)}`;
+}
+
+/** Name of the job of an INSERT. */
+function markerOf(run: FlowRun, index: number): string {
+  const name = textOf(run.input, 'job_name') ?? 'sql';
+  return `${name} [${run.triggerId.slice(0, 8)}-${index + 1}]`;
+}
+
+function kindOf(statement: string): 'INSERT' | 'OTHER' {
+  return /^\s*(?:(?:--[^\n]*\n|\/\*[\s\S]*?\*\/)\s*)*(?:INSERT|EXECUTE\s+(?:STATEMENT\s+SET|INSERT)|UPDATE|DELETE|CREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s[\s\S]*\sAS\s+SELECT)\b/i.test(
+    statement,
+  )
+    ? 'INSERT'
+    : 'OTHER';
+}
+
+/** What belongs to the session and is lost with it. */
+function isSetting(statement: string): boolean {
+  return (
+    /^\s*(?:SET|RESET|USE|LOAD|UNLOAD|ADD\s+JAR|CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMPORARY|CATALOG|TABLE|VIEW|FUNCTION|DATABASE))\b/i.test(
+      statement,
+    ) && kindOf(statement) === 'OTHER'
+  );
+}
+
+function isJustOk(rows: readonly Json[]): boolean {
+  const [row] = rows;
+  return rows.length === 1 && isJsonObject(row ?? null) && (row as JsonObject).result === 'OK';
+}
+
+type Fetched = AnswerOf<'sql.fetchResults'>;
+
+/** A row by column; changes of a changelog that are no INSERT carry their kind. */
+function rowOf(row: NonNullable<Fetched['results']>['data'][number], answer: Fetched): JsonObject {
+  const names = (answer.results?.columns ?? []).map(({ name }) => name);
+  const values = Object.fromEntries(names.map((name, index) => [name, (row.fields[index] ?? null) as Json]));
+  return row.kind === 'INSERT' ? values : { ...values, $kind: row.kind };
+}
+
+/** Where jobs are looked for: `url`, or the connection when it leads to a JobManager. */
+function jobManagerOf(run: FlowRun, servers: FlinkServers): FlinkClient | null {
+  const target = jobManagerTarget(run.input, servers);
+  return typeof target === 'string' ? null : servers.client(target);
+}
+
+function jobManagerTarget(input: JsonObject, servers: FlinkServers): FlinkTarget | string {
+  const { url, cluster } = input;
+  return servers.target((url ?? null) === null ? { cluster: cluster ?? null } : { url: url ?? null });
+}
+
+function wrongInput(input: JsonObject, servers: FlinkServers): string | null {
+  const hasScript = typeof input.script === 'string';
+  const hasList = Array.isArray(input.statements);
+  if (hasScript === hasList) return 'Give statements, a list, or script, a text: one of them.';
+  if (statementsOf(input).filter((one) => one !== '').length === 0) return 'There is no statement.';
+  const waits = ['running', 'finished'].includes(String(input.wait_for ?? ''));
+  const target = waits ? jobManagerTarget(input, servers) : null;
+  return typeof target === 'string' ? `wait_for: ${String(input.wait_for)} needs the JobManager. ${target}` : null;
+}
+
+const HEARTBEAT_MS = 180_000;
+const MOST_SESSIONS = 5;
