@@ -1,4 +1,5 @@
 import type { Action } from '../action.ts';
+import { NO_CONNECTIONS } from '../connections/connection.ts';
 import type { HttpClient } from '../http-client.ts';
 import type { SparkOptions } from './plan.ts';
 import { createProcessBackend } from './process-backend.ts';
@@ -15,13 +16,7 @@ export function sparkPack(
   options: SparkOptions,
   http: { readonly forUsers: HttpClient; readonly forConnections: HttpClient },
 ): readonly Action[] {
-  const servers: SparkServers = {
-    connection: (name) => {
-      const found = options.connections?.[name];
-      return found === undefined ? undefined : { ...found, http: http.forConnections };
-    },
-    forUsers: http.forUsers,
-  };
+  const servers: SparkServers = { connections: options.connections ?? NO_CONNECTIONS, ...http };
   const process = withLeasedMaster(createProcessBackend(options));
   return [sparkSubmit(process, submitWays(servers, process)), ...runActions(servers), ...plainActions(servers)];
 }

@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join, resolve, sep } from 'node:path';
 import { isJsonObject, type Json, type JsonObject } from '../../dsl/json.ts';
 import type { ActionResult, RunContext } from '../../engine/contract.ts';
+import type { Connections } from '../connections/connection.ts';
 import type { JobPlan, PrepareOutcome } from '../jobs/backend.ts';
 import { keyOf } from '../jobs/key.ts';
 import { toNumber, toText } from '../inputs.ts';
@@ -9,7 +10,6 @@ import { confOf } from './command.ts';
 import { eventLogFolder } from './event-log.ts';
 import { refused } from './outcome.ts';
 import type { ResultMode } from './output.ts';
-import type { SparkConnection } from './systems/servers.ts';
 
 /** Settings of the operator for Spark runs on this host. */
 export interface SparkOptions {
@@ -30,7 +30,7 @@ export interface SparkOptions {
   /** Runs at once on this host; more wait for their turn. */
   readonly maxRuns?: number;
   /** Servers for Spark jobs by name, for the input `connection`: not bound by the egress policy. */
-  readonly connections?: Readonly<Record<string, Omit<SparkConnection, 'http'>>>;
+  readonly connections?: Connections;
   /** This host's id; tests give another. */
   readonly host?: string;
 }

@@ -39,11 +39,13 @@ export const livyRuns: SystemRuns = {
 };
 
 /** Log lines that Livy writes itself, into every batch that has really begun. */
-const FIRST_LINES = /^(?:stdout: |\s*stderr: )$/;
+const FIRST_LINES = /^\s*(?:stdout|stderr): $/;
 const GHOST_MS = 10_000;
 
 async function judge(error: unknown, { client, plan, signal }: SubmitCall): Promise<SubmitOutcome | null> {
-  if (!(error instanceof SparkApiError) || error.status !== 400) return null;
+  if (!(error instanceof SparkApiError)) return null;
+  // A word where a number belongs is a 500, and no less final.
+  if (error.status !== 400 && !/ClassCastException|IllegalArgumentException/.test(error.text)) return null;
   if (/Duplicate session name/i.test(error.reason))
     return { kind: 'unclear', reason: `Livy has a batch named ${plan.name} already.` };
   if (error.retryable) return null;
@@ -62,7 +64,7 @@ async function removeGhost(client: SparkClient, name: string, signal: AbortSigna
 }
 
 function isGhost(row: ReturnType<typeof objectOf>): boolean {
-  return row.state === 'starting' && linesOf(row.log ?? null, 10).length === 0;
+  return row.state === 'starting' && Array.isArray(row.log) && row.log.length === 0;
 }
 
 async function find({ client, plan, signal }: SubmitCall, lookingMs: number): Promise<FindOutcome> {
@@ -122,9 +124,8 @@ async function look({ client, job, plan, signal }: RunCall): Promise<Look> {
 
 async function log({ client, job, plan, signal }: RunCall): Promise<readonly string[]> {
   const answer = objectOf(await client.call('livy.batches.log', { id: job.externalId, from: 0, size: -1 }, signal));
-  return linesOf(answer.log ?? null, plan.logLines + 2)
-    .filter((line) => !FIRST_LINES.test(line))
-    .slice(-plan.logLines);
+  const own = Array.isArray(answer.log) ? answer.log.filter((line) => !FIRST_LINES.test(String(line))) : [];
+  return linesOf(own, plan.logLines);
 }
 
 /** The deletion takes the log with it, so the log is read first; it waits for the kill. */

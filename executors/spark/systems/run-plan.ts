@@ -5,7 +5,7 @@ import type { JobPlan, PrepareOutcome } from '../../jobs/backend.ts';
 import { keyOf } from '../../jobs/key.ts';
 import { refused } from '../outcome.ts';
 import type { SystemRuns } from './runs.ts';
-import { serverOf, type SparkConnection, type SparkServers } from './servers.ts';
+import { serverOf, type SparkServers, type SparkTarget } from './servers.ts';
 
 /** What polling needs of the input, kept in the record's `data`. */
 export interface RemotePlan {
@@ -107,13 +107,13 @@ export function planRemote(
       longest: Math.max(first === null ? 0 : first * 1000, runs.pollMs.longest),
     },
     notFoundGraceMs: 30_000,
-    slots: null,
+    slots: found.server.jobs,
   };
   return { kind: 'prepared', plan };
 }
 
 /** The server of a record: a connection that is no longer configured is an error that may pass. */
-export function serverOfPlan(plan: RemotePlan, runs: SystemRuns, servers: SparkServers): SparkConnection {
+export function serverOfPlan(plan: RemotePlan, runs: SystemRuns, servers: SparkServers): SparkTarget {
   const found = serverOf(
     plan.connection === null ? { url: plan.url } : { connection: plan.connection },
     runs.system,
