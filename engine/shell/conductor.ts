@@ -1,23 +1,23 @@
 import type { Knex } from 'knex';
 import type { ActionCatalogue } from '../contract.ts';
-import { decide } from '../core/decide.ts';
-import type { Env, Limits } from '../core/env.ts';
-import type { Change, Command, Event, ExecutionId } from '../core/model.ts';
-import { createView, evolve, type ExecutionView } from '../core/view.ts';
+import type { Limits } from '../core/env.ts';
+import type { Event, ExecutionId } from '../core/model.ts';
+import type { ExecutionView } from '../core/view.ts';
 import { EngineError } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Logger } from '../log.ts';
-import { claimExecutions, type OutboxRow, quarantine, writeBatch } from '../store/batch.ts';
+import { quarantine } from '../store/batch.ts';
 import { isConnectionError, type Store } from '../store/connection.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
-import { definitionsEpoch } from '../store/definitions.ts';
-import { loadViews } from '../store/views.ts';
 import type { Clock } from './clock.ts';
+import { type Committed, commitPlans, type Effects, EpochMoved } from './committing.ts';
+import { ATTEMPTS, type Culprit, Decider } from './deciding.ts';
 import { DefinitionCache } from './definition-cache.ts';
 import { Intake, type Outcome, type WorkItem } from './intake.ts';
-import { answerLookups, isDefinitionLookup } from './lookups.ts';
-import { newPlan, originals, type Plan, selfEvent, type Steps, toWrite, type Write } from './plan.ts';
-import { type CachedView, ViewCache } from './view-cache.ts';
+import { originals, type Plan, selfEvent, weightOf } from './plan.ts';
+import { ViewCache } from './view-cache.ts';
+
+export type { Effects } from './committing.ts';
 
 export interface ConductorOptions {
   readonly store: Store;
@@ -35,39 +35,38 @@ export interface ConductorOptions {
   readonly onCommitted: (effects: readonly Effects[]) => void;
 }
 
-/** What a committed batch asks of the outside for one execution. */
-export interface Effects {
-  readonly view: ExecutionView;
-  readonly changes: readonly Change[];
-  readonly commands: readonly Command[];
-  /** The outbox rows of `send` and `stop-action` commands, in the order of the commands. */
-  readonly outbox: readonly OutboxRow[];
-}
-
-// Bounds of design.md §2.
+// Bounds of a batch (design.md §2).
 const BATCH_EVENTS = 500;
-const BATCH_MILLISECONDS = 50;
-const INLINE_STEPS = 64;
-const INLINE_MILLISECONDS = 10;
-const ATTEMPTS = 3;
+const BATCH_BYTES = 8 * 1024 * 1024;
+const RETRY_MILLISECONDS = 500;
+
+type Groups = ReadonlyMap<ExecutionId, WorkItem[]>;
 
 /**
  * Takes events of many executions, decides them on cached views and writes a whole batch in one transaction. While one batch
- * commits, the next one gathers (design.md §2).
+ * commits, the next one is gathered and decided (design.md §2): an execution is in one of them only.
  */
 export class Conductor {
   private readonly options: ConductorOptions;
   private readonly intake = new Intake();
   private readonly views: ViewCache;
   private readonly definitions = new DefinitionCache();
-  private epoch: number | null = null;
+  private readonly decider: Decider;
+  /** What is decided and waits for its turn to be written. */
+  private batch: Plan[] = [];
+  private batchBytes = 0;
+  private committing: Promise<void> | null = null;
+  /** Executions that are decided or written: they take no further events until that ends. */
+  private readonly busy = new Set<ExecutionId>();
   private running: Promise<void> | null = null;
   private closed = false;
   private readonly idleWaiters: (() => void)[] = [];
+  private noteArrival: () => void = () => {};
 
   constructor(options: ConductorOptions) {
     this.options = options;
     this.views = new ViewCache(options.cacheBytes);
+    this.decider = new Decider(options, this.intake, this.views, this.definitions);
   }
 
   /** Adds an event; resolves once it is committed, or was ignored or refused. */
@@ -83,7 +82,7 @@ export class Conductor {
   ): Promise<Outcome> {
     if (this.closed) return Promise.reject(new EngineError('UNAVAILABLE', 'The engine is shutting down'));
     return new Promise((resolve, reject) => {
-      this.intake.add({
+      this.add({
         executionId,
         event,
         create: options.create ?? null,
@@ -121,11 +120,14 @@ export class Conductor {
     await this.idle();
   }
 
+  private add(item: WorkItem): void {
+    this.intake.add(item);
+    this.noteArrival();
+  }
+
   private wake(): void {
     if (this.running !== null) return;
-    // The batch starts with the next turn of the event loop: what is submitted meanwhile comes along.
-    this.running = new Promise<void>((resolve) => setImmediate(resolve))
-      .then(() => this.work())
+    this.running = this.work()
       .catch((error: unknown) => {
         this.options.log.error('The conductor stopped on a fault of its own', { error });
       })
@@ -137,236 +139,77 @@ export class Conductor {
   }
 
   private async work(): Promise<void> {
-    while (this.intake.size > 0) await this.process(this.intake.take(BATCH_EVENTS));
+    for (;;) {
+      // A batch starts with the next turn of the event loop: what is submitted meanwhile comes along.
+      await nextTurn();
+      await this.gather();
+      if (this.committing === null) {
+        if (this.batch.length > 0) this.startCommit();
+        else if (this.intake.size === 0) return;
+      } else if (!this.intake.hasFor(this.busy) || this.roomInBatch() === 0) {
+        await this.somethingNew(this.committing);
+      }
+    }
   }
 
-  private async process(taken: Map<ExecutionId, WorkItem[]>): Promise<void> {
-    let plans: Plan[];
+  /** Until the batch under way is written, or until there is more to decide meanwhile. */
+  private somethingNew(committing: Promise<void>): Promise<void> {
+    const arrival = new Promise<void>((resolve) => {
+      this.noteArrival = resolve;
+    });
+    return Promise.race([committing, arrival]);
+  }
+
+  private roomInBatch(): number {
+    if (this.batchBytes >= BATCH_BYTES) return 0;
+    return Math.max(0, BATCH_EVENTS - this.batch.reduce((sum, plan) => sum + plan.done.length, 0));
+  }
+
+  /** Takes events into the next batch and decides them. */
+  private async gather(): Promise<void> {
+    const taken = this.intake.take(this.roomInBatch(), this.busy);
+    if (taken.size === 0) return;
+    const plans = await this.decide(taken);
+    this.batch.push(...plans);
+    this.batchBytes += plans.reduce((sum, plan) => sum + weightOf(plan), 0);
+  }
+
+  private startCommit(): void {
+    const plans = this.batch;
+    this.batch = [];
+    this.batchBytes = 0;
+    this.committing = this.commit(plans).finally(() => {
+      this.committing = null;
+      for (const plan of plans) this.busy.delete(plan.executionId);
+    });
+  }
+
+  /** Only executions with something decided stay busy. */
+  private async decide(taken: Groups): Promise<readonly Plan[]> {
+    for (const id of taken.keys()) this.busy.add(id);
+    let plans: readonly Plan[] = [];
     try {
-      plans = await this.decideAll(taken);
+      const decided = await this.decider.decideAll(taken);
+      plans = decided.plans;
+      for (const culprit of decided.culprits) await this.setAside(culprit);
     } catch (error) {
       // Reading failed before anything was decided: all of it is tried again.
       for (const id of taken.keys()) this.views.evict(id);
       await this.afterFailure([...taken.values()], error);
-      return;
     }
-    if (plans.length > 0) await this.commit(plans);
-  }
-
-  private async decideAll(taken: Map<ExecutionId, WorkItem[]>): Promise<Plan[]> {
-    this.epoch ??= await definitionsEpoch(this.options.store.reader);
-    const views = await this.viewsFor(taken);
-    const started = this.options.clock.now();
-    let plans = [...taken].map(([id, items]) => newPlan(id, items, this.budget(), views.get(id) ?? null));
-    for (let round = 0; ; round++) {
-      for (const plan of plans) {
-        if (round > 0 && plan.lookups.length === 0) continue;
-        if (round === 0 && this.options.clock.now() - started > BATCH_MILLISECONDS) this.leave(plan);
-        else this.decidePlan(plan);
-      }
-      await this.setAsideCulprits(plans);
-      const waiting = plans.filter((plan) => plan.lookups.length > 0);
-      if (waiting.length === 0) break;
-      // Each round answers at least one lookup; a decision that always wants more is a fault of ours.
-      if (round > 1_000) throw new Error('a decision asks for rows without end');
-      await this.answer(waiting);
-    }
-    plans = plans.filter((plan) => plan.done.length > 0);
+    const kept = new Set(plans.map((plan) => plan.executionId));
+    for (const id of taken.keys()) if (!kept.has(id)) this.busy.delete(id);
     return plans;
   }
 
-  /** A full batch leaves the rest of what it took to the next one. */
-  private leave(plan: Plan): void {
-    this.intake.putBack(plan.items);
-    plan.items = [];
-  }
-
-  private async setAsideCulprits(plans: readonly Plan[]): Promise<void> {
-    for (const plan of plans) {
-      const { culprit } = plan;
-      plan.culprit = null;
-      if (culprit !== null) await this.setAside(culprit.item, culprit.error);
-    }
-  }
-
-  /** Held on to from here on: the cache may be told to forget one while the batch waits for the database. */
-  private async viewsFor(taken: Map<ExecutionId, WorkItem[]>): Promise<ReadonlyMap<ExecutionId, CachedView>> {
-    const views = new Map<ExecutionId, CachedView>();
-    const missing: ExecutionId[] = [];
-    for (const [id, items] of taken) {
-      const cached = this.views.get(id);
-      const [first] = items;
-      if (cached !== undefined) views.set(id, cached);
-      else if (first === undefined || first.create === null || first.mustLoad) missing.push(id);
-    }
-    if (missing.length === 0) return views;
-    const { store, finder } = this.options;
-    const loaded = await loadViews(store.reader, missing, (hash) => finder.loadSpec(hash));
-    for (const [id, view] of loaded) views.set(id, this.views.add(id, view));
-    return views;
-  }
-
-  /** Decides the items of one execution, as far as it gets without reading. */
-  private decidePlan(plan: Plan): void {
-    plan.lookups = [];
-    for (let item = plan.items[0]; item !== undefined; item = plan.items[0]) {
-      const cached = this.viewFor(plan, item);
-      if (cached === undefined) {
-        plan.items.shift();
-        plan.done.push({ item, outcome: { kind: 'missing' } });
-        continue;
-      }
-      plan.cached = cached;
-      const step = this.decideOne(plan, cached.view, item);
-      if (step === 'waits') return;
-      plan.items.shift();
-      if (step === 'poisoned') return;
-    }
-  }
-
-  private viewFor(plan: Plan, item: WorkItem): CachedView | undefined {
-    if (plan.cached !== null) return plan.cached;
-    if (item.create === null) return undefined;
-    return this.views.add(plan.executionId, {
-      view: createView(item.create.spec, item.create.record, item.create.environment),
-      version: null,
-    });
-  }
-
-  private decideOne(plan: Plan, view: ExecutionView, item: WorkItem): 'decided' | 'waits' | 'poisoned' {
-    try {
-      const { event } = item;
-      if (item.create !== null && view.record.state !== 'IDLE') {
-        // The execution exists: whoever asks again for the same id gets it as it is (spec/engine.md E-3.1).
-        item.onDecided(view);
-        plan.done.push({ item, outcome: { kind: 'ignored', why: 'the execution exists' } });
-        return 'decided';
-      }
-      const decision = decide(view, event, this.envFor(plan));
-      if (decision.kind === 'needs') {
-        plan.lookups = decision.lookups;
-        return 'waits';
-      }
-      if (decision.kind !== 'decided') {
-        plan.done.push({ item, outcome: decision });
-        if (item.create !== null) {
-          this.views.evict(plan.executionId);
-          plan.cached = null;
-        }
-        return 'decided';
-      }
-      for (const change of decision.changes) {
-        evolve(view, change);
-        plan.changes.push(change);
-      }
-      let continues = false;
-      for (const command of decision.commands) {
-        if (command.type === 'continue') continues = true;
-        else plan.commands.push(command);
-      }
-      // Rows that were read for this decision are out of date for the next one.
-      if (decision.changes.length > 0) plan.rows.clear();
-      item.onDecided(view);
-      plan.done.push({ item, outcome: { kind: 'committed' } });
-      // A fresh execution goes on at once; what reached the bounds re-enters after the commit.
-      if (continues && event.type === 'workflow-started') plan.items.splice(1, 0, selfEvent(plan.executionId, item));
-      else if (continues) plan.continues = true;
-      return 'decided';
-    } catch (error) {
-      this.poison(plan, item, error);
-      return 'poisoned';
-    }
-  }
-
-  private envFor(plan: Plan): Env {
-    const { clock, catalogue, executorId, limits } = this.options;
-    return {
-      now: clock.now(),
-      newId,
-      catalogue,
-      findAction: (name, namespace, projectId) => this.definitions.action(name, namespace, projectId),
-      findWorkflow: (name, namespace, projectId) => this.definitions.workflow(name, namespace, projectId),
-      findEnvironment: (name, projectId) => this.definitions.environment(name, projectId),
-      findRows: (key) => plan.rows.get(key),
-      executorId,
-      takeStep: () => plan.steps.take(),
-      limits,
-    };
-  }
-
-  /** Steps of one execution in one batch; the time counts from its first. */
-  private budget(): Steps {
-    const { clock } = this.options;
-    let left = INLINE_STEPS;
-    let started: number | null = null;
-    return {
-      take: () => {
-        started ??= clock.now();
-        return left-- > 0 && clock.now() - started < INLINE_MILLISECONDS;
-      },
-    };
-  }
-
-  /** Loads what decisions asked for; an execution that has changes in this batch waits for the next one instead. */
-  private async answer(waiting: readonly Plan[]): Promise<void> {
-    const { store, finder } = this.options;
-    for (const plan of waiting) {
-      const cached = plan.cached;
-      if (cached === null) continue;
-      if (plan.changes.length > 0 && !plan.lookups.every(isDefinitionLookup)) {
-        // Rows must be read as they are after the changes that were decided so far.
-        this.intake.putBack(plan.items.map((item) => (item.origin === null ? item : selfEvent(plan.executionId))));
-        plan.items = [];
-        plan.lookups = [];
-        continue;
-      }
-      await answerLookups(
-        { knex: store.reader, finder, definitions: this.definitions, view: cached.view, rows: plan.rows },
-        plan.lookups,
-      );
-    }
-  }
-
-  /** A fault in deciding concerns this execution alone: it leaves the batch, its view is dropped, the others go on. */
-  private poison(plan: Plan, item: WorkItem, error: unknown): void {
-    this.views.evict(plan.executionId);
-    const culprit = item.origin ?? item;
-    const items = originals([...plan.done.map((done) => done.item), ...plan.items]);
-    plan.done = [];
-    plan.changes = [];
-    plan.commands = [];
-    plan.items = [];
-    this.options.log.error('An event could not be decided', {
-      executionId: plan.executionId,
-      event: item.event.type,
-      error,
-    });
-    culprit.failures++;
-    if (culprit.failures < ATTEMPTS) {
-      this.intake.putBack(items);
-      return;
-    }
-    plan.culprit = { item: culprit, error };
-    this.intake.putBack(items.filter((other) => other !== culprit));
-  }
-
   private async commit(plans: readonly Plan[]): Promise<void> {
-    const now = this.options.clock.now();
-    const writes = plans.map((plan) => toWrite(plan));
-    const consumed = plans.flatMap((plan) => plan.done.flatMap(({ item }) => item.outboxId ?? []));
-    let claimed: ReadonlySet<string>;
+    let committed: Committed;
     try {
-      const wanted = writes.filter((write) => write.changes !== null);
-      if (wanted.length === 0 && consumed.length === 0) {
-        claimed = new Set();
-      } else {
-        claimed = await this.write(plans, writes, consumed, now);
-      }
+      committed = await commitPlans(this.options, this.definitions, plans);
     } catch (error) {
       for (const plan of plans) this.views.evict(plan.executionId);
       if (error instanceof EpochMoved) {
-        this.definitions.clear();
-        this.intakeAgain(plans);
+        for (const plan of plans) this.putBack(plan);
         return;
       }
       await this.afterFailure(
@@ -376,83 +219,34 @@ export class Conductor {
       for (const plan of plans) this.intake.putBack(plan.items);
       return;
     }
-    this.finish(plans, writes, claimed);
+    this.finish(committed);
   }
 
-  private async write(
-    plans: readonly Plan[],
-    writes: readonly Write[],
-    consumed: readonly string[],
-    now: number,
-  ): Promise<ReadonlySet<string>> {
-    const { store, nodeId } = this.options;
-    return store.writer.transaction(async (trx: Knex) => {
-      const changed = writes.flatMap((write) => write.changes ?? []);
-      const claimed = changed.length === 0 ? new Set<string>() : await claimExecutions(trx, changed);
-      await this.checkEpoch(trx);
-      const taken = changed.filter((item) => claimed.has(item.record.id));
-      const lost = new Set(changed.filter((item) => !claimed.has(item.record.id)).map((item) => item.record.id));
-      const lostOutbox = new Set(
-        plans
-          .filter((plan) => lost.has(plan.executionId))
-          .flatMap((plan) => plan.done.flatMap(({ item }) => item.outboxId ?? [])),
-      );
-      await writeBatch(trx, {
-        executions: taken,
-        outbox: writes
-          .filter((write) => write.changes !== null && !lost.has(write.changes.record.id))
-          .flatMap((write) => write.outbox),
-        consumed: consumed.filter((id) => !lostOutbox.has(id)),
-        nodeId,
-        now,
-      });
-      return claimed;
-    });
-  }
-
-  /** Definitions that changed since they were cached: the whole batch is decided again. */
-  private async checkEpoch(trx: Knex): Promise<void> {
-    const epoch = await definitionsEpoch(trx);
-    const known = this.epoch;
-    this.epoch = epoch;
-    if (known !== null && known !== epoch) throw new EpochMoved();
-  }
-
-  private finish(plans: readonly Plan[], writes: readonly Write[], claimed: ReadonlySet<string>): void {
-    const effects: Effects[] = [];
-    plans.forEach((plan, i) => {
-      const write = writes[i];
-      const changes = write?.changes ?? null;
-      if (write !== undefined && changes !== null) {
-        if (!claimed.has(plan.executionId)) {
-          // Somebody else wrote this execution: it is loaded and decided again.
-          this.views.evict(plan.executionId);
-          const items = originals([...plan.done.map((done) => done.item), ...plan.items]);
-          for (const item of items) item.mustLoad = true;
-          this.intake.putBack(items);
-          return;
-        }
-        // The plan's own view: the cache may have been told to forget it during the commit.
-        const { cached } = plan;
-        if (cached !== null) {
-          cached.version = (cached.version ?? 0) + 1;
-          effects.push({ view: cached.view, changes: plan.changes, commands: plan.commands, outbox: write.outbox });
-        }
-        if (plan.changes.some((change) => change.type === 'execution-updated' && change.patch.params !== undefined)) {
-          // Children show the environment of their root.
-          this.views.evictDescendants(plan.executionId);
-        }
+  private finish({ stored, lost }: Committed): void {
+    for (const plan of lost) {
+      // Somebody else wrote this execution: it is loaded and decided again.
+      this.views.evict(plan.executionId);
+      for (const { item } of plan.done) item.mustLoad = true;
+      this.putBack(plan);
+    }
+    for (const { plan } of stored) {
+      if (plan.changes.some((change) => change.type === 'execution-updated' && change.patch.params !== undefined)) {
+        // Children show the environment of their root.
+        this.views.evictDescendants(plan.executionId);
       }
       this.intake.putBack(plan.items);
       // What a closing engine leaves is found by its next start.
-      if (plan.continues && !this.closed) this.intake.add(selfEvent(plan.executionId));
-    });
-    this.options.onCommitted(effects);
-    for (const plan of plans) {
-      if (!claimed.has(plan.executionId) && plan.changes.length > 0) continue;
-      for (const { item, outcome } of plan.done) item.onDone(outcome);
+      if (plan.continues && !this.closed) this.add(selfEvent(plan.executionId));
     }
-    this.views.settle(plans.map((plan) => plan.executionId));
+    this.options.onCommitted(stored.flatMap(({ effects }) => effects ?? []));
+    const done = stored.flatMap(({ plan }) => plan.done);
+    for (const lane of ['api', 'engine'] as const)
+      for (const { item, outcome } of done) if (item.lane === lane) item.onDone(outcome);
+    this.views.settle([...stored.map(({ plan }) => plan.executionId), ...lost.map((plan) => plan.executionId)]);
+  }
+
+  private putBack(plan: Plan): void {
+    this.intake.putBack(originals([...plan.done.map((done) => done.item), ...plan.items]));
   }
 
   /** A failed transaction: wait and try again when the connection is to blame, else find the culprit by halving. */
@@ -469,22 +263,36 @@ export class Conductor {
     if (alone?.length === 1 && only !== undefined) {
       log.error('An event could not be stored', { executionId: only.executionId, event: only.event.type, error });
       only.failures++;
-      if (only.failures >= ATTEMPTS) await this.setAside(only, error);
-      else await this.process(new Map([[only.executionId, [only]]]));
+      if (only.failures >= ATTEMPTS) await this.setAside({ item: only, error });
+      else this.intake.putBack(alone);
       return;
     }
     const parts: readonly (readonly (readonly WorkItem[])[])[] =
       alone === undefined
         ? [groups.slice(0, groups.length >> 1), groups.slice(groups.length >> 1)]
         : [[alone.slice(0, alone.length >> 1)], [alone.slice(alone.length >> 1)]];
-    for (const part of parts) {
-      await this.process(
-        new Map(part.flatMap((items) => (items[0] === undefined ? [] : [[items[0].executionId, [...items]]]))),
-      );
-    }
+    for (const part of parts) await this.process(part);
   }
 
-  private async setAside(item: WorkItem, error: unknown): Promise<void> {
+  /** Decides and writes a part of a batch that failed, at once: its executions are still busy. */
+  private async process(groups: readonly (readonly WorkItem[])[]): Promise<void> {
+    const taken = new Map(
+      groups.flatMap((items) => (items[0] === undefined ? [] : [[items[0].executionId, [...items]]])),
+    );
+    let plans: readonly Plan[];
+    try {
+      const decided = await this.decider.decideAll(taken);
+      for (const culprit of decided.culprits) await this.setAside(culprit);
+      plans = decided.plans;
+    } catch (error) {
+      for (const id of taken.keys()) this.views.evict(id);
+      await this.afterFailure(groups, error);
+      return;
+    }
+    if (plans.length > 0) await this.commit(plans);
+  }
+
+  private async setAside({ item, error }: Culprit): Promise<void> {
     const { store, clock, log } = this.options;
     const message = error instanceof Error ? error.message : String(error);
     this.views.evict(item.executionId);
@@ -497,7 +305,7 @@ export class Conductor {
           clock.now(),
         ),
       );
-      if (news !== null) this.intake.add({ ...selfEvent(news.to), event: news.event, outboxId: news.outboxId });
+      if (news !== null) this.add({ ...selfEvent(news.to), event: news.event, outboxId: news.outboxId });
       log.error('An event was set aside and its execution ended', {
         executionId: item.executionId,
         event: item.event.type,
@@ -507,12 +315,8 @@ export class Conductor {
     }
     item.onFailed(new EngineError('INTERNAL', `The engine could not handle this: ${message}`, { cause: error }));
   }
-
-  private intakeAgain(plans: readonly Plan[]): void {
-    for (const plan of plans) this.intake.putBack(originals([...plan.done.map((done) => done.item), ...plan.items]));
-  }
 }
 
-const RETRY_MILLISECONDS = 500;
-
-class EpochMoved extends Error {}
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

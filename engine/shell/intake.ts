@@ -37,6 +37,17 @@ export type Outcome =
 /** Requests of people have a lane of their own, so that they never wait behind a flood of results (design.md §2). */
 export type Lane = 'api' | 'engine';
 
+// So that a batch has an end.
+const MOST_REQUESTS = 500;
+
+function sizeOf(batch: ReadonlyMap<ExecutionId, readonly WorkItem[]>): number {
+  let size = 0;
+  for (const items of batch.values()) size += items.length;
+  return size;
+}
+
+const NOBODY: ReadonlySet<ExecutionId> = new Set();
+
 /**
  * Waiting events: executions take turns, events of one execution stay in order.
  */
@@ -79,13 +90,25 @@ export class Intake {
     return this.lanes.api.has(id) ? this.lanes.api : this.lanes.engine;
   }
 
-  /** Up to `limit` events, grouped by execution: API lane first, then one execution after the other. */
-  take(limit: number): Map<ExecutionId, WorkItem[]> {
-    const batch = new Map<ExecutionId, WorkItem[]>();
-    let left = limit;
+  /** Whether an event waits whose execution is not busy. */
+  hasFor(busy: ReadonlySet<ExecutionId>): boolean {
     for (const lane of [this.lanes.api, this.lanes.engine]) {
+      for (const id of lane.keys()) if (!busy.has(id)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Up to `limit` events of executions that are not busy, grouped by execution, one execution after the other. Requests of people
+   * come first and do not count: a full batch still takes them.
+   */
+  take(limit: number, busy: ReadonlySet<ExecutionId> = NOBODY): Map<ExecutionId, WorkItem[]> {
+    const batch = new Map<ExecutionId, WorkItem[]>();
+    for (const lane of [this.lanes.api, this.lanes.engine]) {
+      let left = lane === this.lanes.api ? Math.max(limit, MOST_REQUESTS) : limit - sizeOf(batch);
       for (const [id, items] of lane) {
-        if (left <= 0) return batch;
+        if (left <= 0) break;
+        if (busy.has(id)) continue;
         lane.delete(id);
         const taken = items.splice(0, left);
         // What does not fit goes to the end of the round.

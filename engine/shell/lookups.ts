@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import type { ExecutionsFilter, TasksFilter } from '../../dsl/expressions/host.ts';
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import { lookupKey } from '../core/lookups.ts';
-import type { Lookup } from '../core/model.ts';
+import type { Change, Lookup } from '../core/model.ts';
 import { actionValue } from '../core/results.ts';
 import { formatTime } from '../core/scope.ts';
 import { type ExecutionView, rememberPayload } from '../core/view.ts';
@@ -31,9 +31,19 @@ export interface LookupContext {
   readonly rows: LookupRows;
 }
 
-/** Meanings of names may be loaded at any time; rows only while the execution has no changes that are not stored. */
-export function isDefinitionLookup(lookup: Lookup): boolean {
-  return lookup.type === 'action-definition' || lookup.type === 'workflow-definition' || lookup.type === 'environment';
+/** Meanings of names may be loaded at any time, rows only while the execution has no changes that are not stored. */
+export function isLoadedAnyTime(lookup: Lookup, notStored: readonly Change[]): boolean {
+  switch (lookup.type) {
+    case 'action-definition':
+    case 'workflow-definition':
+    case 'environment':
+      return true;
+    case 'payload':
+      // It never changes once it is there.
+      return !notStored.some((change) => change.type === 'payload-stored' && change.id === lookup.id);
+    default:
+      return false;
+  }
 }
 
 export async function answerLookups(context: LookupContext, lookups: readonly Lookup[]): Promise<void> {

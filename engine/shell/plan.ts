@@ -2,6 +2,7 @@ import { stringifyJson } from '../../dsl/json.ts';
 import type { Change, Command, ExecutionId, Lookup } from '../core/model.ts';
 import { newId } from '../ids.ts';
 import type { ExecutionChanges, OutboxRow } from '../store/batch.ts';
+import { approximateBytes } from './approximate-bytes.ts';
 import type { Outcome, WorkItem } from './intake.ts';
 import { LookupRows } from './lookups.ts';
 import type { CachedView } from './view-cache.ts';
@@ -11,6 +12,8 @@ export interface Plan {
   readonly executionId: ExecutionId;
   items: WorkItem[];
   readonly steps: Steps;
+  /** Of the definitions that it is decided with. */
+  readonly epoch: number;
   /** An event that could not be decided time and again. */
   culprit: { readonly item: WorkItem; readonly error: unknown } | null;
   cached: CachedView | null;
@@ -26,11 +29,18 @@ export interface Steps {
   take(): boolean;
 }
 
-export function newPlan(executionId: ExecutionId, items: WorkItem[], steps: Steps, cached: CachedView | null): Plan {
+export function newPlan(
+  executionId: ExecutionId,
+  items: WorkItem[],
+  steps: Steps,
+  cached: CachedView | null,
+  epoch: number,
+): Plan {
   return {
     executionId,
     items,
     steps,
+    epoch,
     culprit: null,
     cached,
     lookups: [],
@@ -85,4 +95,33 @@ export function toWrite(plan: Plan): Write {
       return [];
     }),
   };
+}
+
+// Columns of a row without the values that users give.
+const ROW_BYTES = 500;
+
+/** About how many bytes a plan writes. */
+export function weightOf(plan: Plan): number {
+  return plan.changes.reduce((sum, change) => sum + weightOfChange(change), 0);
+}
+
+function weightOfChange(change: Change): number {
+  switch (change.type) {
+    case 'execution-updated':
+      return ROW_BYTES + approximateBytes(change.patch.output) + approximateBytes(change.patch.context);
+    case 'task-created':
+      return ROW_BYTES + approximateBytes(change.task.context.own);
+    case 'task-updated':
+      return ROW_BYTES + approximateBytes(change.patch.published) + approximateBytes(change.patch.context?.own);
+    case 'action-created':
+      return ROW_BYTES + approximateBytes(change.action.input) + approximateBytes(change.action.output);
+    case 'action-updated':
+      return ROW_BYTES + approximateBytes(change.patch.output);
+    case 'child-created':
+      return ROW_BYTES + approximateBytes(change.child.input) + approximateBytes(change.child.params);
+    case 'payload-stored':
+      return approximateBytes(change.value);
+    default:
+      return ROW_BYTES;
+  }
 }

@@ -2,6 +2,8 @@ import type { Knex } from 'knex';
 import { storableText } from './columns.ts';
 import { dialectOf, rowsOf } from './dialect.ts';
 
+type SqlValue = string | number | boolean | null;
+
 /** A row for the bulk helpers: JSON columns are already text. */
 export type BulkRow = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -60,7 +62,7 @@ export function rowSource(
   table: string,
   columns: readonly string[],
   rows: readonly BulkRow[],
-): { readonly sql: string; readonly bindings: readonly string[] } {
+): { readonly sql: string; readonly bindings: readonly SqlValue[] } {
   if (dialectOf(trx) === 'postgres') {
     const objects = rows.map((row) =>
       Object.fromEntries(columns.map((column) => [column, storableValue(row[column] ?? null)])),
@@ -70,9 +72,29 @@ export function rowSource(
       bindings: [JSON.stringify(objects)],
     };
   }
-  const fields = columns.map((column, i) => `json_extract(value, '$[${i}]') as ${column}`).join(', ');
-  const values = rows.map((row) => columns.map((column) => row[column] ?? null));
-  return { sql: `(select ${fields} from json_each(?))`, bindings: [JSON.stringify(values)] };
+  const shared = rows.length < WORTH_SHARING ? new Set<string>() : sharedColumns(columns, rows);
+  const own = columns.filter((column) => !shared.has(column));
+  const fields = columns.map((column) =>
+    shared.has(column) ? `? as ${column}` : `json_extract(value, '$[${own.indexOf(column)}]') as ${column}`,
+  );
+  const values = rows.map((row) => own.map((column) => row[column] ?? null));
+  return {
+    sql: `(select ${fields.join(', ')} from json_each(?))`,
+    bindings: [
+      ...columns.filter((column) => shared.has(column)).map((column) => rows[0]?.[column] ?? null),
+      JSON.stringify(values),
+    ],
+  };
+}
+
+// Reading a value out of the JSON text costs more than all else of a row. Many rows of a batch are alike in most columns; few rows keep
+// one text for the statement.
+const WORTH_SHARING = 16;
+
+/** Columns that have the same value in all rows. */
+function sharedColumns(columns: readonly string[], rows: readonly BulkRow[]): ReadonlySet<string> {
+  const [first] = rows;
+  return new Set(columns.filter((column) => rows.every((row) => (row[column] ?? null) === (first?.[column] ?? null))));
 }
 
 function storableValue(value: BulkRow[string]): BulkRow[string] {
@@ -86,7 +108,7 @@ function returningClause(columns: readonly string[] | undefined): string {
 async function run(
   trx: Knex,
   sql: string,
-  bindings: readonly string[],
+  bindings: readonly SqlValue[],
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
   return rowsOf(await trx.raw(sql, [...bindings]));
 }

@@ -1,0 +1,96 @@
+import type { Knex } from 'knex';
+import type { Change, Command } from '../core/model.ts';
+import type { ExecutionView } from '../core/view.ts';
+import { claimExecutions, type OutboxRow, writeBatch } from '../store/batch.ts';
+import { definitionsEpoch } from '../store/definitions.ts';
+import type { ConductorOptions } from './conductor.ts';
+import type { DefinitionCache } from './definition-cache.ts';
+import { type Plan, toWrite, type Write } from './plan.ts';
+
+/** What a committed batch asks of the outside for one execution. */
+export interface Effects {
+  readonly view: ExecutionView;
+  readonly changes: readonly Change[];
+  readonly commands: readonly Command[];
+  /** The outbox rows of `send` and `stop-action` commands, in the order of the commands. */
+  readonly outbox: readonly OutboxRow[];
+}
+
+/** Definitions changed since they were cached: the whole batch is to be decided again. */
+export class EpochMoved extends Error {}
+
+export interface Committed {
+  /** Plans whose changes are stored, with what they ask for; those without changes have nothing to ask. */
+  readonly stored: readonly { readonly plan: Plan; readonly effects: Effects | null }[];
+  /** Executions that somebody else wrote: they are loaded and decided again. */
+  readonly lost: readonly Plan[];
+}
+
+/**
+ * Writes a batch in one transaction: claims its executions, checks that definitions are those that were decided with, writes all
+ * changes, and deletes the messages that were used up.
+ *
+ * @throws EpochMoved, and what the database says
+ */
+export async function commitPlans(
+  options: ConductorOptions,
+  definitions: DefinitionCache,
+  plans: readonly Plan[],
+): Promise<Committed> {
+  const writes = plans.map(toWrite);
+  const claimed = isEmpty(plans, writes) ? NOTHING : await write(options, definitions, plans, writes);
+  const stored: { plan: Plan; effects: Effects | null }[] = [];
+  const lost: Plan[] = [];
+  plans.forEach((plan, i) => {
+    const { changes = null, outbox = [] } = writes[i] ?? {};
+    if (changes === null) {
+      stored.push({ plan, effects: null });
+    } else if (claimed.has(plan.executionId) && plan.cached !== null) {
+      plan.cached.version = (plan.cached.version ?? 0) + 1;
+      const { changes: done, commands } = plan;
+      stored.push({ plan, effects: { view: plan.cached.view, changes: done, commands, outbox } });
+    } else {
+      lost.push(plan);
+    }
+  });
+  return { stored, lost };
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+function isEmpty(plans: readonly Plan[], writes: readonly Write[]): boolean {
+  return writes.every(({ changes }) => changes === null) && consumedBy(plans).length === 0;
+}
+
+function consumedBy(plans: readonly Plan[]): string[] {
+  return plans.flatMap((plan) => plan.done.flatMap(({ item }) => item.outboxId ?? []));
+}
+
+async function write(
+  { store, nodeId, clock }: ConductorOptions,
+  definitions: DefinitionCache,
+  plans: readonly Plan[],
+  writes: readonly Write[],
+): Promise<ReadonlySet<string>> {
+  const now = clock.now();
+  return store.writer.transaction(async (trx: Knex) => {
+    const changed = writes.flatMap((item) => item.changes ?? []);
+    const claimed = changed.length === 0 ? NOTHING : await claimExecutions(trx, changed);
+    await checkEpoch(trx, definitions, plans);
+    const isLost = ({ executionId }: Plan, i: number) => writes[i]?.changes !== null && !claimed.has(executionId);
+    await writeBatch(trx, {
+      executions: changed.filter((item) => claimed.has(item.record.id)),
+      outbox: writes.filter((_, i) => !isLost(plans[i] as Plan, i)).flatMap((item) => item.outbox),
+      consumed: consumedBy(plans.filter((plan, i) => !isLost(plan, i))),
+      nodeId,
+      now,
+    });
+    return claimed;
+  });
+}
+
+async function checkEpoch(trx: Knex, definitions: DefinitionCache, plans: readonly Plan[]): Promise<void> {
+  const epoch = await definitionsEpoch(trx);
+  definitions.moveTo(epoch);
+  if (plans.some((plan) => plan.epoch !== epoch)) throw new EpochMoved();
+}
