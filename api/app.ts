@@ -2,6 +2,7 @@ import Koa from 'koa';
 import type { Logger } from '../engine/log.ts';
 import { ApiError } from './api-error.ts';
 import type { Access } from './auth/index.ts';
+import { refuseDuring } from './maintenance.ts';
 import { patient } from './patience.ts';
 import { fault, faultOf } from './errors.ts';
 import type { Fault } from './errors.ts';
@@ -27,6 +28,7 @@ export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
   app.use(tidyPath);
   app.use(identify(options.access));
   app.use(refuseHead(v2, root));
+  app.use(refuseDuring(given.maintenance));
   for (const router of [v2, root]) {
     app.use(router.routes());
     app.use(router.allowedMethods());

@@ -1,4 +1,5 @@
 import { callCheck } from './call-check.ts';
+import { readTextFile } from './commands/settings.ts';
 import { mkdirSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -8,8 +9,10 @@ import type { RunningEngine } from '../engine/index.ts';
 import type { Logger } from '../engine/log.ts';
 import { EmbeddedQueue } from '../engine/queue/embedded.ts';
 import { systemClock } from '../engine/shell/clock.ts';
+import type { BackgroundSettings } from '../engine/shell/background.ts';
 import { createDefinitions } from '../engine/shell/definitions.ts';
 import type { Definitions } from '../engine/shell/definitions.ts';
+import { parseEventDefinitions } from '../engine/shell/event-definitions.ts';
 import { openStore } from '../engine/store/connection.ts';
 import type { Store } from '../engine/store/connection.ts';
 import { createDefinitionFinder } from '../engine/store/definition-finder.ts';
@@ -25,7 +28,7 @@ import { Worker } from '../executors/worker.ts';
 import { isLoopback } from './server.ts';
 
 /** Engine, executor and database in one process: what `serve` puts an API in front of, and what `run` uses alone. */
-export interface Node {
+export interface Node extends Pick<RunningEngine, 'cronTriggers' | 'eventTriggers' | 'maintenance'> {
   readonly store: Store;
   readonly definitions: Definitions;
   readonly finder: DefinitionFinder;
@@ -39,11 +42,13 @@ export interface Node {
  * Opens the database, brings its schema up to date, and goes on with what an earlier process left.
  *
  * @param environment variables of this process, for Spark's installation and runs.
+ * @param serves whether triggers run and old executions are deleted.
  */
 export async function startNode(
   config: Config,
   log: Logger,
   environment: Readonly<Record<string, string | undefined>>,
+  serves = true,
 ): Promise<Node> {
   const store = await openStore(
     {
@@ -56,7 +61,7 @@ export async function startNode(
   );
   try {
     await migrate(store);
-    return await assemble(config, log, environment, store);
+    return await assemble(config, log, environment, store, serves);
   } catch (error) {
     await store.close();
     throw error;
@@ -73,6 +78,7 @@ async function assemble(
   log: Logger,
   environment: Readonly<Record<string, string | undefined>>,
   store: Store,
+  serves: boolean,
 ): Promise<Node> {
   const clock = systemClock;
   const policy = createEgressPolicy({
@@ -108,6 +114,7 @@ async function assemble(
       tasksPerName: config.tasksPerName,
       fieldCharacters: config.fieldSizeKilobytes < 0 ? -1 : config.fieldSizeKilobytes * 1024,
     },
+    background: backgroundSettings(config),
   });
   const watcher = new JobWatcher({
     db: store.writer,
@@ -133,12 +140,15 @@ async function assemble(
   });
   const stopDelivery = queue.consume(engine.acknowledging((message) => worker.handle(message)));
   await watcher.start();
-  await engine.start();
+  await engine.start(serves);
   return {
     store,
     definitions: createDefinitions({ store, catalogue, checkCall: callCheck(catalogue, 'upload') }),
     finder: createDefinitionFinder(store.reader),
     engine,
+    cronTriggers: engine.cronTriggers,
+    eventTriggers: engine.eventTriggers,
+    maintenance: engine.maintenance,
     catalogue,
     close: async () => {
       await worker.drain(config.shutdownSeconds * 1000);
@@ -148,6 +158,21 @@ async function assemble(
       await queue.close();
       await store.close();
     },
+  };
+}
+
+function backgroundSettings(config: Config): BackgroundSettings {
+  const file = config.eventDefinitionsFile;
+  return {
+    cron: { missed: config.cronMissed, overlap: config.cronOverlap },
+    retention: {
+      days: config.retentionDays,
+      maxFinished: config.retentionMaxFinished,
+      ignoredStates: config.retentionIgnoredStates,
+      eventDays: config.retentionEventDays,
+      intervalMinutes: config.retentionIntervalMinutes,
+    },
+    eventDefinitions: file === null ? [] : parseEventDefinitions(readTextFile(file), file),
   };
 }
 

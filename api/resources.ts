@@ -116,6 +116,44 @@ export const ENVIRONMENT: Resource = {
   ],
 };
 
+export const CRON_TRIGGER: Resource = {
+  collection: 'cron_triggers',
+  fields: [
+    plain('id'),
+    plain('name'),
+    plain('workflow_name'),
+    plain('workflow_id'),
+    jsonText('workflow_input'),
+    jsonText('workflow_params'),
+    plain('project_id'),
+    plain('scope'),
+    plain('pattern'),
+    plain('remaining_executions'),
+    time('first_execution_time'),
+    time('next_execution_time'),
+    time('created_at'),
+    time('updated_at'),
+  ],
+};
+
+export const EVENT_TRIGGER: Resource = {
+  collection: 'event_triggers',
+  fields: [
+    plain('id'),
+    plain('name'),
+    plain('workflow_id'),
+    jsonText('workflow_input'),
+    jsonText('workflow_params'),
+    plain('exchange'),
+    plain('topic'),
+    plain('event'),
+    plain('scope'),
+    plain('project_id'),
+    time('created_at'),
+    time('updated_at'),
+  ],
+};
+
 export const EXECUTION: Resource = {
   collection: 'executions',
   fields: [

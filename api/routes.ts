@@ -1,4 +1,5 @@
 import { Router } from '@koa/router';
+import { maintenanceRoutes } from './maintenance.ts';
 import { serve } from './request.ts';
 import type { ApiRouter, ApiState } from './request.ts';
 import { rootRoutes } from './root.ts';
@@ -6,8 +7,10 @@ import type { Services } from './services.ts';
 import { actionExecutionRoutes } from './v2/action-executions.ts';
 import { actionRoutes } from './v2/actions.ts';
 import { codeSourceRoutes } from './v2/code-sources.ts';
+import { cronTriggerRoutes } from './v2/cron-triggers.ts';
 import { dynamicActionRoutes } from './v2/dynamic-actions.ts';
 import { environmentRoutes } from './v2/environments.ts';
+import { eventTriggerRoutes } from './v2/event-triggers.ts';
 import { executionRoutes } from './v2/executions.ts';
 import { taskRoutes } from './v2/tasks.ts';
 import { workbookRoutes } from './v2/workbooks.ts';
@@ -23,6 +26,7 @@ export interface Routers {
 export function createRouters(services: Services): Routers {
   const root: ApiRouter = new Router<ApiState>();
   rootRoutes(root, services);
+  maintenanceRoutes(root, services);
   const v2: ApiRouter = new Router<ApiState>({ prefix: '/v2' });
   workbookRoutes(v2, services);
   workflowRoutes(v2, services);
@@ -33,6 +37,8 @@ export function createRouters(services: Services): Routers {
   taskRoutes(v2, services);
   actionExecutionRoutes(v2, services);
   environmentRoutes(v2, services);
+  cronTriggerRoutes(v2, services);
+  eventTriggerRoutes(v2, services);
   v2.get(
     '/services',
     serve(async () => ({ status: 200, body: { services: [...services.processes()] } })),

@@ -1,6 +1,9 @@
 import type { ActionCatalogue } from '../engine/contract.ts';
 import type { Engine } from '../engine/facade.ts';
+import type { CronTriggers } from '../engine/shell/cron-triggers.ts';
 import type { Definitions } from '../engine/shell/definitions.ts';
+import type { EventTriggers } from '../engine/shell/event-triggers.ts';
+import type { Maintenance } from '../engine/shell/maintenance.ts';
 import type { Store } from '../engine/store/connection.ts';
 import type { DefinitionFinder } from '../engine/store/definition-finder.ts';
 import type { ModuleDescription } from '../engine/store/dynamic-actions.ts';
@@ -16,6 +19,9 @@ export interface Services {
   readonly definitions: Definitions;
   readonly finder: DefinitionFinder;
   readonly engine: Engine;
+  readonly cronTriggers: CronTriggers;
+  readonly eventTriggers: EventTriggers;
+  readonly maintenance: Maintenance;
   readonly catalogue: ActionCatalogue;
   /** Reads what modules say of their actions; absent where dynamic actions are switched off. */
   readonly modules?: ModuleReader | undefined;

@@ -9,6 +9,8 @@ import { LOG_LEVELS } from './log.ts';
 import type { LogLevel } from './log.ts';
 import { SQLITE_DRIVERS } from './store/drivers/index.ts';
 import type { SqliteDriver } from './store/drivers/index.ts';
+import { FINISHED } from './store/retention.ts';
+import type { FinishedState } from './store/retention.ts';
 
 /** Every setting of a node, with defaults that run on a laptop. Read once, never changed. */
 export interface Config {
@@ -53,6 +55,22 @@ export interface Config {
   /** Addresses, ranges and host names that requests of users' actions may go to in any case, and such that they never may. */
   readonly egressAllow: readonly string[];
   readonly egressDeny: readonly string[];
+  /** After an outage a cron trigger's latest missed run starts, or all of them. */
+  readonly cronMissed: 'latest' | 'all';
+  /** Whether a cron trigger's run starts while the one before it still goes on. */
+  readonly cronOverlap: boolean;
+  /** A YAML file that says what executions get of events; null: all of the event. */
+  readonly eventDefinitionsFile: string | null;
+  /** A Redis stream whose entries are events. */
+  readonly eventStream: EventStreamConfig | null;
+  /** Finished executions go after so many days; 0: never. */
+  readonly retentionDays: number;
+  /** So many finished executions are kept, the newest; 0: any number. */
+  readonly retentionMaxFinished: number;
+  readonly retentionIgnoredStates: readonly FinishedState[];
+  /** The event log of finished executions goes after so many days; 0: together with them. */
+  readonly retentionEventDays: number;
+  readonly retentionIntervalMinutes: number;
   readonly sparkHome: string | null;
   /** null: any. */
   readonly sparkAllowedHomes: readonly string[] | null;
@@ -66,6 +84,14 @@ export interface Config {
 
 export const AUTH_MODES = ['none', 'token', 'keystone', 'oidc'] as const;
 export type AuthMode = (typeof AUTH_MODES)[number];
+
+export interface EventStreamConfig {
+  /** `redis://host:port/database` */
+  readonly url: string;
+  readonly stream: string;
+  /** Nodes of one group share the entries. */
+  readonly group: string;
+}
 
 export const DEFAULT_CONFIG: Config = Object.freeze({
   host: '127.0.0.1',
@@ -94,6 +120,15 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   fieldSizeKilobytes: 1024,
   egressAllow: [],
   egressDeny: [],
+  cronMissed: 'latest',
+  cronOverlap: true,
+  eventDefinitionsFile: null,
+  eventStream: null,
+  retentionDays: 30,
+  retentionMaxFinished: 0,
+  retentionIgnoredStates: [],
+  retentionEventDays: 0,
+  retentionIntervalMinutes: 60,
   sparkHome: null,
   sparkAllowedHomes: null,
   sparkApplicationRoots: null,
@@ -181,6 +216,29 @@ const SETTINGS: Section = {
   connections: setting('connections', 'a mapping of names to {type: …, url: …}', (value) =>
     isJsonObject(value) ? value : undefined,
   ),
+  cron: {
+    missed: setting('cronMissed', 'latest or all', (value) =>
+      value === 'latest' || value === 'all' ? value : undefined,
+    ),
+    overlap: setting('cronOverlap', 'true or false', flag),
+  },
+  events: {
+    definitions: setting('eventDefinitionsFile', 'a path', text),
+    redis_stream: setting('eventStream', 'a mapping {url: redis://…, stream: …, group: …}', eventStream),
+  },
+  retention: {
+    days: setting('retentionDays', 'a number of days, or 0 for ever', (value) => integer(value, 0, 36_500)),
+    max_finished: setting('retentionMaxFinished', 'a number of executions, or 0 for any number', (value) =>
+      integer(value, 0),
+    ),
+    ignored_states: setting('retentionIgnoredStates', `a list of ${FINISHED.join(', ')}`, finishedStates),
+    event_days: setting('retentionEventDays', 'a number of days, or 0 for as long as the execution', (value) =>
+      integer(value, 0, 36_500),
+    ),
+    interval_minutes: setting('retentionIntervalMinutes', 'a number of minutes, at least 1', (value) =>
+      integer(value, 1, 100_000),
+    ),
+  },
   spark: {
     home: setting('sparkHome', 'the folder of a Spark installation', text),
     allowed_homes: setting('sparkAllowedHomes', 'a list of folders', texts),
@@ -249,4 +307,16 @@ function flag(value: Json): boolean | undefined {
 
 function integer(value: Json, least: number, most = Number.MAX_SAFE_INTEGER): number | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most ? value : undefined;
+}
+
+function finishedStates(value: Json): readonly FinishedState[] | undefined {
+  const states = texts(value)?.map((word) => FINISHED.find((state) => state === word));
+  return states?.every((state) => state !== undefined) === true ? states : undefined;
+}
+
+function eventStream(value: Json): EventStreamConfig | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const { url = null, stream = 'tramontane-events', group = 'tramontane', ...rest } = value;
+  if (Object.keys(rest).length > 0 || typeof stream !== 'string' || typeof group !== 'string') return undefined;
+  return typeof url === 'string' && /^rediss?:\/\//.test(url) ? { url, stream, group } : undefined;
 }

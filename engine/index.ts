@@ -7,7 +7,12 @@ import type { Caller, Engine, RunActionRequest, StartExecution, UnsavedAction, U
 import { newId } from './ids.ts';
 import type { Logger } from './log.ts';
 import type { Queue } from './queue/queue.ts';
+import { Background } from './shell/background.ts';
+import type { BackgroundSettings } from './shell/background.ts';
 import type { Clock } from './shell/clock.ts';
+import type { CronTriggers } from './shell/cron-triggers.ts';
+import type { EventTriggers } from './shell/event-triggers.ts';
+import type { Maintenance } from './shell/maintenance.ts';
 import { Conductor } from './shell/conductor.ts';
 import { EffectRunner } from './shell/effects.ts';
 import { ExecutionMaker } from './shell/new-executions.ts';
@@ -32,13 +37,22 @@ export interface EngineOptions {
   readonly limits?: Partial<Limits>;
   /** Memory for cached views, in bytes (estimated). */
   readonly cacheBytes?: number;
+  /** Triggers and retention; by default cron triggers run and nothing is deleted. */
+  readonly background?: Partial<BackgroundSettings>;
 }
 
 export interface RunningEngine extends Engine, EnginePort {
   /** This start of this process; executors claim under it. */
   readonly nodeId: string;
-  /** Picks up what an earlier process left. Call it once, when executors consume. */
-  start(): Promise<void>;
+  readonly cronTriggers: CronTriggers;
+  readonly eventTriggers: EventTriggers;
+  readonly maintenance: Maintenance;
+  /**
+   * Picks up what an earlier process left. Call it once, when executors consume.
+   *
+   * @param serves whether it also runs triggers, goes on with maintenance and deletes old executions.
+   */
+  start(serves?: boolean): Promise<void>;
   /** Wraps an executor's handler: what it has seen to is acknowledged. */
   acknowledging(handler: (message: ExecutorMessage) => Promise<void>): (message: ExecutorMessage) => Promise<void>;
   /** Resolves when nothing is being decided or written. */
@@ -66,6 +80,7 @@ class EngineShell implements RunningEngine {
   private readonly executions: ExecutionRequests;
   private readonly tasks: TaskRequests;
   private readonly actions: ActionRequests;
+  private readonly background: Background;
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -94,9 +109,31 @@ class EngineShell implements RunningEngine {
     this.executions = new ExecutionRequests({ store, maker, clock, conductor: this.conductor, send });
     this.tasks = new TaskRequests(store, this.conductor);
     this.actions = new ActionRequests(store, this.conductor, this.standAlone);
+    this.background = new Background({
+      store,
+      maker,
+      clock,
+      log,
+      settings: options.background ?? {},
+      submit: (id, event) => this.conductor.submit(id, event),
+      send,
+      forget: (id) => this.conductor.forget(id),
+    });
   }
 
-  async start(): Promise<void> {
+  get cronTriggers(): CronTriggers {
+    return this.background.cronTriggers;
+  }
+
+  get eventTriggers(): EventTriggers {
+    return this.background.eventTriggers;
+  }
+
+  get maintenance(): Maintenance {
+    return this.background.maintenance;
+  }
+
+  async start(serves = true): Promise<void> {
     await recover({
       store: this.options.store,
       log: this.options.log,
@@ -112,15 +149,18 @@ class EngineShell implements RunningEngine {
         });
       },
     });
+    if (serves) this.background.start();
   }
 
   async close(): Promise<void> {
+    await this.background.close();
     this.effects.close();
     await this.conductor.close();
   }
 
-  idle(): Promise<void> {
-    return this.conductor.idle();
+  async idle(): Promise<void> {
+    await this.background.idle();
+    await this.conductor.idle();
   }
 
   forgetViews(): void {

@@ -46,7 +46,7 @@ export async function runCommand(
     folder === null ? {} : { database: `sqlite:${join(folder, 'run.sqlite')}`, databaseSynchronous: 'normal' as const };
   const config = readSettings(options, temporary, { logLevel: 'warn', shutdownSeconds: 1 });
   try {
-    const node = await startNode(config, createLogger(config.logLevel), terminal.environment);
+    const node = await startNode(config, createLogger(config.logLevel), terminal.environment, false);
     try {
       await upload(node, program);
       return await runToEnd(

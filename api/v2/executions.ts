@@ -13,6 +13,7 @@ import { badRequest, invalidValue } from '../api-error.ts';
 import { nameAttribute, objectAttribute, readJson, textAttribute } from '../body.ts';
 import type { BodyShape } from '../body.ts';
 import { jsonString } from '../fields.ts';
+import { checkCancel } from '../maintenance.ts';
 import { answerList, flagParameter, items } from '../listing.ts';
 import { checkQuery, missingArgument, param, serve } from '../request.ts';
 import type { ApiRequest, ApiRouter } from '../request.ts';
@@ -33,7 +34,7 @@ const MAX_ID = 36;
 
 /** spec/rest-api.md §3.6, §3.7, §4.1 */
 export function executionRoutes(router: ApiRouter, services: Services): void {
-  const { store, engine } = services;
+  const { store, engine, maintenance } = services;
   router.get(
     '/executions',
     serve(async (request) => {
@@ -68,6 +69,7 @@ export function executionRoutes(router: ApiRouter, services: Services): void {
     '/executions/:id',
     serve(async (request) => {
       const body = await readJson(request, BODY);
+      await checkCancel(maintenance, body);
       // An unknown execution is told before anything else that is wrong.
       const row = await findExecution(services, request);
       const record = await engine.updateExecution(request.caller, row.id, updateOf(body));

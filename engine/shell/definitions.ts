@@ -20,6 +20,7 @@ import type { Store } from '../store/connection.ts';
 import { deleteDefinition, findDefinition, findDefinitionById, raiseDefinitionsEpoch } from '../store/definitions.ts';
 import type { AdHocActionRow, DefinitionTable, RowOf, Scope, WorkbookRow, WorkflowRow } from '../store/definitions.ts';
 import { normalUuid } from '../store/filters.ts';
+import { refuseWithTriggers } from '../store/triggers.ts';
 import { checkOwner, checkScope, definitionNotFound } from './definition-rules.ts';
 import { saveDefinitions } from './save-definitions.ts';
 import type { Entry, SaveMode } from './save-definitions.ts';
@@ -115,6 +116,7 @@ export function createDefinitions({ store, catalogue, checkCall, now = Date.now 
           : await findDefinitionById(trx, table, caller, id);
       if (row === undefined) throw definitionNotFound(table, identifier, namespace);
       checkOwner(table, caller, row, identifier, namespace);
+      if (table === 'workflows') await refuseWithTriggers(trx, row);
       await deleteDefinition(trx, table, row.id);
     });
   };

@@ -16,6 +16,7 @@ import {
 } from '../store/definitions.ts';
 import type { DefinitionTable, RowOf, Scope } from '../store/definitions.ts';
 import { normalUuid } from '../store/filters.ts';
+import { foreignTriggerProjects } from '../store/triggers.ts';
 import { checkOwner, definitionNotFound } from './definition-rules.ts';
 
 /** One definition as it is to be stored. */
@@ -155,6 +156,15 @@ async function updateChanged<T extends DefinitionTable>(
   const before: Readonly<Record<string, unknown>> = { ...row };
   const changed = Object.entries(columns).filter(([column, value]) => before[column] !== value);
   if (changed.length === 0) return;
+  if (table === 'workflows' && row.scope === 'public' && owner.scope === 'private') {
+    const projects = await foreignTriggerProjects(trx, row);
+    if (projects.length > 0) {
+      throw new EngineError(
+        'NOT_ALLOWED',
+        `The scope of workflow ${row.name} can't be changed to private [id=${row.id}]: triggers of other projects start it.`,
+      );
+    }
+  }
   try {
     await updateDefinition(trx, table, row.id, { ...Object.fromEntries(changed), updated_at: owner.now });
   } catch (error) {

@@ -64,6 +64,28 @@ export const ENVIRONMENTS: Collection = {
   ],
 };
 
+export const CRON_TRIGGERS: Collection = {
+  table: 'cron_triggers',
+  title: 'Cron trigger',
+  scoped: true,
+  columns: [
+    ...triggerColumns(),
+    text('name'),
+    text('workflow_name'),
+    text('pattern'),
+    integer('remaining_executions', { nullable: true }),
+    time('first_execution_time', { nullable: true }),
+    time('next_execution_time'),
+  ],
+};
+
+export const EVENT_TRIGGERS: Collection = {
+  table: 'event_triggers',
+  title: 'Event trigger',
+  scoped: true,
+  columns: [...triggerColumns(), text('name', { nullable: true }), text('exchange'), text('topic'), text('event')],
+};
+
 export const EXECUTIONS: Collection = {
   table: 'executions',
   title: 'WorkflowExecution',
@@ -162,6 +184,19 @@ function definitionColumns(): Column[] {
   ];
 }
 
+function triggerColumns(): Column[] {
+  return [
+    uuid('id'),
+    uuid('workflow_id'),
+    json('workflow_input'),
+    json('workflow_params'),
+    text('scope'),
+    uuid('project_id'),
+    time('created_at'),
+    time('updated_at', { nullable: true }),
+  ];
+}
+
 function text(name: string, options: Options = {}): Column {
   return column('text', name, options);
 }
@@ -172,6 +207,10 @@ function uuid(name: string, options: Options = {}): Column {
 
 function time(name: string, options: Options = {}): Column {
   return column('time', name, options);
+}
+
+function integer(name: string, options: Options = {}): Column {
+  return column('integer', name, options);
 }
 
 function flag(name: string, options: Options = {}): Column {

@@ -13,7 +13,7 @@ export interface Column {
   /** As clients write it. */
   readonly name: string;
   readonly column: string;
-  readonly type: 'text' | 'uuid' | 'time' | 'flag' | 'json' | 'tags';
+  readonly type: 'text' | 'uuid' | 'integer' | 'time' | 'flag' | 'json' | 'tags';
   readonly nullable: boolean;
   /** Holds ids of executions, which clients may choose: with an operator in front, any text is taken for one. */
   readonly clientChosen?: boolean;
@@ -24,6 +24,7 @@ export interface Column {
 /** A condition on one column. Times are whole seconds since 1970: what clients see has no fraction. */
 export type Filter = { readonly column: Column; readonly operator: Operator } & (
   | { readonly kind: 'text'; readonly values: readonly string[] }
+  | { readonly kind: 'integer'; readonly values: readonly number[] }
   | { readonly kind: 'time'; readonly values: readonly number[] }
   | { readonly kind: 'flag'; readonly value: boolean }
   | { readonly kind: 'json'; readonly value: JsonObject }
@@ -49,6 +50,14 @@ export function parseFilter(column: Column, text: string): Filter {
         operator,
         kind: 'text',
         values: (isList(operator) ? value.split(',') : [value]).map((v) => uuid(column, v)),
+      };
+    case 'integer':
+      if (operator === 'has') throw unsupported(column, operator);
+      return {
+        column,
+        operator,
+        kind: 'integer',
+        values: (isList(operator) ? value.split(',') : [value]).map((v) => wholeNumber(column, v)),
       };
     case 'time':
       if (operator === 'has') throw unsupported(column, operator);
@@ -110,6 +119,9 @@ export function applyFilter(query: Knex.QueryBuilder, filter: Filter): void {
       return;
     case 'text':
       applyText(query, column, filter.operator, filter.values);
+      return;
+    case 'integer':
+      applyNumber(query, column, filter.operator, filter.values);
   }
 }
 
@@ -128,6 +140,8 @@ export function matches(filter: Filter, value: unknown): boolean {
       return (filter.operator === 'eq') === (value === filter.value);
     case 'time':
       return typeof value === 'number' && compares(filter.operator, Math.floor(value / 1000), filter.values);
+    case 'integer':
+      return typeof value === 'number' && compares(filter.operator, value, filter.values);
     case 'tags':
       return Array.isArray(value) && matchesTags(filter.operator, value, filter.values);
     case 'text':
@@ -155,6 +169,14 @@ function uuid(column: Column, text: string): string {
   const normal = normalUuid(text);
   if (normal === null) throw notUuid(column.name, text);
   return column.verbatim === true ? text : normal;
+}
+
+function wholeNumber(column: Column, text: string): number {
+  if (/^\s*[+-]?\d{1,15}\s*$/.test(text)) return Number(text);
+  throw new EngineError(
+    'INVALID_INPUT',
+    `Invalid input for field/attribute ${column.name}. Value: '${text}'. unable to convert to int.`,
+  );
 }
 
 function seconds(column: Column, text: string): number {
@@ -208,6 +230,12 @@ function applyText(query: Knex.QueryBuilder, column: string, operator: Operator,
     default:
       query.where(column, SQL_OPERATORS[operator], first);
   }
+}
+
+function applyNumber(query: Knex.QueryBuilder, column: string, operator: Operator, values: readonly number[]): void {
+  if (operator === 'in') query.whereIn(column, [...values]);
+  else if (operator === 'nin') query.whereNotIn(column, [...values]);
+  else if (operator !== 'has') query.where(column, SQL_OPERATORS[operator], values[0] ?? 0);
 }
 
 /** A second is the range of its milliseconds. */

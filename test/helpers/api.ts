@@ -8,6 +8,9 @@ import type { Engine } from '../../engine/facade.ts';
 import { silentLogger } from '../../engine/log.ts';
 import type { Store } from '../../engine/store/connection.ts';
 import { createDefinitionFinder } from '../../engine/store/definition-finder.ts';
+import { Background } from '../../engine/shell/background.ts';
+import { systemClock } from '../../engine/shell/clock.ts';
+import { ExecutionMaker } from '../../engine/shell/new-executions.ts';
 import { createDefinitions } from '../../engine/shell/definitions.ts';
 import { memoryStore } from './store.ts';
 
@@ -36,6 +39,7 @@ export async function startApi(
       definitions: createDefinitions({ store, catalogue }),
       finder: createDefinitionFinder(store.reader),
       engine: { ...absentEngine, ...options.engine },
+      ...withoutEngine(store),
       catalogue,
       infoFile: null,
       processes: () => [{ name: 'test', type: 'api_group' }],
@@ -72,6 +76,15 @@ export function sender(url: string): Send {
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
   };
+}
+
+/** Triggers can be made; nothing starts. */
+function withoutEngine(store: Store): Background {
+  const limits = { tasksPerName: 10_000, fieldCharacters: -1 };
+  const common = { store, clock: systemClock, log: silentLogger };
+  const finder = createDefinitionFinder(store.reader);
+  const maker = new ExecutionMaker({ ...common, finder, catalogue, limits, notify: [], checkNotify: () => {} });
+  return new Background({ ...common, maker, settings: {}, submit: async () => {}, send: () => {}, forget: () => {} });
 }
 
 function absent(): never {
