@@ -19,10 +19,12 @@ import { createDefinitionFinder } from '../engine/store/definition-finder.ts';
 import type { DefinitionFinder } from '../engine/store/definition-finder.ts';
 import { migrate } from '../engine/store/migrate.ts';
 import { readConnections } from '../executors/connections/read.ts';
+import { DynamicActions } from '../executors/dynamic/dynamic-actions.ts';
 import { createEgressPolicy } from '../executors/egress.ts';
 import { createHttpClient } from '../executors/http-client.ts';
 import { createCatalogue, jobBackends } from '../executors/index.ts';
 import type { Catalogue } from '../executors/index.ts';
+import { DEFAULT_SCRIPT_LIMITS } from '../executors/javascript/script-runner.ts';
 import { JobWatcher } from '../executors/job-watcher.ts';
 import { Worker } from '../executors/worker.ts';
 import { isLoopback } from './server.ts';
@@ -34,6 +36,8 @@ export interface Node extends Pick<RunningEngine, 'cronTriggers' | 'eventTrigger
   readonly finder: DefinitionFinder;
   readonly engine: RunningEngine;
   readonly catalogue: Catalogue;
+  /** Reads uploaded modules; absent where dynamic actions are switched off. */
+  readonly modules: DynamicActions | undefined;
   /** Lets running actions go on for the configured time; jobs outside run on and are found again at the next start. */
   close(): Promise<void>;
 }
@@ -91,6 +95,17 @@ async function assemble(
   const connections = readConnections(config.connections, environment);
   const catalogue = createCatalogue({
     http,
+    std: {
+      egress: policy,
+      scripts: {
+        ...DEFAULT_SCRIPT_LIMITS,
+        timeoutMs: config.javascriptSeconds * 1000,
+        memoryBytes: config.javascriptMemoryMegabytes * 1024 * 1024,
+        processes: config.javascriptProcesses,
+      },
+      ...(config.sshKeyFolder === null ? {} : { sshKeyFolder: config.sshKeyFolder }),
+      sshProxyCommand: config.sshProxyCommand,
+    },
     spark: {
       runsFolder: join(folder, 'runs'),
       sparkHome: config.sparkHome ?? environment['SPARK_HOME'] ?? null,
@@ -102,6 +117,7 @@ async function assemble(
     },
     flink: { jarsFolder: join(folder, 'jars'), jarRoots: config.flinkJarRoots, connections },
   });
+  const dynamic = config.dynamicActions ? createDynamicActions(config, store, environment) : null;
   const queue = new EmbeddedQueue(clock, log);
   const engine = createEngine({
     store,
@@ -134,6 +150,7 @@ async function assemble(
     host: hostname(),
     watcher,
     http: http.forUsers,
+    dynamic,
     clock,
     log,
     concurrency: config.executorConcurrency,
@@ -150,8 +167,11 @@ async function assemble(
     eventTriggers: engine.eventTriggers,
     maintenance: engine.maintenance,
     catalogue,
+    modules: dynamic ?? undefined,
     close: async () => {
       await worker.drain(config.shutdownSeconds * 1000);
+      catalogue.close();
+      dynamic?.close();
       await stopDelivery();
       await watcher.close();
       await engine.close();
@@ -174,6 +194,23 @@ function backgroundSettings(config: Config): BackgroundSettings {
     },
     eventDefinitions: file === null ? [] : parseEventDefinitions(readTextFile(file), file),
   };
+}
+
+function createDynamicActions(
+  config: Config,
+  store: Store,
+  environment: Readonly<Record<string, string | undefined>>,
+): DynamicActions {
+  const seen = config.dynamicEnvironment.flatMap((name): [string, string][] => {
+    const value = environment[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return new DynamicActions({
+    reader: store.reader,
+    processes: config.dynamicProcesses,
+    memoryMegabytes: config.dynamicMemoryMegabytes,
+    environment: Object.fromEntries(seen),
+  });
 }
 
 /** Beside the database, so that a restart finds the runs of jobs that go on. */

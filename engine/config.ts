@@ -45,6 +45,20 @@ export interface Config {
   /** Origins of web pages that may call the API, such as `https://console.example`; `*` for all. */
   readonly corsOrigins: readonly string[];
   readonly infoFile: string | null;
+  /** Actions whose code administrators upload; it may do whatever this process's user may. */
+  readonly dynamicActions: boolean;
+  readonly dynamicProcesses: number;
+  readonly dynamicMemoryMegabytes: number;
+  /** Names of the environment variables that their code sees. */
+  readonly dynamicEnvironment: readonly string[];
+  /** Limits of `std.javascript`. */
+  readonly javascriptSeconds: number;
+  readonly javascriptMemoryMegabytes: number;
+  readonly javascriptProcesses: number;
+  /** Where `private_key_filename` of `std.ssh` is looked for; null: `.ssh` in the home folder. */
+  readonly sshKeyFolder: string | null;
+  /** Whether `std.ssh_proxied` may start programs on this machine. */
+  readonly sshProxyCommand: boolean;
   /** Actions that run at once; jobs outside are not counted. */
   readonly executorConcurrency: number;
   /** How long running actions may go on when the node is told to stop. */
@@ -114,6 +128,15 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   authCacheSeconds: 300,
   corsOrigins: [],
   infoFile: null,
+  dynamicActions: false,
+  dynamicProcesses: 4,
+  dynamicMemoryMegabytes: 256,
+  dynamicEnvironment: ['PATH', 'HOME', 'LANG', 'TZ'],
+  javascriptSeconds: 60,
+  javascriptMemoryMegabytes: 64,
+  javascriptProcesses: 2,
+  sshKeyFolder: null,
+  sshProxyCommand: false,
   executorConcurrency: 64,
   shutdownSeconds: 5,
   tasksPerName: 10_000,
@@ -208,6 +231,19 @@ const SETTINGS: Section = {
   executor: {
     concurrency: setting('executorConcurrency', 'a number of actions, at least 1', (value) => integer(value, 1)),
     shutdown_seconds: setting('shutdownSeconds', 'a number of seconds', (value) => integer(value, 0)),
+    ssh_key_folder: setting('sshKeyFolder', 'a path', text),
+    ssh_proxy_command: setting('sshProxyCommand', 'true or false', flag),
+  },
+  javascript: {
+    seconds: setting('javascriptSeconds', 'a number of seconds from 1 to 86400', (value) => integer(value, 1, 86_400)),
+    memory_mb: setting('javascriptMemoryMegabytes', 'a number of MB from 1 to 1024', (value) => integer(value, 1, 1024)),
+    processes: setting('javascriptProcesses', 'a number of processes, at least 1', (value) => integer(value, 1)),
+  },
+  dynamic_actions: {
+    enabled: setting('dynamicActions', 'true or false', flag),
+    processes: setting('dynamicProcesses', 'a number of processes, at least 1', (value) => integer(value, 1)),
+    memory_mb: setting('dynamicMemoryMegabytes', 'a number of MB, at least 16', (value) => integer(value, 16)),
+    environment: setting('dynamicEnvironment', 'a list of names of variables', texts),
   },
   egress: {
     allow: setting('egressAllow', 'a list of addresses, ranges or host names', texts),

@@ -13,10 +13,12 @@ export interface Catalogue extends ActionCatalogue {
   checkCall(name: string, input: JsonObject): readonly CallProblem[];
   /** The system action that was probably meant, or null. */
   nearest(name: string): string | null;
+  /** Ends the processes that actions keep; what still runs in them fails. */
+  close(): void;
 }
 
 /** @throws Error when two actions have one name. */
-export function catalogueOf(actions: readonly Action[]): Catalogue {
+export function catalogueOf(actions: readonly Action[], close: () => void = () => {}): Catalogue {
   const byName = new Map<string, Action>();
   for (const action of actions) {
     if (byName.has(action.name)) throw new Error(`Two actions are called '${action.name}'; names must be unique.`);
@@ -33,6 +35,7 @@ export function catalogueOf(actions: readonly Action[]): Catalogue {
       return action === undefined ? [] : checkWrittenInput(action.parameters, input);
     },
     nearest: (name) => nearestName(name, byName.keys()),
+    close,
   };
 }
 

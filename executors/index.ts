@@ -6,12 +6,14 @@ import { flinkPack, type FlinkOptions, type HttpClients } from './flink/pack.ts'
 import { createHttpClient } from './http-client.ts';
 import type { JobBackend } from './jobs/backend.ts';
 import { sparkPack, type SparkOptions } from './spark/pack.ts';
-import { stdPack } from './std/pack.ts';
+import { DEFAULT_SCRIPT_LIMITS, ScriptRunner } from './javascript/script-runner.ts';
+import { stdPack, type StdOptions } from './std/pack.ts';
 
 export type { Catalogue } from './catalogue.ts';
 export type { CallProblem } from './check-call.ts';
 
 export interface CatalogueOptions {
+  readonly std?: Partial<StdOptions>;
   readonly spark?: SparkOptions;
   readonly flink?: FlinkOptions;
   /** Clients of job backends; default: the strictest policy for users' addresses. */
@@ -20,11 +22,13 @@ export interface CatalogueOptions {
 
 /** The system actions: one line per pack. Without options it serves to validate and describe calls; to run them, give the options. */
 export function createCatalogue(options: CatalogueOptions = {}): Catalogue {
+  const scripts = new ScriptRunner(options.std?.scripts ?? DEFAULT_SCRIPT_LIMITS);
   const folder = join(tmpdir(), 'tramontane');
   const spark = options.spark ?? { runsFolder: join(folder, 'runs'), sparkHome: null, environment: {} };
   const flink = options.flink ?? { jarsFolder: join(folder, 'jars') };
   const http = options.http ?? defaultClients();
-  return catalogueOf([...stdPack(), ...sparkPack(spark, http), ...flinkPack(flink, http)]);
+  const actions = [...stdPack(options.std, scripts), ...sparkPack(spark, http), ...flinkPack(flink, http)];
+  return catalogueOf(actions, () => scripts.close());
 }
 
 /** The backends of the catalogue's job actions, for the job watcher. */

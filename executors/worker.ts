@@ -4,6 +4,8 @@ import type { Catalogue } from './catalogue.ts';
 import { checkInput } from './check-call.ts';
 import { Claims } from './claims.ts';
 import { deferred } from './deferred.ts';
+import { dynamicActionId } from '../engine/store/dynamic-actions.ts';
+import type { DynamicActions } from './dynamic/dynamic-actions.ts';
 import type { HttpClient } from './http-client.ts';
 import type { JobWatcher } from './job-watcher.ts';
 import type { Clock } from '../engine/shell/clock.ts';
@@ -20,6 +22,8 @@ export interface WorkerOptions {
   readonly host: string;
   readonly watcher: JobWatcher;
   readonly http: HttpClient;
+  /** Actions whose code is in the database; null where they are switched off. */
+  readonly dynamic?: Pick<DynamicActions, 'find'> | null;
   readonly clock: Clock;
   readonly log: Logger;
   /** Actions that run at once; further ones wait. */
@@ -87,9 +91,9 @@ export class Worker {
       });
       return;
     }
-    const action = this.options.catalogue.find(message.name);
-    const refusal =
-      action === undefined ? unknownAction(message.name, this.options.catalogue) : refuseInput(action, message);
+    const { catalogue, dynamic } = this.options;
+    const action = catalogue.find(message.name) ?? (await dynamic?.find(message.name)) ?? undefined;
+    const refusal = action === undefined ? unknownAction(message.name, catalogue) : refuseInput(action, message);
     if (action === undefined || refusal !== null)
       return this.report(message, refusal ?? failure(`There is no action '${message.name}'.`));
     if (action.kind === 'job') return this.startJob(action, message);
@@ -265,6 +269,11 @@ function resultOfStop(reason: unknown): ActionResult {
 }
 
 function unknownAction(name: string, catalogue: Catalogue): ActionResult {
+  if (dynamicActionId(name) !== null) {
+    return failure(
+      'Dynamic actions are switched off on this executor; `dynamic_actions.enabled: true` in its configuration switches them on.',
+    );
+  }
   const near = catalogue.nearest(name);
   return failure(`There is no action '${name}' on this executor${near === null ? '.' : `; did you mean '${near}'?`}`);
 }

@@ -39,6 +39,7 @@ export async function serveCommand(
         eventTriggers: node.eventTriggers,
         maintenance: node.maintenance,
         catalogue: node.catalogue,
+        modules: node.modules,
         infoFile: config.infoFile,
         processes,
       },
