@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import { ok, serverProblem, stackOf } from './answers.ts';
+import { createJob, newId, type Answer, type Exchange, type FakeOperation, type FakeSession } from './state.ts';
+
+/**
+ * A SQL gateway. `SELECT a, b` gives three rows of numbers, `SELECT … endless` one row now and then; INSERTs start a job; a statement with the word
+ * `broken` fails when its results are fetched, as Flink's do.
+ */
+
+export const apiVersions = (): Answer => ok({ versions: ['V1', 'V2', 'V3', 'V4'] });
+
+export function info({ fake }: Exchange): Answer {
+  return ok({ productName: 'Apache Flink', version: fake.switches.version });
+}
+
+export function openSession({ fake, body }: Exchange): Answer {
+  const input = parse(body);
+  const handle = randomUUID();
+  fake.sessions.set(handle, { properties: (input.properties ?? {}) as Record<string, string>, operations: new Map() });
+  return ok({ sessionHandle: handle });
+}
+
+export const getSession = inSession((session) => ok({ properties: session.properties }));
+
+export const heartbeat = inSession(() => ok({}));
+
+export const closeSession = inSession((_, { fake, ids }) => {
+  fake.sessions.delete(ids[0] ?? '');
+  return ok({ status: 'CLOSED' });
+});
+
+export const configureSession = inSession((_, { fake, body }) => {
+  fake.statements.push(String(parse(body).statement));
+  return ok({});
+});
+
+export const completeStatement = inSession(() => ok({ candidates: ['SELECT'] }));
+export const refreshTable = inSession(() => ok({ operationHandle: randomUUID() }));
+export const deployScript = inSession(() => ok({ clusterID: `application-${newId().slice(0, 8)}` }));
+
+export const execute = inSession((session, { fake, body }) => {
+  const input = parse(body);
+  const statement = String(input.statement);
+  fake.statements.push(statement);
+  const config = (input.executionConfig ?? {}) as Record<string, string>;
+  const startsJob = /^\s*(?:INSERT|EXECUTE|SELECT)\b/i.test(statement) && !/\bbroken\b/i.test(statement);
+  const name = config['pipeline.name'];
+  const job = startsJob ? createJob(newId(), fake, name === undefined ? {} : { name }) : null;
+  const handle = randomUUID();
+  session.operations.set(handle, { statement, status: 'FINISHED', polls: 0, jobId: job?.id ?? null });
+  if (fake.switches.loseAnswers > 0) {
+    fake.switches.loseAnswers--;
+    return 'cut';
+  }
+  return ok({ operationHandle: handle });
+});
+
+export const operationStatus = inOperation((operation) => ok({ status: operation.status }));
+
+export const cancelOperation = inOperation((operation, { ids }) =>
+  sqlProblem(
+    'Failed to cancelOperation.',
+    `Failed to convert the Operation Status from ${operation.status} to CANCELED for ${ids[1]}.`,
+  ),
+);
+
+export const closeOperation = inOperation((operation, { fake, ids }) => {
+  fake.sessions.get(ids[0] ?? '')?.operations.delete(ids[1] ?? '');
+  const job = operation.jobId === null ? undefined : fake.jobs.get(operation.jobId);
+  if (job !== undefined && /^\s*SELECT/i.test(operation.statement)) job.state = 'CANCELED';
+  return ok({ status: 'CLOSED' });
+});
+
+export const fetchResults = inOperation((operation, exchange) => {
+  const { statement, jobId } = operation;
+  const [session, handle, token = '0'] = exchange.ids;
+  if (/\bbroken\b/i.test(statement))
+    return sqlProblem(
+      'Failed to fetchResults.',
+      "org.apache.calcite.runtime.CalciteContextException: From line 1, column 15 to line 1, column 20: Object 'broken' not found",
+    );
+  // The first question comes too early.
+  if (operation.polls++ === 0)
+    return ok({
+      resultType: 'NOT_READY',
+      nextResultUri: `/v2/sessions/${session}/operations/${handle}/result/0?rowFormat=JSON`,
+    });
+  const next = `/v2/sessions/${session}/operations/${handle}/result/${Number(token) + 1}?rowFormat=JSON`;
+  const select = /^\s*SELECT\s+(.*?)(?:\s+FROM\b.*)?$/is.exec(statement);
+  if (select === null) {
+    const isJob = jobId !== null;
+    const column = isJob ? 'job id' : 'result';
+    const rows = Number(token) === 0 ? [{ kind: 'INSERT', fields: [isJob ? jobId : 'OK'] }] : [];
+    return payload({ column: [column], rows, jobId, isQuery: false, next: rows.length > 0 ? next : null });
+  }
+  const names = (select[1] ?? '').split(',').map((one) => one.trim());
+  const isEndless = /\bendless\b/i.test(statement);
+  const row = (number: number) => ({ kind: 'INSERT', fields: names.map((_, index) => number * (index + 1)) });
+  const rows = isEndless ? [row(Number(token))] : Number(token) === 1 ? [row(1), row(2), row(3)] : [];
+  // An empty part at first means "nothing yet".
+  return payload({ column: names, rows, jobId, isQuery: true, next: isEndless || Number(token) < 2 ? next : null });
+});
+
+function payload(of: {
+  readonly column: readonly string[];
+  readonly rows: readonly unknown[];
+  readonly jobId: string | null;
+  readonly isQuery: boolean;
+  readonly next: string | null;
+}): Answer {
+  return ok({
+    resultType: of.next === null ? 'EOS' : 'PAYLOAD',
+    isQueryResult: of.isQuery,
+    ...(of.jobId !== null && { jobID: of.jobId }),
+    resultKind: 'SUCCESS_WITH_CONTENT',
+    results: {
+      columns: of.column.map((name) => ({ name, logicalType: { type: 'INTEGER', nullable: true }, comment: null })),
+      rowFormat: 'JSON',
+      data: of.rows,
+    },
+    ...(of.next !== null && { nextResultUri: of.next }),
+  });
+}
+
+function inSession(answer: (session: FakeSession, exchange: Exchange) => Answer): (exchange: Exchange) => Answer {
+  return (exchange) => {
+    const session = exchange.fake.sessions.get(exchange.ids[0] ?? '');
+    if (session !== undefined) return answer(session, exchange);
+    return sqlProblem('Failed to get the session.', `Session '${exchange.ids[0]}' does not exist.`);
+  };
+}
+
+function inOperation(answer: (operation: FakeOperation, exchange: Exchange) => Answer): (exchange: Exchange) => Answer {
+  return inSession((session, exchange) => {
+    const operation = session.operations.get(exchange.ids[1] ?? '');
+    if (operation !== undefined) return answer(operation, exchange);
+    return sqlProblem(
+      'Failed to find the operation.',
+      `Can not find the submitted operation in the OperationManager with the ${exchange.ids[1]}.`,
+    );
+  });
+}
+
+function sqlProblem(what: string, cause: string): Answer {
+  const name = 'org.apache.flink.table.gateway.api.utils.SqlGatewayException';
+  return serverProblem(stackOf([`${name}: ${what}`, cause.startsWith('org.') ? cause : `${name}: ${cause}`]));
+}
+
+function parse(body: Buffer): Record<string, unknown> {
+  return JSON.parse(body.length === 0 ? '{}' : body.toString('utf8')) as Record<string, unknown>;
+}
