@@ -11,6 +11,7 @@ import { cronTriggerRoutes } from './v2/cron-triggers.ts';
 import { dynamicActionRoutes } from './v2/dynamic-actions.ts';
 import { environmentRoutes } from './v2/environments.ts';
 import { eventTriggerRoutes } from './v2/event-triggers.ts';
+import { executionEventRoutes } from './v2/execution-events.ts';
 import { executionRoutes } from './v2/executions.ts';
 import { taskRoutes } from './v2/tasks.ts';
 import { workbookRoutes } from './v2/workbooks.ts';
@@ -34,6 +35,7 @@ export function createRouters(services: Services): Routers {
   codeSourceRoutes(v2, services);
   dynamicActionRoutes(v2, services);
   executionRoutes(v2, services);
+  executionEventRoutes(v2, services);
   taskRoutes(v2, services);
   actionExecutionRoutes(v2, services);
   environmentRoutes(v2, services);

@@ -7,6 +7,7 @@ import type {
   Event,
   ExecutionId,
   ExecutionRecord,
+  State,
   TaskExecutionId,
   TaskRecord,
   TimerRecord,
@@ -146,6 +147,65 @@ export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
     'execution_events',
     batch.executions.flatMap((item) => eventRow(item, batch.now)),
   );
+}
+
+/**
+ * Whether a batch was stored whose transaction reported an error, and which executions it had claimed: null when it was not. Known
+ * by the rows that only this batch can have made.
+ */
+export async function storedAllTheSame(
+  knex: Knex,
+  batch: readonly { readonly changes: ExecutionChanges; readonly outbox: readonly OutboxRow[] }[],
+): Promise<ReadonlySet<string> | null> {
+  const marked = batch.flatMap((part) => {
+    const made = madeRow(part);
+    return made === null ? [] : [{ id: part.changes.record.id, made }];
+  });
+  const claimed = new Set<string>();
+  for (const table of ['outbox', 'task_executions', 'action_executions', 'timers'] as const) {
+    const wanted = new Map(marked.filter(({ made }) => made.table === table).map(({ id, made }) => [made.id, id]));
+    const ids = [...wanted.keys()];
+    for (let at = 0; at < ids.length; at += 500) {
+      const rows: { id: string }[] = await knex(table)
+        .whereIn('id', ids.slice(at, at + 500))
+        .select('id');
+      for (const row of rows) claimed.add(wanted.get(row.id) ?? '');
+    }
+  }
+  if (claimed.size === 0) return null;
+  // Executions of which the batch made no row: theirs is the next version.
+  const others = new Map(
+    batch
+      .map(({ changes }) => changes)
+      .filter(({ record }) => !marked.some(({ id }) => id === record.id))
+      .map(({ record, version }) => [record.id as string, (version ?? 0) + 1]),
+  );
+  const ids = [...others.keys()];
+  for (let at = 0; at < ids.length; at += 500) {
+    const rows: { id: string; version: number }[] = await knex('executions')
+      .whereIn('id', ids.slice(at, at + 500))
+      .select('id', 'version');
+    for (const row of rows) if (Number(row.version) === others.get(row.id)) claimed.add(row.id);
+  }
+  return claimed;
+}
+
+/** A row that this part of the batch makes and nobody deletes before it is known to be stored. */
+function madeRow({
+  changes,
+  outbox,
+}: {
+  readonly changes: ExecutionChanges;
+  readonly outbox: readonly OutboxRow[];
+}): { readonly table: 'outbox' | 'task_executions' | 'action_executions' | 'timers'; readonly id: string } | null {
+  const [message] = outbox;
+  if (message !== undefined) return { table: 'outbox', id: message.id };
+  for (const change of changes.changes) {
+    if (change.type === 'task-created') return { table: 'task_executions', id: change.task.id };
+    if (change.type === 'action-created') return { table: 'action_executions', id: change.action.id };
+    if (change.type === 'timer-set') return { table: 'timers', id: change.timer.id };
+  }
+  return null;
 }
 
 interface Folded {
@@ -302,28 +362,28 @@ async function deleteMany(trx: Knex, table: string, ids: readonly string[]): Pro
       .delete();
 }
 
-/** States only: what a listener of the event log needs, never contexts or results. */
+/** States and why: what a listener of the event log needs, never contexts or results. New rows come with their names. */
 function eventRow({ record, version, changes }: ExecutionChanges, now: number): BulkRow[] {
-  const moves: string[][] = [];
+  const moves: Move[] = [];
   for (const change of changes) {
     switch (change.type) {
       case 'execution-updated':
-        if (change.patch.state !== undefined) moves.push(['execution', record.id, change.patch.state]);
+        if (change.patch.state !== undefined) moves.push(moveOf('execution', record.id, change.patch));
         break;
       case 'task-created':
-        moves.push(['task', change.task.id, change.task.state, change.task.name]);
+        moves.push(moveOf('task', change.task.id, change.task, change.task.name));
         break;
       case 'task-updated':
-        if (change.patch.state !== undefined) moves.push(['task', change.id, change.patch.state]);
+        if (change.patch.state !== undefined) moves.push(moveOf('task', change.id, change.patch));
         break;
       case 'action-created':
-        moves.push(['action', change.action.id, change.action.state, change.action.name]);
+        moves.push(moveOf('action', change.action.id, change.action, change.action.name));
         break;
       case 'action-updated':
-        if (change.patch.state !== undefined) moves.push(['action', change.id, change.patch.state]);
+        if (change.patch.state !== undefined) moves.push(moveOf('action', change.id, change.patch));
         break;
       case 'child-created':
-        moves.push(['child', change.child.id, change.child.state, change.child.workflowName]);
+        moves.push(moveOf('child', change.child.id, change.child, change.child.workflowName));
         break;
       default:
         break;
@@ -331,6 +391,22 @@ function eventRow({ record, version, changes }: ExecutionChanges, now: number): 
   }
   if (moves.length === 0) return [];
   return [{ execution_id: record.id, version: (version ?? 0) + 1, at: now, changes: JSON.stringify(moves) }];
+}
+
+/** Kind, id, state, then as far as there is something: the name and the reason. */
+type Move = readonly (string | null)[];
+
+const MAX_REASON = 300;
+
+function moveOf(
+  kind: string,
+  id: string,
+  { state, stateInfo }: { readonly state?: State; readonly stateInfo?: string | null },
+  name?: string,
+): Move {
+  const move = [kind, id, state ?? null];
+  if (stateInfo) return [...move, name ?? null, storableText(stateInfo.slice(0, MAX_REASON))];
+  return name === undefined ? move : [...move, name];
 }
 
 export interface QuarantinedEvent {
@@ -384,7 +460,7 @@ export async function quarantine(
       execution_id: executionId,
       version: row.version,
       at: now,
-      changes: JSON.stringify([['execution', executionId, 'ERROR']]),
+      changes: JSON.stringify([moveOf('execution', executionId, { state: 'ERROR', stateInfo })]),
     },
   ]);
   if (row.parent_execution_id === null || row.task_execution_id === null) return null;
