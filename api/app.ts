@@ -2,11 +2,15 @@ import Koa from 'koa';
 import type { Logger } from '../engine/log.ts';
 import { ApiError } from './api-error.ts';
 import type { Access } from './auth/index.ts';
+import { cors } from './cors.ts';
 import { refuseDuring } from './maintenance.ts';
 import { patient } from './patience.ts';
 import { fault, faultOf } from './errors.ts';
 import type { Fault } from './errors.ts';
 import type { ApiRouter, ApiState } from './request.ts';
+import { createLive } from './live.ts';
+import type { Live } from './live.ts';
+import type { Metrics } from './metrics.ts';
 import { createRouters } from './routes.ts';
 import type { Services } from './services.ts';
 
@@ -16,17 +20,26 @@ export interface AppOptions {
   readonly access: Access;
   /** How long a request waits for the engine to decide; by default a minute, as the reference does. */
   readonly engineMilliseconds?: number;
+  /** What followers of the event log and of the figures are told; by default of this app alone. */
+  readonly live?: Live;
+  /** Whether figures are shown to whoever can reach the server, as where only this machine can. */
+  readonly openMetrics?: boolean;
+  /** Origins of pages that may call the API. */
+  readonly corsOrigins?: readonly string[];
 }
 
 /** The HTTP side of a node. Middleware from the outside in: errors, paths, caller, routes. */
 export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
   const engine = patient(given.engine, options.engineMilliseconds ?? 60_000);
-  const { root, v2 } = createRouters({ ...given, engine });
+  const live = options.live ?? createLive(given.store, options.log);
+  const { root, v2 } = createRouters({ ...given, engine }, live);
 
   const app = new Koa<ApiState>();
+  app.use(measure(live.metrics));
   app.use(answerErrors(options.log));
+  app.use(cors(options.corsOrigins ?? []));
   app.use(tidyPath);
-  app.use(identify(options.access));
+  app.use(identify(options.access, options.openMetrics ?? false));
   app.use(refuseHead(v2, root));
   app.use(refuseDuring(given.maintenance));
   for (const router of [v2, root]) {
@@ -39,6 +52,19 @@ export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
 }
 
 type AppContext = Koa.ParameterizedContext<ApiState>;
+
+/** Streams count from their beginning to their end. */
+function measure(metrics: Metrics) {
+  return async (ctx: AppContext, next: Koa.Next): Promise<void> => {
+    const start = performance.now();
+    ctx.res.once('close', () => {
+      const { _matchedRoute: route } = ctx as { readonly _matchedRoute?: unknown };
+      const name = typeof route === 'string' ? route : 'none';
+      metrics.observe(ctx.method, name, ctx.res.statusCode, (performance.now() - start) / 1000);
+    });
+    await next();
+  };
+}
 
 /** Every answer that is not a success is JSON with `faultstring`, also those of the router. */
 function answerErrors(log: Logger) {
@@ -81,10 +107,12 @@ const OPEN_PATHS: ReadonlySet<string> = new Set([
 ]);
 
 /** Before anything else is looked at, so that nobody learns by a 404 or 405 what there is. */
-function identify(access: Access) {
+function identify(access: Access, openMetrics: boolean) {
   return async (ctx: AppContext, next: Koa.Next): Promise<void> => {
     ctx.state.access = access;
-    if (ctx.method !== 'OPTIONS' && !OPEN_PATHS.has(ctx.path.replace(/\/$/, ''))) {
+    const path = ctx.path.replace(/\/$/, '');
+    const isOpen = OPEN_PATHS.has(path) || (openMetrics && path === '/metrics');
+    if (ctx.method !== 'OPTIONS' && !isOpen) {
       ctx.state.identity = await access.authenticator.identify((name) => ctx.get(name));
     }
     await next();

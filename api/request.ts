@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
 import { stringifyJson } from '../dsl/json.ts';
 import type { Json } from '../dsl/json.ts';
@@ -21,6 +22,8 @@ export interface ApiRequest {
   readonly contentType: string;
   /** Whether callers are told apart at all. */
   readonly authenticates: boolean;
+  /** A header; empty when it is absent. */
+  header(name: string): string;
   /** The body as text. */
   text(): Promise<string>;
   /** @throws EngineError FORBIDDEN when the rule, such as `executions:list:all_projects`, is not for this caller. */
@@ -28,10 +31,12 @@ export interface ApiRequest {
 }
 
 export interface Reply {
-  readonly status: 200 | 201 | 204;
+  readonly status: 200 | 201 | 204 | 503;
   readonly body?: Json;
   /** Where the answer is not JSON: its media type and its text, in place of `body`. */
   readonly text?: { readonly type: string; readonly text: string };
+  /** Takes the response over and writes it piece by piece, in place of `body`. */
+  readonly stream?: (response: ServerResponse) => Promise<void>;
 }
 
 export type Handler = (request: ApiRequest) => Promise<Reply>;
@@ -47,8 +52,13 @@ export type ApiRouter = Router<ApiState>;
 /** Lets a handler serve a route, for those whom the route's rule lets. */
 export function serve(handler: Handler): (ctx: RouterContext<ApiState>) => Promise<void> {
   return async (ctx) => {
-    const { status, body, text } = await handler(authorizedRequest(ctx));
+    const { status, body, text, stream } = await handler(authorizedRequest(ctx));
     ctx.status = status;
+    if (stream !== undefined) {
+      ctx.respond = false;
+      await stream(ctx.res);
+      return;
+    }
     if (text !== undefined) {
       ctx.set('Content-Type', `${text.type}; charset=utf-8`);
       ctx.body = text.text;
@@ -94,6 +104,7 @@ export function authorizedRequest(ctx: RouterContext<ApiState>): ApiRequest {
     query: queryOf(ctx.querystring),
     base: `${ctx.protocol}://${ctx.host}`,
     contentType: ctx.get('content-type'),
+    header: (name) => ctx.get(name),
     text: () => readText(ctx.req, ctx.get('content-type')),
     authorize,
   };

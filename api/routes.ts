@@ -1,5 +1,6 @@
 import { Router } from '@koa/router';
 import { maintenanceRoutes } from './maintenance.ts';
+import type { Live } from './live.ts';
 import { serve } from './request.ts';
 import type { ApiRouter, ApiState } from './request.ts';
 import { rootRoutes } from './root.ts';
@@ -13,6 +14,8 @@ import { environmentRoutes } from './v2/environments.ts';
 import { eventTriggerRoutes } from './v2/event-triggers.ts';
 import { executionEventRoutes } from './v2/execution-events.ts';
 import { executionRoutes } from './v2/executions.ts';
+import { jobViewRoutes } from './v2/job-views.ts';
+import { streamRoutes } from './v2/streams.ts';
 import { taskRoutes } from './v2/tasks.ts';
 import { workbookRoutes } from './v2/workbooks.ts';
 import { workflowRoutes } from './v2/workflows.ts';
@@ -24,9 +27,9 @@ export interface Routers {
 }
 
 /** Every route of the API. */
-export function createRouters(services: Services): Routers {
+export function createRouters(services: Services, { feed, metrics }: Live): Routers {
   const root: ApiRouter = new Router<ApiState>();
-  rootRoutes(root, services);
+  rootRoutes(root, services, metrics);
   maintenanceRoutes(root, services);
   const v2: ApiRouter = new Router<ApiState>({ prefix: '/v2' });
   workbookRoutes(v2, services);
@@ -41,6 +44,8 @@ export function createRouters(services: Services): Routers {
   environmentRoutes(v2, services);
   cronTriggerRoutes(v2, services);
   eventTriggerRoutes(v2, services);
+  jobViewRoutes(v2, services);
+  streamRoutes(v2, services, feed);
   v2.get(
     '/services',
     serve(async () => ({ status: 200, body: { services: [...services.processes()] } })),

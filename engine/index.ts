@@ -55,6 +55,8 @@ export interface RunningEngine extends Engine, EnginePort {
   start(serves?: boolean): Promise<void>;
   /** Wraps an executor's handler: what it has seen to is acknowledged. */
   acknowledging(handler: (message: ExecutorMessage) => Promise<void>): (message: ExecutorMessage) => Promise<void>;
+  /** Calls back after each batch that this process has committed. */
+  onCommit(listener: () => void): void;
   /** Resolves when nothing is being decided or written. */
   idle(): Promise<void>;
   /** Drops every cached view: decisions go on from what is stored. For tests. */
@@ -74,6 +76,7 @@ class EngineShell implements RunningEngine {
   readonly nodeId = newId();
   private readonly options: EngineOptions;
   private readonly executorId: string | null;
+  private readonly listeners: (() => void)[] = [];
   private readonly conductor: Conductor;
   private readonly effects: EffectRunner;
   private readonly standAlone: StandAloneActions;
@@ -95,7 +98,10 @@ class EngineShell implements RunningEngine {
       nodeId: this.nodeId,
       executorId: this.executorId,
       cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
-      onCommitted: (effects) => this.effects.carryOut(effects),
+      onCommitted: (effects) => {
+        this.effects.carryOut(effects);
+        for (const listener of this.listeners) listener();
+      },
     });
     this.effects = new EffectRunner({
       queue,
@@ -156,6 +162,10 @@ class EngineShell implements RunningEngine {
     await this.background.close();
     this.effects.close();
     await this.conductor.close();
+  }
+
+  onCommit(listener: () => void): void {
+    this.listeners.push(listener);
   }
 
   async idle(): Promise<void> {

@@ -5,7 +5,8 @@ import { createAccess } from '../auth/index.ts';
 import type { CreateLogger } from '../cli.ts';
 import { startNode } from '../node.ts';
 import type { Node } from '../node.ts';
-import { listen } from '../server.ts';
+import { createLive } from '../live.ts';
+import { isLoopback, listen } from '../server.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { portOf, readSettings } from './settings.ts';
 import type { CommonOptions } from './settings.ts';
@@ -29,6 +30,8 @@ export async function serveCommand(
   let closed = false;
   try {
     const access = createAccess(config, node.store);
+    const live = createLive(node.store, log);
+    node.engine.onCommit(() => live.feed.wake());
     const app = createApp(
       {
         store: node.store,
@@ -43,12 +46,13 @@ export async function serveCommand(
         infoFile: config.infoFile,
         processes,
       },
-      { log, access },
+      { log, access, live, openMetrics: isLoopback(config.host), corsOrigins: config.corsOrigins },
     );
     const server = await listen(app.callback(), { ...config, insecure: config.insecure || access.authenticates });
     terminal.out(`listening on ${server.url}\n`);
     const signal = await terminal.stopped;
     log.info('Stopping', { signal });
+    live.feed.close();
     await server.close(config.shutdownSeconds * 1000);
   } finally {
     closed = await closesInTime(node, (config.shutdownSeconds + CLOSING_SECONDS) * 1000);

@@ -12,7 +12,7 @@ import type { Column, Filter } from '../../engine/store/filters.ts';
 import { listRows } from '../../engine/store/lists.ts';
 import type { SortKey } from '../../engine/store/lists.ts';
 import { listReply, items, readListRequest } from '../listing.ts';
-import type { ListShape } from '../listing.ts';
+import type { ListRequest, ListShape } from '../listing.ts';
 import { checkQuery, missingArgument, param, serve } from '../request.ts';
 import type { ApiRequest, ApiRouter, Reply } from '../request.ts';
 import { ACTION, chosenFields, columnsOf, show } from '../resources.ts';
@@ -108,7 +108,7 @@ type ShownAction = JsonObject & { readonly id: string };
 async function listActions({ store, catalogue }: Services, request: ApiRequest): Promise<Reply> {
   const namespace = columnOf(ACTIONS, 'namespace');
   const fixed = namespace === undefined || request.query.has('namespace') ? [] : [parseFilter(namespace, 'eq:')];
-  const read = readListRequest(request, LIST, fixed, Number.POSITIVE_INFINITY);
+  const read = wholeForOldClients(readListRequest(request, LIST, fixed, Number.POSITIVE_INFINITY));
   const wantsSystem = systemFilter(request);
   const rows = await listRows(store.reader, request.caller, ACTIONS, { ...read.query, marker: null, limit: ALL }, [
     ...columnsOf(read.fields),
@@ -147,6 +147,17 @@ async function listActions({ store, catalogue }: Services, request: ApiRequest):
 }
 
 const ALL = 1_000_000;
+
+/**
+ * The reference ignores `fields` here, and its command line, which always names the fields of the first release, gets whole
+ * actions. Whoever names exactly those still does; any other choice is honoured (spec/rest-api.md §3.5).
+ */
+function wholeForOldClients(read: ListRequest): ListRequest {
+  const isOld = read.fields.length === OLD_FIELDS.length && read.fields.every(({ name }) => OLD_FIELDS.includes(name));
+  return read.chosen && isOld ? { ...read, fields: ACTION.fields } : read;
+}
+
+const OLD_FIELDS = ['id', 'name', 'is_system', 'input', 'description', 'tags', 'created_at', 'updated_at'];
 
 function systemFilter(request: ApiRequest): boolean | null {
   const text = request.query.get('is_system');

@@ -1,6 +1,7 @@
 import { createApp } from '../../api/app.ts';
 import { createAccess } from '../../api/auth/index.ts';
 import { startNode } from '../../api/node.ts';
+import { createLive } from '../../api/live.ts';
 import { createRouters, routesOf } from '../../api/routes.ts';
 import type { Route } from '../../api/routes.ts';
 import { listen } from '../../api/server.ts';
@@ -19,11 +20,19 @@ export async function startNodeServer(
   const config = { ...DEFAULT_CONFIG, database: 'sqlite::memory:', shutdownSeconds: 0, ...settings };
   const node = await startNode(config, log, {});
   const services = { ...node, infoFile: null, processes: () => [] };
-  const app = createApp(services, { log, access: createAccess(config, node.store) });
+  const live = createLive(node.store, log);
+  node.engine.onCommit(() => live.feed.wake());
+  const app = createApp(services, {
+    log,
+    access: createAccess(config, node.store),
+    live,
+    corsOrigins: config.corsOrigins,
+  });
   const server = await listen(app.callback(), { host: '127.0.0.1', port: 0, insecure: false });
   t.teardown(async () => {
+    live.feed.close();
     await server.close();
     await node.close();
   });
-  return { url: server.url, store: node.store, routes: routesOf(createRouters(services)) };
+  return { url: server.url, store: node.store, routes: routesOf(createRouters(services, live)) };
 }
