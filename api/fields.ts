@@ -1,5 +1,6 @@
 import { parseJson, stringifyJson } from '../dsl/json.ts';
 import type { Json } from '../dsl/json.ts';
+import { maskJsonText } from '../engine/secrets.ts';
 
 /** How single columns look on the wire: spec/rest-api.md §2.3. */
 
@@ -31,6 +32,11 @@ export function time(name: string, options: Options = {}): Field {
 /** JSON inside a string. */
 export function jsonText(name: string, options: Options = {}): Field {
   return field(name, options, (value) => value ?? null);
+}
+
+/** JSON inside a string, with secrets masked: what actions are called with. */
+export function maskedJsonText(name: string, options: Options = {}): Field {
+  return field(name, options, (value) => (typeof value === 'string' ? maskJsonText(value) : null));
 }
 
 export function list(name: string, options: Options = {}): Field {

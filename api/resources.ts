@@ -1,7 +1,7 @@
 import { parseJson } from '../dsl/json.ts';
 import type { Json, JsonObject } from '../dsl/json.ts';
 import { badRequest } from './api-error.ts';
-import { computed, flag, jsonText, list, plain, time } from './fields.ts';
+import { computed, flag, jsonText, list, maskedJsonText, plain, time } from './fields.ts';
 import type { Field, WireRow } from './fields.ts';
 
 /** The fields of every collection: spec/rest-api.md §3. Every field is always sent, null where there is nothing. */
@@ -218,7 +218,7 @@ export const ACTION_EXECUTION: Resource = {
     plain('description'),
     plain('project_id'),
     flag('accepted'),
-    jsonText('input'),
+    maskedJsonText('input'),
     jsonText('output', { inLists: 'asked' }),
     time('created_at'),
     time('updated_at'),

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { maskError, maskFields } from './secrets.ts';
 
 export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -19,7 +20,12 @@ export interface Logger {
 /** Lines of JSON on standard error, so that standard output stays free for results. `error` fields print message and stack. */
 export function createLogger(level: LogLevel = 'info'): Logger {
   const destination = pino.destination({ fd: 2, sync: true });
-  return wrap(pino({ level, base: undefined, serializers: { error: pino.stdSerializers.err } }, destination));
+  return wrap(
+    pino(
+      { level, base: undefined, serializers: { error: (error: unknown) => maskError(error, pino.stdSerializers.err) } },
+      destination,
+    ),
+  );
 }
 
 export const silentLogger: Logger = {
@@ -32,11 +38,13 @@ export const silentLogger: Logger = {
 
 function wrap(target: pino.Logger): Logger {
   return {
-    debug: (message, fields = {}) => target.debug(fields, message),
-    info: (message, fields = {}) => target.info(fields, message),
-    warn: (message, fields = {}) => target.warn(fields, message),
-    error: (message, fields = {}) => target.error(fields, message),
-    with: (fields) => wrap(target.child(fields)),
+    debug: (message, fields = {}) => {
+      if (target.isLevelEnabled('debug')) target.debug(maskFields(fields), message);
+    },
+    info: (message, fields = {}) => target.info(maskFields(fields), message),
+    warn: (message, fields = {}) => target.warn(maskFields(fields), message),
+    error: (message, fields = {}) => target.error(maskFields(fields), message),
+    with: (fields) => wrap(target.child(maskFields(fields))),
   };
 }
 
