@@ -85,7 +85,7 @@ export class EventFeed {
       for (;;) {
         const rows = await readEventLog(this.reader, this.position.low, MOST_AT_ONCE);
         const fresh = this.position.take(rows, Date.now());
-        if (fresh.length > 0) for (const subscriber of [...this.subscribers]) subscriber.receive(fresh);
+        if (fresh.length > 0) for (const subscriber of this.subscribers) subscriber.receive(fresh);
         if (rows.length < MOST_AT_ONCE || fresh.length === 0) return;
       }
     } catch (error) {
