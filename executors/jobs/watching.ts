@@ -9,8 +9,7 @@ import { cancelOf, nextLimitMs, passedLimit, type Watched } from './watched.ts';
 export async function watch(watched: Watched, desk: Desk): Promise<Next> {
   await checkLimit(watched, desk);
   const { cancel } = watched.job;
-  const policy = cancel?.reason === 'timeout' ? watched.plan.onTimeout : watched.plan.onCancel;
-  if (cancel !== null && policy === 'leave') return giveUp(watched, stopReason(watched, cancel.seconds, true), desk);
+  if (cancel !== null && leaves(watched)) return giveUp(watched, stopReason(watched, cancel.seconds, true), desk);
   const silence = desk.silence(watched.plan.server);
   if (silence !== null && desk.now() - silence.sinceMs >= desk.limits.unreachableForMs)
     return giveUpSilent(watched, silence.reason, desk);
@@ -29,11 +28,17 @@ export async function watch(watched: Watched, desk: Desk): Promise<Next> {
     case 'live':
       watched.unknownSinceMs = null;
       if (!(await noteLife(watched, status, backend, desk))) return { kind: 'lease-lost' };
-      if (watched.job.cancel !== null) return pressCancel(watched, backend, desk);
+      // A cancel may have come in since: what it does to the job is decided at the next look where it does nothing.
+      if (watched.job.cancel !== null)
+        return leaves(watched) ? { kind: 'again', afterMs: 0, work: 'poll' } : pressCancel(watched, backend, desk);
       return status.againMs === undefined
         ? pollAgain(watched, desk)
         : { ...pollAgain(watched, desk), afterMs: status.againMs };
   }
+}
+
+function leaves({ job, plan }: Watched): boolean {
+  return (job.cancel?.reason === 'timeout' ? plan.onTimeout : plan.onCancel) === 'leave';
 }
 
 /** A passed time limit is a cancel of our own; it is written down first, so that a restart knows why the job ended. */

@@ -279,6 +279,21 @@ test('cancel before the submit starts nothing', async (t) => {
   t.like(w.reports.taken[0], { result: { kind: 'cancelled', output: 'gave up, goes on: false' } });
 });
 
+test('with policy leave a cancel that comes in during a poll leaves the job alone too', async (t) => {
+  const w = await world(t);
+  w.remote.plan = { onCancel: 'leave' };
+  let stopping: Promise<unknown> | null = null;
+  const watcher = w.node('n1', {
+    fault: async (point) => {
+      if (point === 'polled') await (stopping ??= watcher.stop('a1', 'cancelled'));
+    },
+  });
+  await watcher.submit(runAction('remote.run', 'a1', {}), backendOf(w));
+  await w.pass(watcher, 10);
+  t.is(w.remote.calls.cancel, 0);
+  t.is(w.reports.taken[0]?.result.kind, 'cancelled');
+});
+
 test('with policy leave a cancelled job goes on outside', async (t) => {
   const w = await world(t);
   w.remote.plan = { onCancel: 'leave' };

@@ -409,7 +409,8 @@ test('submitted first, waited for later; a wait that is cancelled leaves the job
   await w.submitted('a3');
   s.log('::result [1]');
   s.move('success');
-  t.like((await w.result('a3')).output, { result: [1] });
+  const waited = await w.result('a3');
+  t.deepEqual(waited.output.result, [1], JSON.stringify(waited));
   t.is((await w.call('spark.kill', wait)).kind, 'success');
   t.like((await w.call('spark.kill', wait)).output, { code: 'SPARK_REJECTED', status: 404 });
 });
