@@ -105,12 +105,11 @@ interface Outcome {
 export function outcomeOf(draft: Draft, action: ActionRecord, result: ActionResult): Outcome {
   if (result.kind === 'cancelled')
     return { state: 'CANCELLED', stateInfo: null, output: { result: result.output }, accepted: true };
-  if (result.kind === 'error')
-    return { state: 'ERROR', stateInfo: null, output: { result: result.output }, accepted: true };
   try {
-    const output = { result: applyWrappers(draft, action, result.output) };
+    const isError = result.kind === 'error';
+    const output = { result: isError ? result.output : applyWrappers(draft, action, result.output) };
     checkFieldSize('ActionExecution', 'output', output, draft.env.limits.fieldCharacters);
-    return { state: 'SUCCESS', stateInfo: null, output, accepted: true };
+    return { state: isError ? 'ERROR' : 'SUCCESS', stateInfo: null, output, accepted: true };
   } catch (error) {
     if (!isUserFailure(error)) throw error;
     const text = `Failed to complete action [error=${error.message}, action=${action.name}, task=${action.taskName ?? ''}]`;

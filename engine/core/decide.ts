@@ -175,7 +175,7 @@ function actionCompleted(
   }
   if (task === undefined || isReplaced) return null;
   countItem(draft, task, ended.index, ended.state);
-  if (isFinal(task.state) || task.state === 'DELAYED') return null;
+  if (isFinal(task.state) || task.state === 'DELAYED' || task.state === 'WAITING') return null;
   if (isForcedFailure(ended) || draft.taskSpec(task.name).withItems.length === 0) actionEnded(draft, task.id, ended);
   else guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));
   return null;
@@ -220,7 +220,7 @@ function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'ch
   if (isReplaced) draft.rejectChild(event.child);
   if (task === undefined || isReplaced) return null;
   countItem(draft, task, child.index, state);
-  if (isFinal(task.state) || task.state === 'DELAYED') return null;
+  if (isFinal(task.state) || task.state === 'DELAYED' || task.state === 'WAITING') return null;
   if (draft.taskSpec(task.name).withItems.length > 0) {
     guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));
   } else {
@@ -253,7 +253,8 @@ function timerFired(draft: Draft, id: string): Ignored | null {
     return null;
   }
   // Only a delayed task of a living execution wakes up (spec/engine.md §30 item 1).
-  if (task.state !== 'DELAYED' || draft.isCompleted) return null;
+  const isDelayed = task.state === 'DELAYED' || (task.state === 'WAITING' && timer.kind === 'retry');
+  if (!isDelayed || draft.isCompleted) return null;
   if (timer.kind === 'wait-after') {
     const { state, state_info, is_final } = task.runtimeContext.wait_after_policy ?? {};
     completeTask(draft, task.id, state === 'ERROR' || state === 'CANCELLED' ? state : 'SUCCESS', state_info ?? null, {
@@ -268,10 +269,9 @@ function timerFired(draft: Draft, id: string): Ignored | null {
 
 /** After wait-before or between two tries. In a paused execution the task waits for the resume. */
 function wakeDelayed(draft: Draft, task: TaskRecord): void {
-  const isJoin = draft.spec.type === 'direct' && draft.taskSpec(task.name).join !== null;
-  if (isJoin && task.runtimeContext.retry_task_policy !== undefined) {
+  if (task.state === 'WAITING') {
     // A join that is tried again must find its condition met again (spec/engine.md E-10.3).
-    draft.updateTask(task.id, { state: 'WAITING', stateInfo: 'Task is waiting.' });
+    draft.updateTask(task.id, { stateInfo: 'Task is waiting.' });
     if (draft.record.state !== 'PAUSED') refreshJoin(draft, task.name);
   } else if (draft.record.state === 'PAUSED') {
     draft.updateTask(task.id, { state: 'IDLE', stateInfo: null });

@@ -138,6 +138,7 @@ export function refreshJoins(draft: Draft, taskName: string): void {
 export function refreshJoin(draft: Draft, name: string): void {
   const join = draft.latestTask(name);
   if (join === undefined || join.state !== 'WAITING' || draft.isCompleted) return;
+  if (draft.timersOf(join.id).some((timer) => timer.kind === 'retry')) return;
   const verdict = judgeJoin(draft, draft.taskSpec(name));
   if (verdict.kind === 'ready') startJoin(draft, join, verdict.triggeredBy);
   if (verdict.kind === 'failed') {

@@ -149,9 +149,11 @@ function retry(draft: Draft, id: TaskExecutionId, policy: RetrySpec): void {
   }
   dropChildren(draft, id);
   dropSource(draft, task);
+  const isJoin = draft.spec.type === 'direct' && draft.taskSpec(task.name).join !== null;
   draft.updateTask(id, {
     items: null,
-    state: 'DELAYED',
+    // A join waits as such: after the delay its condition must hold again (spec/engine.md E-10.3).
+    state: isJoin ? 'WAITING' : 'DELAYED',
     stateInfo: `Delayed by 'retry' policy [delay=${delay}]`,
     finishedAt: null,
     runtimeContext: { ...runtime, retry_task_policy: { retry_no: done + 1 } },

@@ -106,7 +106,7 @@ export function completeTask(
     const spec = draft.taskSpec(before.name);
     publish(draft, id, spec);
     if (options.policies !== false) afterCompletion(draft, id, spec, options.mayRetry !== false);
-    if (draft.task(id).state === 'DELAYED') return;
+    if (!isFinal(draft.task(id).state)) return;
     dropTimers(draft, id);
     if (!spec.keepResult) dropResults(draft, id);
     continueTask(draft, id);

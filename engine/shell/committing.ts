@@ -1,7 +1,9 @@
 import type { Knex } from 'knex';
 import type { Change, Command } from '../core/model.ts';
 import type { ExecutionView } from '../core/view.ts';
-import { claimExecutions, type OutboxRow, writeBatch } from '../store/batch.ts';
+import { claimExecutions, type OutboxRow, storedAllTheSame, writeBatch } from '../store/batch.ts';
+import { isConnectionError } from '../store/connection.ts';
+import type { NotificationRow } from '../store/notifications.ts';
 import { definitionsEpoch } from '../store/definitions.ts';
 import type { ConductorOptions } from './conductor.ts';
 import type { DefinitionCache } from './definition-cache.ts';
@@ -14,6 +16,7 @@ export interface Effects {
   readonly commands: readonly Command[];
   /** The outbox rows of `send` and `stop-action` commands, in the order of the commands. */
   readonly outbox: readonly OutboxRow[];
+  readonly notices: readonly NotificationRow[];
 }
 
 /** Definitions changed since they were cached: the whole batch is to be decided again. */
@@ -38,17 +41,17 @@ export async function commitPlans(
   plans: readonly Plan[],
 ): Promise<Committed> {
   const writes = plans.map(toWrite);
-  const claimed = isEmpty(plans, writes) ? NOTHING : await write(options, definitions, plans, writes);
+  const claimed = isEmpty(plans, writes) ? NOTHING : await writeOnce(options, definitions, plans, writes);
   const stored: { plan: Plan; effects: Effects | null }[] = [];
   const lost: Plan[] = [];
   plans.forEach((plan, i) => {
-    const { changes = null, outbox = [] } = writes[i] ?? {};
+    const { changes = null, outbox = [], notices = [] } = writes[i] ?? {};
     if (changes === null) {
       stored.push({ plan, effects: null });
     } else if (claimed.has(plan.executionId) && plan.cached !== null) {
       plan.cached.version = (plan.cached.version ?? 0) + 1;
       const { changes: done, commands } = plan;
-      stored.push({ plan, effects: { view: plan.cached.view, changes: done, commands, outbox } });
+      stored.push({ plan, effects: { view: plan.cached.view, changes: done, commands, outbox, notices } });
     } else {
       lost.push(plan);
     }
@@ -57,6 +60,40 @@ export async function commitPlans(
 }
 
 const NOTHING: ReadonlySet<string> = new Set();
+
+/** A transaction that reports an error may have been committed all the same: then it is, and what it asks for must be done. */
+async function writeOnce(
+  options: ConductorOptions,
+  definitions: DefinitionCache,
+  plans: readonly Plan[],
+  writes: readonly Write[],
+): Promise<ReadonlySet<string>> {
+  try {
+    return await write(options, definitions, plans, writes);
+  } catch (error) {
+    if (error instanceof EpochMoved) throw error;
+    const claimed = await lookAgain(options, writes);
+    if (claimed === null) throw error;
+    options.log.warn('A batch was stored although the database reported an error', { error });
+    return claimed;
+  }
+}
+
+const LOOKS = 20;
+const LOOK_MILLISECONDS = 500;
+
+/** Null when the batch was not stored, or when nothing can be read for a while: then it is decided again on what is stored. */
+async function lookAgain(options: ConductorOptions, writes: readonly Write[]): Promise<ReadonlySet<string> | null> {
+  const batch = writes.flatMap(({ changes, outbox }) => (changes === null ? [] : [{ changes, outbox }]));
+  for (let look = 1; ; look++) {
+    try {
+      return await storedAllTheSame(options.store.reader, batch);
+    } catch (error) {
+      if (look === LOOKS || !isConnectionError(error)) return null;
+      await new Promise<void>((resolve) => options.clock.after(LOOK_MILLISECONDS, resolve));
+    }
+  }
+}
 
 function isEmpty(plans: readonly Plan[], writes: readonly Write[]): boolean {
   return writes.every(({ changes }) => changes === null) && consumedBy(plans).length === 0;
@@ -81,6 +118,7 @@ async function write(
     await writeBatch(trx, {
       executions: changed.filter((item) => claimed.has(item.record.id)),
       outbox: writes.filter((_, i) => !isLost(plans[i] as Plan, i)).flatMap((item) => item.outbox),
+      notices: writes.filter((_, i) => !isLost(plans[i] as Plan, i)).flatMap((item) => item.notices),
       consumed: consumedBy(plans.filter((plan, i) => !isLost(plan, i))),
       nodeId,
       now,

@@ -7,7 +7,7 @@ import { EngineError } from '../errors.ts';
 import { newId } from '../ids.ts';
 import type { Logger } from '../log.ts';
 import { quarantine } from '../store/batch.ts';
-import { isConnectionError, type Store } from '../store/connection.ts';
+import { isCollision, isConnectionError, type Store } from '../store/connection.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
 import type { Clock } from './clock.ts';
 import { type Committed, commitPlans, type Effects, EpochMoved } from './committing.ts';
@@ -15,6 +15,7 @@ import { ATTEMPTS, type Culprit, Decider } from './deciding.ts';
 import { DefinitionCache } from './definition-cache.ts';
 import { Intake, type Outcome, type WorkItem } from './intake.ts';
 import { originals, type Plan, selfEvent, weightOf } from './plan.ts';
+import { type Checked, checkShared } from './shared-checks.ts';
 import { ViewCache } from './view-cache.ts';
 
 export type { Effects } from './committing.ts';
@@ -39,6 +40,12 @@ export interface ConductorOptions {
 const BATCH_EVENTS = 500;
 const BATCH_BYTES = 8 * 1024 * 1024;
 const RETRY_MILLISECONDS = 500;
+/** Two transactions that waited for each other need not wait again. */
+const COLLISION_MILLISECONDS = 20;
+// A database with many writers takes several batches at once; small ones are better together.
+const COMMITS_OF_MANY = 4;
+const SMALLEST_EXTRA_COMMIT = 16;
+const LONGEST_LOSER_PAUSE = 200;
 
 type Groups = ReadonlyMap<ExecutionId, WorkItem[]>;
 
@@ -55,7 +62,9 @@ export class Conductor {
   /** What is decided and waits for its turn to be written. */
   private batch: Plan[] = [];
   private batchBytes = 0;
-  private committing: Promise<void> | null = null;
+  private readonly commits = new Set<Promise<void>>();
+  /** How often in a row an execution was lost to somebody else. */
+  private readonly losses = new Map<ExecutionId, number>();
   /** Executions that are decided or written: they take no further events until that ends. */
   private readonly busy = new Set<ExecutionId>();
   private running: Promise<void> | null = null;
@@ -94,6 +103,7 @@ export class Conductor {
         origin: null,
         failures: 0,
         mustLoad: false,
+        isUsedUp: false,
       });
       this.wake();
     });
@@ -143,21 +153,28 @@ export class Conductor {
       // A batch starts with the next turn of the event loop: what is submitted meanwhile comes along.
       await nextTurn();
       await this.gather();
-      if (this.committing === null) {
-        if (this.batch.length > 0) this.startCommit();
-        else if (this.intake.size === 0) return;
+      if (this.mayCommit()) this.startCommit();
+      else if (this.commits.size === 0) {
+        if (this.intake.size === 0) return;
       } else if (!this.intake.hasFor(this.busy) || this.roomInBatch() === 0) {
-        await this.somethingNew(this.committing);
+        await this.somethingNew();
       }
     }
   }
 
-  /** Until the batch under way is written, or until there is more to decide meanwhile. */
-  private somethingNew(committing: Promise<void>): Promise<void> {
+  private mayCommit(): boolean {
+    if (this.batch.length === 0) return false;
+    if (this.commits.size === 0) return true;
+    const most = this.options.store.isShared ? COMMITS_OF_MANY : 1;
+    return this.commits.size < most && this.batch.length >= SMALLEST_EXTRA_COMMIT;
+  }
+
+  /** Until a batch under way is written, or until there is more to decide meanwhile. */
+  private somethingNew(): Promise<void> {
     const arrival = new Promise<void>((resolve) => {
       this.noteArrival = resolve;
     });
-    return Promise.race([committing, arrival]);
+    return Promise.race([...this.commits, arrival]);
   }
 
   private roomInBatch(): number {
@@ -178,10 +195,11 @@ export class Conductor {
     const plans = this.batch;
     this.batch = [];
     this.batchBytes = 0;
-    this.committing = this.commit(plans).finally(() => {
-      this.committing = null;
+    const committing = this.commit(plans).finally(() => {
+      this.commits.delete(committing);
       for (const plan of plans) this.busy.delete(plan.executionId);
     });
+    this.commits.add(committing);
   }
 
   /** Only executions with something decided stay busy. */
@@ -205,7 +223,9 @@ export class Conductor {
   private async commit(plans: readonly Plan[]): Promise<void> {
     let committed: Committed;
     try {
-      committed = await commitPlans(this.options, this.definitions, plans);
+      const { fresh, stale } = await this.check(plans);
+      const { stored, lost } = await commitPlans(this.options, this.definitions, fresh);
+      committed = { stored, lost: [...lost, ...stale] };
     } catch (error) {
       for (const plan of plans) this.views.evict(plan.executionId);
       if (error instanceof EpochMoved) {
@@ -220,16 +240,32 @@ export class Conductor {
       return;
     }
     this.finish(committed);
+    if (committed.lost.length > 0) await this.letOthersFinish(committed.lost);
+  }
+
+  private check(plans: readonly Plan[]): Promise<Checked> {
+    const { store } = this.options;
+    return store.isShared ? checkShared(store, plans) : Promise.resolve({ fresh: plans, stale: [] });
+  }
+
+  /** Who loses an execution again and again meets somebody who holds it: asking at once would not help. */
+  private async letOthersFinish(lost: readonly Plan[]): Promise<void> {
+    const most = Math.max(...lost.map(({ executionId }) => this.losses.get(executionId) ?? 0));
+    if (most < 2) return;
+    const pause = Math.min(LONGEST_LOSER_PAUSE, 2 ** most) * (0.5 + Math.random());
+    await new Promise<void>((resolve) => this.options.clock.after(pause, resolve));
   }
 
   private finish({ stored, lost }: Committed): void {
     for (const plan of lost) {
       // Somebody else wrote this execution: it is loaded and decided again.
       this.views.evict(plan.executionId);
+      this.losses.set(plan.executionId, (this.losses.get(plan.executionId) ?? 0) + 1);
       for (const { item } of plan.done) item.mustLoad = true;
       this.putBack(plan);
     }
     for (const { plan } of stored) {
+      this.losses.delete(plan.executionId);
       if (plan.changes.some((change) => change.type === 'execution-updated' && change.patch.params !== undefined)) {
         // Children show the environment of their root.
         this.views.evictDescendants(plan.executionId);
@@ -246,16 +282,19 @@ export class Conductor {
   }
 
   private putBack(plan: Plan): void {
-    this.intake.putBack(originals([...plan.done.map((done) => done.item), ...plan.items]));
+    const items = originals([...plan.done.map((done) => done.item), ...plan.items]);
+    this.intake.putBack(items.filter((item) => !item.isUsedUp));
+    for (const item of items) if (item.isUsedUp) item.onDone({ kind: 'ignored', why: 'somebody else has acted on it' });
   }
 
-  /** A failed transaction: wait and try again when the connection is to blame, else find the culprit by halving. */
+  /** A failed transaction: wait and try again when the connection is to blame, else find the culprit in ever smaller parts. */
   private async afterFailure(groups: readonly (readonly WorkItem[])[], error: unknown): Promise<void> {
     const { log, clock } = this.options;
     if (isConnectionError(error)) {
       log.warn('The database cannot be reached; the batch is tried again', { error });
       for (const items of groups) this.intake.putBack(items);
-      await new Promise<void>((resolve) => clock.after(RETRY_MILLISECONDS, resolve));
+      const pause = isCollision(error) ? COLLISION_MILLISECONDS : RETRY_MILLISECONDS;
+      await new Promise<void>((resolve) => clock.after(pause, resolve));
       return;
     }
     const alone = groups.length === 1 ? groups[0] : undefined;
@@ -267,10 +306,7 @@ export class Conductor {
       else this.intake.putBack(alone);
       return;
     }
-    const parts: readonly (readonly (readonly WorkItem[])[])[] =
-      alone === undefined
-        ? [groups.slice(0, groups.length >> 1), groups.slice(groups.length >> 1)]
-        : [[alone.slice(0, alone.length >> 1)], [alone.slice(alone.length >> 1)]];
+    const parts = alone === undefined ? inParts(groups) : inParts(alone).map((items) => [items]);
     for (const part of parts) await this.process(part);
   }
 
@@ -315,6 +351,12 @@ export class Conductor {
     }
     item.onFailed(new EngineError('INTERNAL', `The engine could not handle this: ${message}`, { cause: error }));
   }
+}
+
+/** As many parts as each then has members: all are tried once more, and few of them twice more. */
+function inParts<T>(whole: readonly T[]): (readonly T[])[] {
+  const size = Math.ceil(whole.length / Math.max(2, Math.ceil(Math.sqrt(whole.length))));
+  return Array.from({ length: Math.ceil(whole.length / size) }, (_, i) => whole.slice(i * size, (i + 1) * size));
 }
 
 function nextTurn(): Promise<void> {

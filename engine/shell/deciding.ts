@@ -8,6 +8,7 @@ import type { ConductorOptions } from './conductor.ts';
 import type { DefinitionCache } from './definition-cache.ts';
 import type { Intake, WorkItem } from './intake.ts';
 import { answerLookups, isLoadedAnyTime } from './lookups.ts';
+import { noticesOf } from './notices.ts';
 import { newPlan, originals, type Plan, selfEvent, type Steps } from './plan.ts';
 import type { CachedView, ViewCache } from './view-cache.ts';
 
@@ -133,6 +134,7 @@ export class Decider {
         return 'decided';
       }
       for (const change of decision.changes) {
+        plan.notices.push(...noticesOf(view, change, this.options.clock.now()));
         evolve(view, change);
         plan.changes.push(change);
       }
@@ -215,6 +217,7 @@ export class Decider {
     plan.done = [];
     plan.changes = [];
     plan.commands = [];
+    plan.notices = [];
     plan.items = [];
     this.options.log.error('An event could not be decided', {
       executionId: plan.executionId,

@@ -21,6 +21,8 @@ export interface WorkItem {
   failures: number;
   /** Somebody else has this execution's row: look at it before making one. */
   mustLoad: boolean;
+  /** The outbox row is gone: somebody else has acted on the event. */
+  isUsedUp: boolean;
 }
 
 export type Outcome =

@@ -3,6 +3,7 @@ import type { Change, Command, ExecutionId, Lookup } from '../core/model.ts';
 import { newId } from '../ids.ts';
 import type { ExecutionChanges, OutboxRow } from '../store/batch.ts';
 import { approximateBytes } from './approximate-bytes.ts';
+import type { NotificationRow } from '../store/notifications.ts';
 import type { Outcome, WorkItem } from './intake.ts';
 import { LookupRows } from './lookups.ts';
 import type { CachedView } from './view-cache.ts';
@@ -21,6 +22,8 @@ export interface Plan {
   readonly rows: LookupRows;
   changes: Change[];
   commands: Command[];
+  /** What publishers will be told. */
+  notices: NotificationRow[];
   done: { readonly item: WorkItem; readonly outcome: Outcome }[];
   continues: boolean;
 }
@@ -47,6 +50,7 @@ export function newPlan(
     rows: new LookupRows(),
     changes: [],
     commands: [],
+    notices: [],
     done: [],
     continues: false,
   };
@@ -70,20 +74,23 @@ export function selfEvent(executionId: ExecutionId, origin: WorkItem | null = nu
     origin,
     failures: 0,
     mustLoad: false,
+    isUsedUp: false,
   };
 }
 
 /** What a plan comes to in the store. */
 export interface Write {
   readonly changes: ExecutionChanges | null;
+  readonly notices: readonly NotificationRow[];
   readonly outbox: readonly OutboxRow[];
 }
 
 export function toWrite(plan: Plan): Write {
   const { cached, changes, commands } = plan;
-  if (cached === null || changes.length === 0) return { changes: null, outbox: [] };
+  if (cached === null || changes.length === 0) return { changes: null, outbox: [], notices: [] };
   return {
     changes: { record: cached.view.record, version: cached.version, changes },
+    notices: plan.notices,
     outbox: commands.flatMap((command): OutboxRow[] => {
       if (command.type === 'send') {
         return [{ id: newId(), executionId: command.to, kind: 'event', body: stringifyJson(command.event) }];

@@ -6,6 +6,7 @@ import type { ActionCatalogue, ActionReport, ActionResult, ExecutorMessage } fro
 import { type ActionCall, resolveCall } from '../core/action-calls.ts';
 import type { Env, Limits } from '../core/env.ts';
 import { isUserFailure } from '../core/failure.ts';
+import { checkFieldSize } from '../core/limits.ts';
 import { type ActionExecutionId, type ActionRecord, isFinal, type Lookup } from '../core/model.ts';
 import { EngineError } from '../errors.ts';
 import type { Caller, RunActionRequest, UnsavedAction } from '../facade.ts';
@@ -49,7 +50,7 @@ export class StandAloneActions {
     const isStored = request.saveResult || isAsync || call.definition.kind === 'job';
     if (!isStored) return this.runUnsaved(caller, action, call);
     await this.insert(caller, action);
-    const waiting = request.runSync ? this.wait(action.id) : null;
+    const waiting = request.runSync ? this.wait(action) : null;
     const immediate = this.runPure(call);
     if (immediate === null) {
       this.options.send([runMessage(action, { workflowName: null, projectId: caller.projectId })]);
@@ -58,7 +59,8 @@ export class StandAloneActions {
       if (request.runSync) await report;
       else report.catch(() => {});
     }
-    return waiting === null ? action : (await waiting, this.stored(action.id));
+    if (waiting !== null) await waiting;
+    return waiting === null ? action : this.stored(action.id);
   }
 
   /** Takes a result; false when the action is none of these. */
@@ -186,12 +188,19 @@ export class StandAloneActions {
   private async runUnsaved(caller: Caller, action: ActionRecord, call: ActionCall): Promise<UnsavedAction> {
     let result = this.runPure(call);
     if (result === null) {
-      const waiting = this.wait(action.id, true);
+      const waiting = this.wait(action, true);
       const message = runMessage(action, { workflowName: null, projectId: caller.projectId });
       this.options.send([{ ...message, claim: false }]);
       result = await waiting;
+      if (result === null) {
+        this.options.send([{ type: 'stop-action', actionExecutionId: action.id, reason: 'timeout', receipt: null }]);
+        throw new EngineError(
+          'UNAVAILABLE',
+          `Action ${action.name} gave no result in time. With save_result it runs on its own, and its result is kept.`,
+        );
+      }
     }
-    const { state, output } = finalFields(action, result);
+    const { state, output } = finalFields(action, result, this.options.limits);
     return {
       id: null,
       name: action.name,
@@ -201,15 +210,17 @@ export class StandAloneActions {
     };
   }
 
-  private wait(id: string, unsaved = false): Promise<ActionResult> {
-    return new Promise<ActionResult>((resolve) => {
-      this.waiters.set(id, {
-        unsaved,
-        resolve: (result) => {
-          this.waiters.delete(id);
-          resolve(result);
-        },
-      });
+  /** Null when nothing came in time: its executor may be gone. */
+  private wait(action: ActionRecord, unsaved = false): Promise<ActionResult | null> {
+    return new Promise<ActionResult | null>((resolve) => {
+      const seconds = action.timeoutSeconds === null ? LONGEST_WAIT_SECONDS : action.timeoutSeconds + GRACE_SECONDS;
+      const end = (result: ActionResult | null): void => {
+        stopClock();
+        this.waiters.delete(action.id);
+        resolve(result);
+      };
+      const stopClock = this.options.clock.after(seconds * 1000, () => end(null));
+      this.waiters.set(action.id, { unsaved, resolve: end });
     });
   }
 
@@ -222,7 +233,7 @@ export class StandAloneActions {
 
   /** False when somebody else ended it meanwhile. */
   private finish(action: ActionRecord, result: ActionResult): Promise<boolean> {
-    return this.write(action.id, finalFields(action, result));
+    return this.write(action.id, finalFields(action, result, this.options.limits));
   }
 
   private async write(id: string, patch: Partial<ActionRecord>): Promise<boolean> {
@@ -259,16 +270,22 @@ const NO_EXECUTION: ExpressionScope['host'] = {
   global: () => null,
 };
 
-function finalFields(action: ActionRecord, result: ActionResult) {
-  if (result.kind !== 'success') {
-    const state = result.kind === 'error' ? ('ERROR' as const) : ('CANCELLED' as const);
-    return { state, output: { result: result.output }, accepted: true };
-  }
+// A request may take long, but not for ever; an executor reports a time-out of its own before that.
+const LONGEST_WAIT_SECONDS = 3600;
+const GRACE_SECONDS = 10;
+
+function finalFields(action: ActionRecord, result: ActionResult, limits: Limits) {
+  if (result.kind === 'cancelled')
+    return { state: 'CANCELLED' as const, output: { result: result.output }, accepted: true };
   try {
     let value = result.output;
-    for (const wrapper of action.wrappers)
-      value = evaluateRecursively(wrapper.output, { data: value, host: NO_EXECUTION });
-    return { state: 'SUCCESS' as const, output: { result: value }, accepted: true };
+    if (result.kind === 'success') {
+      for (const wrapper of action.wrappers)
+        value = evaluateRecursively(wrapper.output, { data: value, host: NO_EXECUTION });
+    }
+    const output = { result: value };
+    checkFieldSize('ActionExecution', 'output', output, limits.fieldCharacters);
+    return { state: result.kind === 'error' ? ('ERROR' as const) : ('SUCCESS' as const), output, accepted: true };
   } catch (error) {
     if (!isUserFailure(error)) throw error;
     return { state: 'ERROR' as const, output: { result: error.message }, accepted: true };

@@ -16,6 +16,8 @@ import { newId } from '../ids.ts';
 import { type BulkRow, insertMany, rowSource, updateMany } from './bulk.ts';
 import { updateChildren } from './children.ts';
 import { storableText } from './columns.ts';
+import { insertNotifications } from './notifications.ts';
+import type { NotificationRow } from './notifications.ts';
 import { dialectOf, rowsOf } from './dialect.ts';
 import {
   actionPatchToRow,
@@ -46,6 +48,7 @@ export interface OutboxRow {
 export interface Batch {
   readonly executions: readonly ExecutionChanges[];
   readonly outbox: readonly OutboxRow[];
+  readonly notices?: readonly NotificationRow[];
   /** Outbox rows that this batch used up. */
   readonly consumed: readonly string[];
   readonly nodeId: string;
@@ -95,6 +98,30 @@ const CLAIMS = {
      update executions set version = executions.version + 1 from free where executions.id = free.id returning executions.id`,
 };
 
+/** Of these outbox rows: the ids of those that are still there. */
+export async function existingMessages(knex: Knex, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const there: string[] = [];
+  for (let at = 0; at < ids.length; at += 500)
+    there.push(
+      ...(await knex('outbox')
+        .whereIn('id', ids.slice(at, at + 500))
+        .pluck('id')),
+    );
+  return new Set(there);
+}
+
+/** The versions that executions have now; those that do not exist are missing. */
+export async function readVersions(knex: Knex, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const versions = new Map<string, number>();
+  for (let at = 0; at < ids.length; at += 500) {
+    const rows: { id: string; version: number }[] = await knex('executions')
+      .whereIn('id', ids.slice(at, at + 500))
+      .select('id', 'version');
+    for (const { id, version } of rows) versions.set(id, version);
+  }
+  return versions;
+}
+
 /** Writes a claimed batch: changes are folded per row, each kind of row in one statement. */
 export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
   const folded = fold(batch.executions);
@@ -141,6 +168,7 @@ export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
       created_at: batch.now,
     })),
   );
+  await insertNotifications(trx, batch.notices ?? [], batch.now);
   await deleteMany(trx, 'outbox', batch.consumed);
   await insertMany(
     trx,
@@ -162,7 +190,7 @@ export async function storedAllTheSame(
     return made === null ? [] : [{ id: part.changes.record.id, made }];
   });
   const claimed = new Set<string>();
-  for (const table of ['outbox', 'task_executions', 'action_executions', 'timers'] as const) {
+  for (const table of MARKED_TABLES) {
     const wanted = new Map(marked.filter(({ made }) => made.table === table).map(({ id, made }) => [made.id, id]));
     const ids = [...wanted.keys()];
     for (let at = 0; at < ids.length; at += 500) {
@@ -190,6 +218,8 @@ export async function storedAllTheSame(
   return claimed;
 }
 
+const MARKED_TABLES = ['outbox', 'executions', 'task_executions', 'action_executions', 'timers'] as const;
+
 /** A row that this part of the batch makes and nobody deletes before it is known to be stored. */
 function madeRow({
   changes,
@@ -197,12 +227,13 @@ function madeRow({
 }: {
   readonly changes: ExecutionChanges;
   readonly outbox: readonly OutboxRow[];
-}): { readonly table: 'outbox' | 'task_executions' | 'action_executions' | 'timers'; readonly id: string } | null {
+}): { readonly table: (typeof MARKED_TABLES)[number]; readonly id: string } | null {
   const [message] = outbox;
   if (message !== undefined) return { table: 'outbox', id: message.id };
   for (const change of changes.changes) {
     if (change.type === 'task-created') return { table: 'task_executions', id: change.task.id };
     if (change.type === 'action-created') return { table: 'action_executions', id: change.action.id };
+    if (change.type === 'child-created') return { table: 'executions', id: change.child.id };
     if (change.type === 'timer-set') return { table: 'timers', id: change.timer.id };
   }
   return null;

@@ -277,9 +277,14 @@ wf:
     j: {join: all, action: std.async_noop, retry: {count: 2, delay: 3}}
 `);
   m.fail('b');
-  t.is(m.task('j').state, 'DELAYED');
+  t.is(m.task('j').state, 'WAITING');
+  t.is(m.task('j').stateInfo, "Delayed by 'retry' policy [delay=3]");
+  // Whatever makes the engine look at joins again: the delay is kept.
+  m.send({ type: 'continue' });
+  t.deepEqual(m.task('j').runtimeContext.retry_task_policy, { retry_no: 1 });
   m.advance(3);
-  t.is(m.task('j').state, 'DELAYED');
+  t.is(m.task('j').state, 'WAITING');
+  t.deepEqual(m.task('j').runtimeContext.retry_task_policy, { retry_no: 2 });
   m.advance(3);
   t.is(m.task('j').state, 'ERROR');
   t.is(m.actionsOf('j').length, 0);

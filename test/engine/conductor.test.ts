@@ -161,6 +161,46 @@ test('a transaction that fails is halved until the culprit stands alone', async 
   );
 });
 
+test('one execution that cannot be stored delays 499 others by no more than one batch', async (t) => {
+  const e = await openTestEngine(t);
+  await e.upload(`version: '2.0'\none: {tasks: {a: {action: std.async_noop}}}`);
+  await startMany(e, 'one', 500);
+  const culprit = e.waiting[321]?.context.workflowExecutionId ?? '';
+  await refuseWrites(e.store, 'update', 'executions', `new.id = '${culprit}' and new.state = 'SUCCESS'`);
+  let tried = 0;
+  e.store.writer.on('query', ({ sql, bindings }: { sql: string; bindings: unknown[] }) => {
+    if (sql.includes('set version = executions.version + 1')) tried += JSON.parse(String(bindings.at(-1))).length;
+  });
+  let triedForOthers = 0;
+  const results = await Promise.allSettled(
+    e.waiting.map((message, i) =>
+      report(e, i, i).finally(() => {
+        if (message.context.workflowExecutionId !== culprit) triedForOthers = tried;
+      }),
+    ),
+  );
+  t.is(results.filter(({ status }) => status === 'rejected').length, 1);
+  // Everything once more in parts, and the part that the culprit is in once more.
+  t.true(triedForOthers <= 2 * 500 + 50, `${triedForOthers} executions were written until the last of the others was`);
+});
+
+test('what is stored although the database reports an error goes on like everything else', async (t) => {
+  let fault: Fault = 'none';
+  const e = await openTestEngine(t, { store: faultyStore(await memoryStore(), () => fault) });
+  await e.upload(WAITS);
+  await e.upload(`version: '2.0'
+parent: {tasks: {s: {workflow: waits, wait-before: 1, on-success: z}, z: {action: std.async_noop}}}`);
+  fault = 'after';
+  const parent = await e.start('parent');
+  t.is(parent.state, 'RUNNING');
+  e.clock.advance(1000);
+  await e.settle();
+  await e.finish('a', 7);
+  await e.finish('z');
+  t.is((await e.see(parent.id)).execution.state, 'SUCCESS');
+  t.deepEqual(await e.store.reader('outbox').select('*'), []);
+});
+
 test('a failure that passes leaves no trace', async (t) => {
   const faults: Fault[] = [];
   const e = await openTestEngine(t, { store: faultyStore(await memoryStore(), () => faults.shift() ?? 'none') });

@@ -38,6 +38,8 @@ export class Node {
     });
     queue.consume(
       this.engine.acknowledging((message: ExecutorMessage) => {
+        // A process that died neither sends nor takes anything.
+        if (this.dead) return new Promise(() => {});
         if (message.type === 'run-action') this.waiting.push(message);
         else this.stops.push(message);
         return Promise.resolve();
