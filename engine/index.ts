@@ -15,6 +15,8 @@ import type { EventTriggers } from './shell/event-triggers.ts';
 import type { Maintenance } from './shell/maintenance.ts';
 import { Conductor } from './shell/conductor.ts';
 import { EffectRunner } from './shell/effects.ts';
+import { checkNotify, logPublisher, Notifier } from './shell/notifier.ts';
+import type { Publishers } from './shell/notifier.ts';
 import { ExecutionMaker } from './shell/new-executions.ts';
 import { recover } from './shell/recovery.ts';
 import { ActionRequests } from './shell/requests/actions.ts';
@@ -37,6 +39,9 @@ export interface EngineOptions {
   readonly limits?: Partial<Limits>;
   /** Memory for cached views, in bytes (estimated). */
   readonly cacheBytes?: number;
+  /** Where notifications can go, besides the log, by name; and publishers of every execution (spec/engine.md §22). */
+  readonly publishers?: Publishers;
+  readonly notify?: readonly JsonObject[];
   /** Triggers and retention; by default cron triggers run and nothing is deleted. */
   readonly background?: Partial<BackgroundSettings>;
 }
@@ -84,6 +89,7 @@ class EngineShell implements RunningEngine {
   private readonly tasks: TaskRequests;
   private readonly actions: ActionRequests;
   private readonly background: Background;
+  private readonly notifier: Notifier;
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -100,6 +106,7 @@ class EngineShell implements RunningEngine {
       cacheBytes: options.cacheBytes ?? DEFAULT_CACHE_BYTES,
       onCommitted: (effects) => {
         this.effects.carryOut(effects);
+        this.notifier.add(effects.flatMap(({ notices }) => notices));
         for (const listener of this.listeners) listener();
       },
     });
@@ -111,7 +118,13 @@ class EngineShell implements RunningEngine {
     });
     const send = (messages: readonly ExecutorMessage[]) => this.effects.send(messages);
     this.standAlone = new StandAloneActions({ ...common, executorId: this.executorId, send });
-    const maker = new ExecutionMaker({ ...common, notify: [], checkNotify: () => {} });
+    const publishers: Publishers = new Map([['noop', logPublisher(log)], ...(options.publishers ?? [])]);
+    this.notifier = new Notifier({ store, clock, log, publishers, isShared: false });
+    const maker = new ExecutionMaker({
+      ...common,
+      notify: options.notify ?? [],
+      checkNotify: (notify) => checkNotify(publishers, notify),
+    });
     this.executions = new ExecutionRequests({ store, maker, clock, conductor: this.conductor, send });
     this.tasks = new TaskRequests(store, this.conductor);
     this.actions = new ActionRequests(store, this.conductor, this.standAlone);
@@ -155,6 +168,7 @@ class EngineShell implements RunningEngine {
         });
       },
     });
+    this.notifier.start();
     if (serves) this.background.start();
   }
 
@@ -162,6 +176,7 @@ class EngineShell implements RunningEngine {
     await this.background.close();
     this.effects.close();
     await this.conductor.close();
+    await this.notifier.close();
   }
 
   onCommit(listener: () => void): void {
@@ -171,6 +186,7 @@ class EngineShell implements RunningEngine {
   async idle(): Promise<void> {
     await this.background.idle();
     await this.conductor.idle();
+    await this.notifier.idle();
   }
 
   forgetViews(): void {
