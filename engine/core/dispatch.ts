@@ -132,7 +132,13 @@ function armAgain(draft: Draft, join: TaskRecord): void {
 /** Looks again at every waiting join that can be reached from a task that ended (spec/engine.md §8 step 6). */
 export function refreshJoins(draft: Draft, taskName: string): void {
   if (draft.spec.type === 'reverse') return;
-  for (const name of draft.analysis.graph.joinsAfter(taskName)) refreshJoin(draft, name);
+  const { graph } = draft.analysis;
+  const joins = new Set(graph.joinsAfter(taskName));
+  for (const name of joins) {
+    refreshJoin(draft, name);
+    // Nothing has reached this one, and perhaps nothing will any more: those behind it may depend on that.
+    if (draft.latestTask(name) === undefined) for (const next of graph.joinsAfter(name)) joins.add(next);
+  }
 }
 
 export function refreshJoin(draft: Draft, name: string): void {

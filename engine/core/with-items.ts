@@ -16,7 +16,7 @@ import {
   type TaskExecutionId,
   type TaskRecord,
 } from './model.ts';
-import { actionTimeout } from './policies.ts';
+import { actionTimeout, dropTimers } from './policies.ts';
 import { ITEMS_PER_SLICE, sliceId } from './reopen.ts';
 import { scopeOf } from './scope.ts';
 import { newChild } from './sub-workflows.ts';
@@ -263,9 +263,20 @@ function judgeItems(draft: Draft, id: TaskExecutionId): void {
   const { items } = task;
   if (items === null) return;
   if (items.cancelled > 0) complete(draft, id, 'CANCELLED', 'One or more actions was cancelled.');
-  else if (items.accepted < countOf(task)) return;
+  else if (items.accepted < countOf(task)) layAside(draft, task, items);
   else if (items.errors > 0) complete(draft, id, 'ERROR', 'One or more actions had failed.');
   else complete(draft, id, 'SUCCESS', null);
+}
+
+/**
+ * In an execution that has ended no further items start. Once those that ran have ended the task is like any other that was created and
+ * not started: a rerun that wakes the execution goes on with what is left.
+ */
+function layAside(draft: Draft, task: TaskRecord, { next, again, accepted }: ItemsProgress): void {
+  const running = next - (again?.size ?? 0) - accepted;
+  if (!draft.isCompleted || running > 0 || task.state !== 'RUNNING') return;
+  dropTimers(draft, task.id);
+  draft.updateTask(task.id, { state: 'IDLE', stateInfo: 'The workflow ended before all items were started.' });
 }
 
 function complete(

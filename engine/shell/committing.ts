@@ -5,6 +5,7 @@ import { claimExecutions, type OutboxRow, storedAllTheSame, writeBatch } from '.
 import { isConnectionError } from '../store/connection.ts';
 import type { NotificationRow } from '../store/notifications.ts';
 import { definitionsEpoch } from '../store/definitions.ts';
+import { loadVersions } from '../store/views.ts';
 import type { ConductorOptions } from './conductor.ts';
 import type { DefinitionCache } from './definition-cache.ts';
 import { type Plan, toWrite, type Write } from './plan.ts';
@@ -38,8 +39,10 @@ export interface Committed {
 export async function commitPlans(
   options: ConductorOptions,
   definitions: DefinitionCache,
-  plans: readonly Plan[],
+  decided: readonly Plan[],
 ): Promise<Committed> {
+  const stale = await outOfDate(options, decided);
+  const plans = decided.filter((plan) => !stale.has(plan));
   const writes = plans.map(toWrite);
   const claimed = isEmpty(plans, writes) ? NOTHING : await writeOnce(options, definitions, plans, writes);
   const stored: { plan: Plan; effects: Effects | null }[] = [];
@@ -56,7 +59,23 @@ export async function commitPlans(
       lost.push(plan);
     }
   });
-  return { stored, lost };
+  return { stored, lost: [...lost, ...stale] };
+}
+
+/**
+ * Where others write too, "nothing happens" may be what a view out of date says: a late result, a refusal. No claim would tell, so
+ * the versions of such executions are looked at.
+ */
+async function outOfDate({ store }: ConductorOptions, plans: readonly Plan[]): Promise<ReadonlySet<Plan>> {
+  const silent = plans.filter(
+    ({ cached, changes }) => changes.length === 0 && cached !== null && cached.version !== null,
+  );
+  if (!store.isShared || silent.length === 0) return new Set();
+  const versions = await loadVersions(
+    store.reader,
+    silent.map((plan) => plan.executionId),
+  );
+  return new Set(silent.filter(({ executionId, cached }) => versions.get(executionId) !== cached?.version));
 }
 
 const NOTHING: ReadonlySet<string> = new Set();

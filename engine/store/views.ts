@@ -61,6 +61,18 @@ export async function loadViews(
   return loaded;
 }
 
+/** The stored version of each of these executions that exists. */
+export async function loadVersions(knex: Knex, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const versions = new Map<string, number>();
+  for (let at = 0; at < ids.length; at += 500) {
+    const rows: { id: string; version: number }[] = await knex('executions')
+      .whereIn('id', ids.slice(at, at + 500))
+      .select('id', 'version');
+    for (const { id, version } of rows) versions.set(id, Number(version));
+  }
+  return versions;
+}
+
 /** `env()` shows the environment of the root execution (spec/engine.md §6). */
 async function loadEnvironments(knex: Knex, rows: readonly ExecutionRow[]): Promise<ReadonlyMap<string, JsonObject>> {
   const roots = [...new Set(rows.flatMap((row) => row.root_execution_id ?? []))];

@@ -262,3 +262,31 @@ test('a rerun without reset repeats exactly what failed, was cancelled or never 
     [0, 1],
   );
 });
+
+test('items that an execution ended before wait for it to be woken up, and their task is not left RUNNING', (t) => {
+  const text = `
+wf:
+  tasks:
+    a: {with-items: 'i in [0, 1, 2]', concurrency: 1, timeout: 50, action: std.async_noop}
+    b: {action: std.async_noop, on-error: fail}
+`;
+  const m = Machine.start(text);
+  m.fail('b');
+  t.is(m.state, 'ERROR');
+  t.is(m.task('a').state, 'RUNNING');
+  m.finish('a', 'r0', 0);
+  t.is(m.task('a').state, 'IDLE');
+  t.is(m.task('a').stateInfo, 'The workflow ended before all items were started.');
+  t.deepEqual(m.timerKinds, []);
+  t.is(m.actionsOf('a').length, 1);
+  m.send({ type: 'rerun-requested', task: m.task('b').id, reset: true, env: null });
+  t.is(m.task('a').state, 'RUNNING');
+  m.finish('a', 'r1', 1);
+  m.finish('b');
+  m.finish('a', 'r2', 2);
+  t.is(m.state, 'SUCCESS');
+  t.deepEqual(
+    m.actionsOf('a').map((action) => action.index),
+    [0, 1, 2],
+  );
+});

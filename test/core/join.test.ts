@@ -370,3 +370,22 @@ wf:
   t.regex(m.record.stateInfo ?? '', /Task 'j' ran 30 times in this execution, which is the limit/);
   t.true(m.decisions > 7, `${m.decisions} decisions`);
 });
+
+test('a join behind one that nothing will ever reach fails as soon as that is known', (t) => {
+  const text = `
+wf:
+  tasks:
+    a: {action: std.async_noop, on-success: last}
+    b: {action: std.async_noop, on-success: first}
+    first: {join: all, on-success: second}
+    second: {join: all, on-success: last}
+    last: {join: all}
+`;
+  const m = Machine.start(text);
+  m.finish('a');
+  t.is(m.task('last').state, 'WAITING');
+  m.fail('b');
+  t.is(m.task('last').state, 'ERROR');
+  t.is(m.task('last').stateInfo, "Failed by tasks: ['second']");
+  t.is(m.state, 'ERROR');
+});
