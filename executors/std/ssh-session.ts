@@ -73,13 +73,16 @@ export class SshSession {
   }
 
   /** Runs a command without input. @throws OutputTooLarge */
-  async run(command: string): Promise<CommandResult> {
-    const channel = await this.unlessBroken(
-      new Promise<ClientChannel>((resolve, reject) => {
-        this.client.exec(command, (error, opened) => (error === undefined ? resolve(opened) : reject(error)));
+  run(command: string): Promise<CommandResult> {
+    return this.unlessBroken(
+      new Promise((resolve, reject) => {
+        this.client.exec(command, (error, channel) => {
+          // At once: what a quick command has to say comes within the same packet.
+          if (error === undefined) readToEnd(channel).then(resolve, reject);
+          else reject(error);
+        });
       }),
     );
-    return this.unlessBroken(readToEnd(channel));
   }
 
   /** A stream through this server to another host: a tunnel, or where tunnels are forbidden `nc`, as the reference does it. */
