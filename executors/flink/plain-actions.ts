@@ -142,7 +142,7 @@ const EXTRAS: Partial<Record<EndpointName, Extra>> = {
     run: async ({ client, input, ids, options }) => {
       const trigger = await client.cluster.deleteDataset(ids[0] ?? '', options);
       if (input.wait === false) return trigger;
-      return settled(() => client.cluster.getDatasetDeletion(trigger, options), options.signal);
+      return settled(() => client.cluster.getDatasetDeletion(trigger, { signal: options.signal }), options.signal);
     },
   },
   'savepoints.dispose': {
@@ -154,7 +154,7 @@ const EXTRAS: Partial<Record<EndpointName, Extra>> = {
         savepointPath: toText(input.savepoint_path ?? ''),
       });
       if (input.wait === false) return trigger;
-      return settled(() => client.savepoints.getDisposal(trigger, options), options.signal);
+      return settled(() => client.savepoints.getDisposal(trigger, { signal: options.signal }), options.signal);
     },
   },
   'jars.upload': {

@@ -61,10 +61,16 @@ export async function buildFlinkJob(flinkHome: string, signal: AbortSignal): Pro
   return lastLine(succeeded(built, 'Building the Flink job', signal));
 }
 
-/** Starts a session cluster on a free port. Its logs are in `folder`. */
-export async function startFlink(flinkHome: string, folder: string, signal: AbortSignal): Promise<FlinkSession> {
+/** Starts a session cluster, on a free port unless told which; `options` are Flink's own, key=value. Its logs are in `folder`. */
+export async function startFlink(
+  flinkHome: string,
+  folder: string,
+  signal: AbortSignal,
+  more: { readonly port?: number; readonly options?: readonly string[] } = {},
+): Promise<FlinkSession> {
   await mkdir(folder, { recursive: true });
-  const start = ['--home', flinkHome, '--port', '0', '--state', folder];
+  const options = (more.options ?? []).flatMap((option) => ['-D', option]);
+  const start = ['--home', flinkHome, '--port', String(more.port ?? 0), '--state', folder, ...options];
   const stop = async () => {
     await run(join(scripts, 'flink/stop-session.sh'), ['--state', folder]);
   };

@@ -54,7 +54,7 @@ export function run(exchange: Exchange): Answer {
   }
   fake.runs.push(input);
   const id = typeof input.jobId === 'string' ? input.jobId.toLowerCase() : newId();
-  if (fake.switches.failInMain !== null)
+  if (fake.switches.failInMain !== null && fake.switches.failRuns-- > 0)
     return failedApplication([
       'org.apache.flink.client.program.ProgramInvocationException: The main method caused an error: ' +
         fake.switches.failInMain,

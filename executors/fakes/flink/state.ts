@@ -37,6 +37,8 @@ export interface FakeFlinkSwitches {
   forgetful: boolean;
   /** Run calls answer this text as a failed application. */
   failInMain: string | null;
+  /** For how many run calls that holds. */
+  failRuns: number;
   /** New jobs fail while they are initialised: the run call answers 400, the job exists and is FAILED. */
   failInitialising: string | null;
   /** All calls answer an HTML page, as a proxy does. */

@@ -19,7 +19,8 @@ export interface RealWorld {
   readonly reports: Reports;
   /** A further node, as after a restart: it takes over at once. */
   node(id: string): Promise<JobWatcher>;
-  submit(watcher: JobWatcher, id: string, input: JsonObject): Promise<void>;
+  /** Of the pack's first job action, unless another is named. */
+  submit(watcher: JobWatcher, id: string, input: JsonObject, action?: string): Promise<void>;
   /** Waits for the result for as long as a crowded machine may need. */
   result(id: string): Promise<{ readonly kind: string; readonly output: JsonObject }>;
 }
@@ -31,8 +32,12 @@ export async function realWorld(
   t.timeout(600_000);
   const folder = await mkdtemp(join(tmpdir(), 'tramontane-real-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
-  const action = createPack(folder).find((one): one is JobAction => one.kind === 'job');
-  if (action === undefined) throw new Error('the pack has no job action');
+  const actions = createPack(folder).filter((one): one is JobAction => one.kind === 'job');
+  const actionOf = (name: string | undefined): JobAction => {
+    const found = name === undefined ? actions[0] : actions.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`the pack has no job action ${name ?? ''}`);
+    return found;
+  };
   const store = await memoryStore(t);
   const reports = new Reports();
   const nodes: JobWatcher[] = [];
@@ -48,7 +53,7 @@ export async function realWorld(
         db: store.writer,
         nodeId: id,
         engine: reports,
-        backends: [action.backend],
+        backends: actions.map(({ backend }) => backend),
         clock: systemClock,
       };
       const watcher = new JobWatcher({ ...options, log: silentLogger, alone: true });
@@ -56,8 +61,10 @@ export async function realWorld(
       await watcher.start();
       return watcher;
     },
-    submit: (watcher, id, input) =>
-      watcher.submit(runAction(action.name, id, { poll_interval: 0.5, ...input }), action.backend),
+    submit: (watcher, id, input, name) => {
+      const action = actionOf(name);
+      return watcher.submit(runAction(action.name, id, { poll_interval: 0.5, ...input }), action.backend);
+    },
     async result(id) {
       const find = async () => reports.taken.find(({ actionExecutionId }) => actionExecutionId === id);
       const { result } = await waitFor(`the result of ${id}`, find, 500_000);

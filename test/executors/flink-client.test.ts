@@ -1,0 +1,471 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { parseJson, type Json } from '../../dsl/json.ts';
+import { readConnections } from '../../executors/connections/read.ts';
+import { describeConnection } from '../../executors/connections/connection.ts';
+import { startFakeFlink, type FakeFlink, type FakeFlinkSwitches } from '../../executors/fakes/flink.ts';
+import { FlinkClient, type FlinkServer } from '../../executors/flink/client/client.ts';
+import { pathNames, type Endpoint } from '../../executors/flink/client/endpoint.ts';
+import {
+  actionNameOf,
+  ENDPOINT_NAMES,
+  ENDPOINTS,
+  OTHER_ROUTES,
+  type EndpointName,
+} from '../../executors/flink/client/endpoints.ts';
+import { FlinkApiError, UnsupportedError } from '../../executors/flink/client/errors.ts';
+import { portionsOf } from '../../executors/flink/client/portions.ts';
+import { problemsOf } from '../../executors/flink/client/shapes.ts';
+import { splitScript } from '../../executors/flink/flows/sql-script.ts';
+import { createCatalogue } from '../../executors/index.ts';
+import { projectRoot } from '../helpers/project.ts';
+
+interface Row {
+  readonly method: string;
+  readonly path: string;
+  readonly server: string;
+  readonly client: string | null;
+  readonly action: string | null;
+  readonly since: string;
+  readonly until: string | null;
+  readonly python: string | null;
+}
+
+interface Recording {
+  readonly version: string;
+  readonly name: string;
+  readonly endpoint: string;
+  readonly path: string;
+  readonly status: number;
+  readonly json?: Json;
+  readonly text?: string;
+}
+
+const fixtures = join(projectRoot, 'test/executors/fixtures/flink');
+const rows = JSON.parse(readFileSync(join(fixtures, 'endpoints.json'), 'utf8')) as readonly Row[];
+const recordings = readFileSync(join(fixtures, 'recordings.ndjson'), 'utf8')
+  .split('\n')
+  .filter((line) => line !== '')
+  .map((line) => parseJson(line) as unknown as Recording);
+
+const JOB = 'a'.repeat(32);
+const VERTEX = 'cbc357ccb763df2852fee8c4fc7d55f2';
+
+async function world(
+  t: ExecutionContext,
+  switches: Partial<FakeFlinkSwitches> = {},
+  server: Partial<FlinkServer> = {},
+): Promise<{ fake: FakeFlink; client: FlinkClient }> {
+  const fake = await startFakeFlink({ version: '2.3.0', ...switches });
+  t.teardown(() => fake.close());
+  return { fake, client: new FlinkClient({ url: fake.url, strict: true, ...server }) };
+}
+
+test('every documented route is a row with its client method and its action, and nothing else is', (t) => {
+  t.is(rows.length, 113);
+  const catalogue = createCatalogue();
+  const bare = (path: string) =>
+    path.replace(/:(\w+)/g, (_, name: string) => `:${name.replaceAll('_', '').toLowerCase()}`);
+  for (const row of rows) {
+    const where = `${row.method} ${row.path}`;
+    const other = OTHER_ROUTES.some((one) => one.method === row.method && bare(one.path) === bare(row.path));
+    if (other) continue;
+    t.truthy(row.client, where);
+    const endpoint: Endpoint | undefined = (ENDPOINTS as Readonly<Record<string, Endpoint>>)[row.client ?? ''];
+    if (endpoint === undefined) {
+      t.fail(`${where}: the client has no ${row.client}`);
+      continue;
+    }
+    t.is(`${endpoint.method} ${bare(endpoint.path)}`, `${row.method} ${bare(row.path)}`);
+    t.is(endpoint.since ?? '1.12', row.since, where);
+    t.is(endpoint.server ?? 'jobmanager', row.server, where);
+    t.is(endpoint.noAction === undefined ? actionNameOf(row.client ?? '') : null, row.action, where);
+    if (row.action !== null) t.is(catalogue.find(row.action)?.kind, 'sync', row.action);
+  }
+  t.is(ENDPOINT_NAMES.length + OTHER_ROUTES.length, rows.length);
+  // The rows of the Python client, which a table in the documentation leads over.
+  t.is(rows.filter(({ python }) => python !== null).length, 49);
+  t.is(ENDPOINT_NAMES.filter((name) => (ENDPOINTS[name] as Endpoint).python !== undefined).length, 49);
+});
+
+test('the answers recorded on 1.20 and 2.3 have the shapes of the table', (t) => {
+  const seen = new Set<EndpointName>();
+  const nameOf = new Map(rows.map((row) => [`${row.method} ${row.path}`, row.client]));
+  for (const { version, name, endpoint, status, json, text } of recordings) {
+    const method = nameOf.get(endpoint);
+    if (status > 299 || method === undefined || method === null || !(method in ENDPOINTS)) continue;
+    const row: Endpoint = ENDPOINTS[method as EndpointName];
+    // The fixture keeps integral floats as what they are; the client hands out plain numbers.
+    const value =
+      json === undefined
+        ? text
+        : (JSON.parse(JSON.stringify(json, (_, one) => (typeof one === 'bigint' ? Number(one) : one))) as unknown);
+    t.deepEqual(problemsOf(row.answer.wire, value), [], `${version} ${name}`);
+    t.notThrows(() => row.answer.read(value));
+    seen.add(method as EndpointName);
+  }
+  const unseen = ENDPOINT_NAMES.filter((name) => !seen.has(name));
+  // Never successful, or never recorded: bodies that only Java can make, a GET with a body, and routes that want tables.
+  t.deepEqual(unseen, [
+    'jobs.rescale',
+    'jobs.getRescaling',
+    'jobs.submit',
+    'sql.cancelOperation',
+    'sql.completeStatement',
+    'sql.refreshMaterializedTable',
+    'sql.deployScript',
+  ]);
+});
+
+test('recorded refusals are told apart', (t) => {
+  const codes = new Map<string, string>();
+  for (const { version, name, status, json, text, path, endpoint } of recordings) {
+    if (status < 300) continue;
+    const body = json === undefined ? (text ?? '') : JSON.stringify(json);
+    const error = new FlinkApiError({
+      status,
+      method: endpoint.split(' ')[0] ?? 'GET',
+      path: path.replace(/^\/v\d/, ''),
+      text: body,
+    });
+    codes.set(`${version} ${name}`, error.code);
+    t.not(error.rootCause, '', name);
+  }
+  const expected: Readonly<Record<string, string>> = {
+    'jar-run-unknown-jar': 'FLINK_JAR_NOT_FOUND',
+    'jar-delete-again': 'FLINK_JAR_NOT_FOUND',
+    'jar-run-fails-in-main': 'FLINK_PROGRAM_ERROR',
+    'jar-run-entry-class-unknown': 'FLINK_PROGRAM_ERROR',
+    'jar-run-duplicate-while-running': 'FLINK_DUPLICATE_JOB',
+    'jar-run-duplicate-after-finish': 'FLINK_DUPLICATE_JOB',
+    'unknown-job-status': 'FLINK_JOB_NOT_FOUND',
+    'unknown-job-job': 'FLINK_JOB_NOT_FOUND',
+    'unknown-job-requirements': 'FLINK_JOB_NOT_FOUND',
+    'unknown-job-cancel': 'FLINK_JOB_NOT_FOUND',
+    'taskmanager-unknown': 'FLINK_TASKMANAGER_NOT_FOUND',
+    'cancel-finished': 'FLINK_JOB_ALREADY_TERMINATED',
+    'cancel-mode-stop': 'FLINK_STOP_MODE_REMOVED',
+    'rescaling-disabled': 'FLINK_RESCALING_DISABLED',
+    'requirements-put-default-scheduler': 'FLINK_RESCALING_UNSUPPORTED',
+    'job-batch-checkpoints': 'FLINK_NO_CHECKPOINTING',
+    'unknown-trigger': 'FLINK_TRIGGER_UNKNOWN',
+    'bare-savepoint-no-directory': 'FLINK_NO_SAVEPOINT_DIR',
+    'bare-stop-no-directory': 'FLINK_NO_SAVEPOINT_DIR',
+    'restricted-upload': 'FLINK_NO_SUCH_ENDPOINT',
+    'restricted-run': 'FLINK_NO_SUCH_ENDPOINT',
+    'not-found-route': 'FLINK_NO_SUCH_ENDPOINT',
+    'jars-upload-two-files': 'FLINK_BAD_REQUEST',
+  };
+  for (const [name, code] of Object.entries(expected))
+    for (const version of ['1.20.5', '2.3.0']) t.is(codes.get(`${version} ${name}`), code, `${version} ${name}`);
+  t.is(codes.get('2.3.0 sql-syntax-error-result-1'), 'FLINK_SQL_ERROR');
+  t.is(codes.get('1.20.0 sql-session-closed'), 'FLINK_SQL_SESSION_UNKNOWN');
+});
+
+test('each method calls its route, and the answer of the fake has the shape of the table', async (t) => {
+  const { fake, client } = await world(t, { adaptive: true });
+  const folder = await mkdtemp(join(tmpdir(), 'tramontane-client-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, 'a.jar');
+  await writeFile(file, 'not really a zip');
+  const jarId = await client.jars.upload(file);
+  const jobId = await client.jars.run(jarId, { jobId: JOB, parallelism: 2 });
+  t.is(jobId, JOB);
+  const session = await client.sql.openSession({ sessionName: 's' });
+  const operation = await client.sql.executeStatement(session, { statement: 'SELECT a' });
+  const checkpointTrigger = await client.jobs.createCheckpoint(JOB);
+  const checkpointId = 1;
+  const savepointTrigger = await client.jobs.createSavepoint(JOB, { targetDirectory: 'file:/s' });
+  const disposal = await client.savepoints.dispose({ savepointPath: 'file:/s/1' });
+  const deletion = await client.cluster.deleteDataset(JOB);
+  const ids: Readonly<Record<string, string | number>> = {
+    jobId: JOB,
+    vertexId: VERTEX,
+    jarId,
+    datasetId: JOB,
+    logFile: 'jobmanager.log',
+    file: 'profile.html',
+    taskmanagerId: '127.0.0.1:42625-9740eb',
+    checkpointId,
+    subtaskIndex: 0,
+    attempt: 0,
+    applicationId: JOB,
+    rescaleUuid: JOB,
+    sessionHandle: session,
+    operationHandle: operation,
+    token: 0,
+    identifier: 'a.b.c',
+  };
+  const triggers: Partial<Record<EndpointName, string>> = {
+    'jobs.getCheckpoint': checkpointTrigger,
+    'jobs.getSavepoint': savepointTrigger,
+    'savepoints.getDisposal': disposal,
+    'cluster.getDatasetDeletion': deletion,
+    'jobs.getRescaling': JOB,
+  };
+  const options: Partial<Record<EndpointName, object>> = {
+    'jobs.rescale': { parallelism: 1 },
+    'jobs.updateResourceRequirements': { requirements: await client.jobs.getResourceRequirements(JOB) },
+    'jobs.heartbeat': { expiredTimestamp: 1 },
+    'savepoints.dispose': { savepointPath: 'file:/s/1' },
+    'sql.executeStatement': { statement: 'SELECT 1' },
+    'sql.configureSession': { statement: 'USE a' },
+    'sql.completeStatement': { statement: 'SEL', position: 3 },
+    'sql.deployScript': { script: 'SELECT 1' },
+  };
+  // What takes away the ground from others comes last; two are made of files.
+  const late: readonly EndpointName[] = [
+    'sql.closeOperation',
+    'sql.closeSession',
+    'jobs.terminate',
+    'jobs.yarnCancel',
+    'jobs.stop',
+    'jars.delete',
+  ];
+  const others = ENDPOINT_NAMES.filter(
+    (name) => !late.includes(name) && !['jars.upload', 'jobs.submit'].includes(name),
+  );
+  const groups = client as unknown as Readonly<
+    Record<string, Readonly<Record<string, (...args: unknown[]) => Promise<unknown>>>>
+  >;
+  for (const name of [...others, ...late]) {
+    const [group = '', method = ''] = name.split('.');
+    const args = pathNames(ENDPOINTS[name].path).map((part) => (part === 'triggerId' ? triggers[name] : ids[part]));
+    const before = fake.requests.length;
+    const call = groups[group]?.[method]?.(...args, options[name] ?? {});
+    if (name === 'jobs.rescale' || name === 'jobs.getRescaling') {
+      await t.throwsAsync(async () => call, { code: 'FLINK_RESCALING_DISABLED' }, name);
+    } else if (name === 'sql.cancelOperation') {
+      await t.throwsAsync(async () => call, { code: 'FLINK_SQL_ERROR' }, name);
+    } else {
+      await t.notThrowsAsync(async () => call, name);
+    }
+    t.true(fake.requests.length > before, `${name} made no request`);
+    const sent = fake.requests.slice(before);
+    const pattern = ENDPOINTS[name].path.replace(/:\w+/g, '[^/]+');
+    const wanted = new RegExp(`^${ENDPOINTS[name].method} (?:/v\\d)?${pattern}$`);
+    t.true(
+      sent.some((line) => wanted.test(line)),
+      `${name}: ${sent.join(', ')}`,
+    );
+  }
+  t.regex(await client.jobs.submit({ plan: file, jars: [file] }), /^\/jobs\/[0-9a-f]{32}$/);
+});
+
+test('metrics are asked for in lines that Flink reads, and merged', async (t) => {
+  const { fake, client } = await world(t);
+  const get = Array.from({ length: 300 }, (_, index) => `operator.metric.with.a.long.name.${index}`);
+  const values = await client.vertices.metrics(await jobOn(fake), VERTEX, { get });
+  t.deepEqual(Object.keys(values).sort(), [...get].sort());
+  const calls = fake.requests.filter((line) => line.endsWith('/metrics'));
+  t.true(calls.length > 1 && calls.length < 10, `${calls.length} calls`);
+  const all = await client.taskmanagers.metrics();
+  t.true(Object.values(all).every(({ max }) => typeof max === 'number') && Object.keys(all).length > 0);
+  t.deepEqual(portionsOf(['aa', 'bb', 'c'], 10), [['aa', 'bb'], ['c']]);
+  t.deepEqual(portionsOf(['much longer than the room'], 3), [['much longer than the room']]);
+  t.deepEqual(portionsOf([], 10), []);
+});
+
+test('what a version lacks is refused before any call; the version is asked for once', async (t) => {
+  const { fake, client } = await world(t, { version: '1.13.2' });
+  for (const call of [
+    () => client.jobs.getStatus(JOB),
+    () => client.jobs.stop(JOB, { triggerId: JOB }),
+    () => client.jars.run('x.jar', { flinkConfiguration: { a: 'b' } }),
+    () => client.applications.overview(),
+  ]) {
+    await t.throwsAsync<UnsupportedError>(call, {
+      instanceOf: UnsupportedError,
+      message: /needs Flink .*; the cluster runs 1\.13\.2/,
+    });
+  }
+  t.deepEqual(fake.requests, ['GET /v1/config']);
+  await t.notThrowsAsync(new FlinkClient({ url: fake.url, version: '2.3.0' }).jobs.all());
+  // A gateway of its own has versions of its own.
+  const old = await startFakeFlink({ version: '1.16.0' });
+  t.teardown(() => old.close());
+  await t.notThrowsAsync(new FlinkClient({ url: old.url }).sql.openSession());
+  t.true(old.requests.includes('POST /v2/sessions'));
+});
+
+test('wrong ids, keys and values never leave the client', async (t) => {
+  const { fake, client } = await world(t);
+  const wrong: readonly (() => Promise<unknown>)[] = [
+    () => client.jobs.get('../cluster'),
+    () => client.jobs.get(''),
+    () => client.jars.delete('..'),
+    () => client.savepoints.dispose({ path: 'x' } as never),
+    () => client.jars.run('a.jar', { parallelism: 1.5 }),
+    () => client.jobs.createSavepoint(JOB, { formatType: 'OTHER' as 'NATIVE', triggerId: JOB }),
+  ];
+  for (const call of wrong) await t.throwsAsync(call, { code: 'FLINK_BAD_REQUEST' });
+  t.deepEqual(
+    fake.requests.filter((line) => line !== 'GET /v1/config'),
+    [],
+  );
+});
+
+test('several JobManagers: the next one is asked when one cannot be reached or has no leader', async (t) => {
+  const { fake } = await world(t);
+  const electing = await startFakeFlink({ electing: true });
+  t.teardown(() => electing.close());
+  const gone = await startFakeFlink();
+  await gone.close();
+  const client = new FlinkClient({ url: gone.url, otherUrls: [electing.url, fake.url] });
+  t.deepEqual(await client.jobs.all(), []);
+  t.deepEqual(await client.jobs.all(), []);
+  t.is(electing.requests.length, 1, 'the one that answered is asked first the next time');
+  fake.switches.loseCalls = 1;
+  const jar = [...fake.jars.keys()][0] ?? 'none.jar';
+  await t.throwsAsync(client.jars.run(jar));
+  t.is(electing.requests.length, 1, 'a lost start is never sent elsewhere');
+});
+
+test('calls that may be repeated wait for the end of an election; starts do not', async (t) => {
+  const { fake } = await world(t, { electing: true });
+  const client = new FlinkClient({ url: fake.url, retryForMs: 20_000 });
+  const overview = client.cluster.overview();
+  await t.throwsAsync(client.jars.run('x.jar'), { code: 'FLINK_UNAVAILABLE' });
+  fake.switches.electing = false;
+  t.is((await overview)['slots-total'], 4);
+});
+
+test('jars switched off are named as that; a page of a proxy is an error', async (t) => {
+  const { fake, client } = await world(t, { submits: false });
+  await t.throwsAsync(client.jars.all(), { code: 'FLINK_SUBMIT_DISABLED', message: /web\.submit\.enable is false/ });
+  await t.throwsAsync(client.jars.upload(join(fixtures, 'endpoints.json'), { name: 'a.jar' }), {
+    code: 'FLINK_SUBMIT_DISABLED',
+  });
+  fake.switches.page = { status: 200, text: '<html>login</html>' };
+  await t.throwsAsync(client.jobs.all(), { code: 'FLINK_UNAVAILABLE' });
+});
+
+test('authentication travels with each call, and requests at once are bounded', async (t) => {
+  const seen: string[] = [];
+  let open = 0;
+  let most = 0;
+  const http = {
+    exchange: async (request: { readonly headers?: Readonly<Record<string, string>> }) => {
+      most = Math.max(most, ++open);
+      seen.push(request.headers?.authorization ?? '');
+      await new Promise((resolve) => setImmediate(resolve));
+      open--;
+      const body = Buffer.from('{"jobs": []}');
+      return { status: 200, reason: '', headers: [], url: '', history: [], body, elapsedMs: 0 };
+    },
+    close: async () => {},
+  };
+  const basic = new FlinkClient(
+    { url: 'http://x', auth: { kind: 'basic', user: 'u', password: 'p' }, concurrency: 2 },
+    http,
+  );
+  await Promise.all(Array.from({ length: 7 }, () => basic.jobs.all()));
+  t.is(most, 2);
+  await new FlinkClient({ url: 'http://x', auth: { kind: 'bearer', token: 'abc' } }, http).jobs.all();
+  t.deepEqual([...new Set(seen)], [`Basic ${Buffer.from('u:p').toString('base64')}`, 'Bearer abc']);
+  const stopped = new AbortController();
+  const first = basic.jobs.all();
+  const second = basic.jobs.all();
+  const third = basic.jobs.all({ signal: stopped.signal });
+  stopped.abort(new Error('enough'));
+  await t.throwsAsync(third, { message: 'enough' });
+  await Promise.all([first, second]);
+  await t.notThrowsAsync(basic.jobs.all());
+});
+
+test('a vertex can be bound; an attempt that is not named is the current one', async (t) => {
+  const { fake, client } = await world(t);
+  const vertex = client.jobs.vertex(await jobOn(fake), VERTEX);
+  t.truthy((await vertex.details()).name);
+  t.is((await vertex.subtasks.getAttempt(0)).subtask, 0);
+  t.true(fake.requests.at(-1)?.endsWith('/subtasks/0/attempts/0'));
+});
+
+test('connections are read with their secrets, and every fault is named with its place', (t) => {
+  const environment = { TOKEN: 'very secret' };
+  const connections = readConnections(
+    {
+      a: {
+        type: 'flink',
+        urls: ['https://one:8081/', 'https://two:8081'],
+        auth: { bearer: { env: 'TOKEN' } },
+        headers: { 'X-Team': 'data' },
+        limits: { requests: 4, jobs: 2 },
+        timeout: 5,
+        sql_gateway_url: 'http://one:8083',
+      },
+      b: { type: 'livy', url: 'http://livy', auth: { basic: { user: 'u', password: 'p' } }, tls: { verify: false } },
+    },
+    environment,
+  );
+  t.like(connections.find('a'), {
+    urls: ['https://one:8081', 'https://two:8081'],
+    headers: { 'x-team': 'data', authorization: 'Bearer very secret' },
+    timeoutMs: 5000,
+    limits: { requests: 4, jobs: 2 },
+    gatewayUrl: 'http://one:8083',
+  });
+  const described = connections.list().map(describeConnection).join('\n');
+  t.notRegex(described, /secret|dTpw/);
+  t.regex(described, /a: flink at https:\/\/one:8081, .*authorization: \*\*\*.*2 jobs at once/);
+  const faults = t.throws(() =>
+    readConnections(
+      {
+        x: {
+          type: 'flinc',
+          url: 'ftp://y',
+          auth: { bearer: { env: 'NONE' } },
+          tls: { cert_file: '/no/where' },
+          limit: {},
+        },
+        y: { type: 'flink' },
+        z: { type: 'flink', url: 'http://me:pass@host', urls: ['http://b'], timeout: 'long' },
+      },
+      environment,
+    ),
+  );
+  for (const part of [
+    /connections\.x\.type must be one of flink, /,
+    /connections\.x\.url must be an http or https address/,
+    /connections\.x\.auth\.bearer names the variable NONE, which is not set/,
+    /connections\.x\.tls\.cert_file names \/no\/where, which cannot be read/,
+    /connections\.x\.limit is not known; did you mean 'limits'\?/,
+    /connections\.y\.url is missing/,
+    /connections\.z\.url holds a user or password; put them under auth/,
+    /connections\.z\.timeout must be a number/,
+  ])
+    t.regex(faults?.message ?? '', part);
+  t.notRegex(faults?.message ?? '', /pass@/);
+});
+
+test('scripts are cut at semicolons that end statements', (t) => {
+  t.deepEqual(
+    splitScript(`
+      -- first; not an end
+      SET 'a;b' = 'it''s; fine';
+      CREATE TABLE \`odd;name\` (x INT) /* ; */ WITH ('k' = 'v');
+      EXECUTE STATEMENT SET BEGIN
+        INSERT INTO a SELECT CASE WHEN x > 1 THEN 1 ELSE 2 END FROM t;
+        INSERT INTO b SELECT x FROM t;
+      END;
+      ; -- nothing
+      SELECT 1`),
+    [
+      "-- first; not an end\n      SET 'a;b' = 'it''s; fine'",
+      "CREATE TABLE \`odd;name\` (x INT) /* ; */ WITH ('k' = 'v')",
+      'EXECUTE STATEMENT SET BEGIN\n        INSERT INTO a SELECT CASE WHEN x > 1 THEN 1 ELSE 2 END FROM t;\n        INSERT INTO b SELECT x FROM t;\n      END',
+      '-- nothing\n      SELECT 1',
+    ],
+  );
+  t.deepEqual(splitScript("SELECT 'open"), ["SELECT 'open"]);
+  t.deepEqual(splitScript(' ; /* only this */ ; '), []);
+});
+
+async function jobOn(fake: FakeFlink): Promise<string> {
+  const client = new FlinkClient({ url: fake.url });
+  fake.jars.set('j.jar', { name: 'j.jar', bytes: 1 });
+  return client.jars.run('j.jar');
+}

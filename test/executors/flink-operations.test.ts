@@ -1,0 +1,511 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
+import { silentLogger } from '../../engine/log.ts';
+import type { Action } from '../../executors/action.ts';
+import { readConnections } from '../../executors/connections/read.ts';
+import { createEgressPolicy } from '../../executors/egress.ts';
+import { startFakeFlink, type FakeFlink, type FakeFlinkSwitches, type FakeJob } from '../../executors/fakes/flink.ts';
+import { flinkPack } from '../../executors/flink/pack.ts';
+import { jobIdOf } from '../../executors/flink/plan.ts';
+import { createHttpClient } from '../../executors/http-client.ts';
+import { jobBackends } from '../../executors/index.ts';
+import { catalogueOf } from '../../executors/catalogue.ts';
+import { JobWatcher } from '../../executors/job-watcher.ts';
+import { TestClock } from '../helpers/clock.ts';
+import { memoryStore } from '../helpers/store.ts';
+import { Reports, runAction, runContext } from './helpers/remote.ts';
+
+interface World {
+  readonly folder: string;
+  readonly flink: FakeFlink;
+  readonly reports: Reports;
+  watcher: JobWatcher;
+  /** Another node takes over, as after a crash. */
+  crash(): Promise<void>;
+  start(action: string, id: string, input?: JsonObject): Promise<void>;
+  pass(seconds: number): Promise<void>;
+  output(id: string): JsonObject;
+  kind(id: string): string | undefined;
+  /** A plain action. */
+  call(action: string, input?: JsonObject): Promise<{ readonly kind: string; readonly output: unknown }>;
+}
+
+async function world(t: ExecutionContext, switches: Partial<FakeFlinkSwitches> = {}): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), 'tramontane-flink-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  for (const name of ['one', 'two']) await writeFile(join(folder, `${name}.jar`), name);
+  const store = await memoryStore(t);
+  const flink = await startFakeFlink({ version: '2.3.0', ...switches });
+  t.teardown(() => flink.close());
+  const clock = new TestClock();
+  const reports = new Reports();
+  const http = {
+    forUsers: createHttpClient(createEgressPolicy({ allowLoopback: true })),
+    forConnections: createHttpClient(null),
+  };
+  t.teardown(() => Promise.all([http.forUsers.close(), http.forConnections.close()]));
+  const connections = readConnections({ c: { type: 'flink', url: flink.url, sql_gateway_url: flink.url } }, {});
+  const pack: readonly Action[] = flinkPack({ jarsFolder: join(folder, 'jars'), connections }, http);
+  const catalogue = catalogueOf(pack);
+  const create = async (nodeId: string) => {
+    const watcher = new JobWatcher({
+      db: store.writer,
+      nodeId,
+      engine: reports,
+      backends: jobBackends(catalogue),
+      clock,
+      log: silentLogger,
+      random: () => 0.5,
+      alone: true,
+    });
+    await watcher.start();
+    return watcher;
+  };
+  let nodes = 1;
+  const w: World = {
+    folder,
+    flink,
+    reports,
+    watcher: await create('n1'),
+    async crash() {
+      w.watcher.abandon();
+      w.watcher = await create(`n${++nodes}`);
+    },
+    async start(name, id, input = {}) {
+      const action = catalogue.find(name);
+      if (action?.kind !== 'job') throw new Error(`${name} is no job action`);
+      await w.watcher.submit(runAction(name, id, { cluster: 'c', ...input }), action.backend);
+      await w.watcher.idle();
+    },
+    async pass(seconds) {
+      for (let i = 0; i < seconds * 2; i++) {
+        clock.advance(500);
+        await w.watcher.idle();
+      }
+    },
+    output(id) {
+      const output = reports.taken.find(({ actionExecutionId }) => actionExecutionId === id)?.result.output ?? null;
+      if (!isJsonObject(output)) throw new Error(`no result of ${id}, or no mapping: ${JSON.stringify(output)}`);
+      return output;
+    },
+    kind: (id) => reports.taken.find(({ actionExecutionId }) => actionExecutionId === id)?.result.kind,
+    async call(name, input = {}) {
+      const action = catalogue.find(name);
+      if (action?.kind !== 'sync') throw new Error(`${name} is no plain action`);
+      const signal = new AbortController().signal;
+      const context = { signal, log: silentLogger, http: http.forUsers, run: runContext('a') };
+      return action.run({ retry_for: 0, ...(input.url === undefined && { cluster: 'c' }), ...input }, context);
+    },
+  };
+  t.teardown(async () => {
+    w.watcher.abandon();
+    for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+  });
+  return w;
+}
+
+const JOB = 'b'.repeat(32);
+
+async function running(w: World, id = JOB): Promise<FakeJob> {
+  w.flink.jars.set('x.jar', { name: 'x.jar', bytes: 1 });
+  await w.call('flink.jars.run', { jar_id: 'x.jar', job_id: id });
+  const job = w.flink.jobs.get(id);
+  if (job === undefined) throw new Error('the fake has no such job');
+  return job;
+}
+
+const count = (w: World, line: RegExp) => w.flink.requests.filter((one) => line.test(one)).length;
+
+test('flink.wait watches a job of others to its end; fail_on says what is an error', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  await w.start('flink.wait', 'a1', { job_id: JOB });
+  await w.start('flink.wait', 'a2', { job_id: JOB, fail_on: [] });
+  await w.start('flink.wait', 'a3', { job_id: JOB, until: 'running' });
+  await w.start('flink.wait', 'a4', { job_id: 'c'.repeat(32), not_found_grace: 5 });
+  await w.pass(3);
+  t.is(w.kind('a1'), undefined);
+  t.like(w.output('a3'), { state: 'RUNNING', job_id: JOB });
+  await w.crash();
+  Object.assign(job, { state: 'FAILED', failure: ['a.Outer: out', 'b.Inner: the reason'] });
+  await w.pass(15);
+  t.is(w.kind('a1'), 'error');
+  t.like(w.output('a1'), { code: 'FLINK_JOB_FAILED', root_cause: 'b.Inner: the reason' });
+  t.is(w.kind('a2'), 'success');
+  t.like(w.output('a2'), { state: 'FAILED' });
+  t.like(w.output('a4'), { code: 'FLINK_JOB_LOST' });
+});
+
+test('flink.cancel waits for the end; what is over already is a success, what is not known an error', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  job.obeys = false;
+  await w.start('flink.cancel', 'a1', { job_id: JOB });
+  await w.pass(2);
+  t.is(w.kind('a1'), undefined);
+  job.state = 'CANCELED';
+  await w.pass(3);
+  t.like(w.output('a1'), { state: 'CANCELED', already: false });
+  await w.start('flink.cancel', 'a2', { job_id: JOB });
+  await w.start('flink.cancel', 'a3', { job_id: 'c'.repeat(32) });
+  await w.pass(2);
+  t.like(w.output('a2'), { state: 'CANCELED', already: true });
+  t.like(w.output('a3'), { code: 'FLINK_JOB_NOT_FOUND' });
+  await running(w, 'd'.repeat(32));
+  await w.start('flink.cancel', 'a4', { job_id: 'd'.repeat(32), cancel_via: 'yarn-proxy' });
+  await w.pass(3);
+  t.like(w.output('a4'), { state: 'CANCELED' });
+  t.is(count(w, /yarn-cancel/), 1);
+});
+
+for (const version of ['1.13.2', '1.20.5', '2.3.0']) {
+  test(`flink.savepoint makes one savepoint on ${version}, also when the node dies in between`, async (t) => {
+    const w = await world(t, { version, pendingPolls: 3 });
+    const job = await running(w);
+    await w.start('flink.savepoint', 'a1', { job_id: JOB, target_directory: 'file:/s' });
+    await w.crash();
+    await w.pass(10);
+    t.like(w.output('a1'), { location: 'file:/s/savepoint-1', job_id: JOB });
+    t.is(job.history.length, 1);
+    t.is(job.state, 'RUNNING');
+  });
+
+  test(`flink.savepoint on ${version} takes the savepoint that a fail-over has forgotten for its own`, async (t) => {
+    const w = await world(t, { version, pendingPolls: 5 });
+    const job = await running(w);
+    await w.start('flink.savepoint', 'a1', { job_id: JOB, target_directory: 'file:/s' });
+    await w.pass(1);
+    job.savepoints.clear();
+    await w.pass(10);
+    t.like(w.output('a1'), { location: 'file:/s/savepoint-1' });
+    t.is(job.history.length, 1);
+  });
+}
+
+test('a savepoint that fails says why and leaves the job; cancel_job ends it', async (t) => {
+  const w = await world(t, { failSavepoints: 'a.CheckpointException: no.\nCaused by: java.io.IOException: disk full' });
+  const job = await running(w);
+  await w.start('flink.savepoint', 'a1', { job_id: JOB });
+  await w.pass(4);
+  t.like(w.output('a1'), { code: 'FLINK_SAVEPOINT_FAILED', root_cause: 'java.io.IOException: disk full' });
+  t.is(job.state, 'RUNNING');
+  w.flink.switches.failSavepoints = null;
+  await w.start('flink.savepoint', 'a2', { job_id: JOB, cancel_job: true });
+  await w.pass(4);
+  t.like(w.output('a2'), { location: 'file:/default/savepoint-1', state: 'CANCELED' });
+});
+
+test('flink.stop gives the savepoint; a failure tells the state of the job, or falls back to cancel', async (t) => {
+  const w = await world(t, { pendingPolls: 1 });
+  const job = await running(w);
+  await w.start('flink.stop', 'a1', { job_id: JOB, target_directory: 'file:/s', drain: true });
+  await w.crash();
+  await w.pass(5);
+  t.like(w.output('a1'), { location: 'file:/s/savepoint-1', state: 'FINISHED' });
+  t.is(job.history.length, 1);
+  await w.start('flink.stop', 'a2', { job_id: JOB });
+  await w.pass(5);
+  t.like(w.output('a2'), { code: 'FLINK_JOB_ALREADY_TERMINATED', state: 'FINISHED' });
+  const other = await running(w, 'c'.repeat(32));
+  w.flink.switches.failSavepoints = 'java.io.IOException: disk full';
+  await w.start('flink.stop', 'a3', { job_id: other.id });
+  await w.pass(5);
+  t.like(w.output('a3'), { code: 'FLINK_STOP_FAILED', state: 'RUNNING', root_cause: 'java.io.IOException: disk full' });
+  t.is(other.state, 'RUNNING');
+  await w.start('flink.stop', 'a4', { job_id: other.id, cancel_fallback: true });
+  await w.pass(5);
+  t.like(w.output('a4'), { location: null, state: 'CANCELED' });
+});
+
+test('flink.checkpoint and flink.dispose_savepoint wait for their operations', async (t) => {
+  const w = await world(t, { pendingPolls: 2 });
+  await running(w);
+  await w.start('flink.checkpoint', 'a1', { job_id: JOB, type: 'FULL' });
+  await w.start('flink.dispose_savepoint', 'a2', { path: 'file:/s/1' });
+  await w.start('flink.dispose_savepoint', 'a3', { path: 'file:/nowhere/1' });
+  await w.pass(6);
+  t.like(w.output('a1'), { checkpoint_id: 1, external_path: `file:/checkpoints/${JOB}/chk-1` });
+  t.like(w.output('a2'), { path: 'file:/s/1' });
+  t.like(w.output('a3'), { code: 'FLINK_DISPOSAL_FAILED' });
+  w.flink.switches.version = '1.16.0';
+  const old = await world(t, { version: '1.16.0' });
+  await running(old);
+  await old.start('flink.checkpoint', 'b1', { job_id: JOB });
+  await old.pass(2);
+  t.like(old.output('b1'), { code: 'FLINK_UNSUPPORTED' });
+});
+
+test('flink.rescale changes the bounds where the scheduler can', async (t) => {
+  const w = await world(t, { adaptive: true, slots: 3 });
+  const job = await running(w);
+  await w.start('flink.rescale', 'a1', { job_id: JOB, parallelism: 3 });
+  await w.pass(10);
+  t.deepEqual(w.output('a1'), { job_id: JOB, strategy: 'requirements', parallelism: { Source: 3, Sink: 3 } });
+  t.is(job.state, 'RUNNING');
+  await w.start('flink.rescale', 'a2', { job_id: JOB, parallelism: { Source: { min: 1, max: 2 }, Nothing: 2 } });
+  await w.pass(2);
+  t.regex(String(w.output('a2').message), /has no vertex 'Nothing'; it has: Source; Sink/);
+  // Fewer slots than wanted: after a while it is what it is.
+  await w.start('flink.rescale', 'a3', { job_id: JOB, parallelism: 9 });
+  await w.pass(60);
+  t.is(w.kind('a3'), undefined);
+  await w.pass(120);
+  t.like(w.output('a3'), { parallelism: { Source: 3, Sink: 3 } });
+});
+
+test('flink.rescale stops and runs again where the scheduler cannot, and says so without a jar', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  await w.start('flink.rescale', 'a1', { job_id: JOB, parallelism: 4 });
+  await w.pass(2);
+  t.like(w.output('a1'), { code: 'FLINK_RESCALING_UNSUPPORTED' });
+  t.regex(String(w.output('a1').message), /give jar/);
+  t.is(job.state, 'RUNNING');
+  await w.start('flink.rescale', 'a2', { job_id: JOB, parallelism: 4, jar: join(w.folder, 'one.jar'), stable_for: 2 });
+  await w.pass(12);
+  t.like(w.output('a2'), {
+    job_id: jobIdOf('a2'),
+    strategy: 'redeploy',
+    parallelism: 4,
+    savepoint: 'file:/default/savepoint-1',
+  });
+  t.is(job.state, 'FINISHED');
+  t.like(w.flink.runs.at(-1) ?? {}, {
+    jobId: jobIdOf('a2'),
+    parallelism: 4,
+    savepointPath: 'file:/default/savepoint-1',
+  });
+});
+
+test('flink.upgrade replaces a job, each step once, whenever the node dies', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  const input = {
+    job_id: JOB,
+    jar: join(w.folder, 'two.jar'),
+    args: { a: 1 },
+    target_directory: 'file:/s',
+    stable_for: 3,
+  };
+  await w.start('flink.upgrade', 'a1', input);
+  for (let i = 0; i < 8; i++) {
+    await w.pass(1);
+    await w.crash();
+  }
+  await w.pass(80);
+  t.is(w.kind('a1'), 'success', JSON.stringify(w.output('a1')));
+  t.like(w.output('a1'), {
+    job_id: jobIdOf('a1'),
+    old_job_id: JOB,
+    savepoint: 'file:/s/savepoint-1',
+    state: 'RUNNING',
+  });
+  t.is(job.state, 'FINISHED');
+  t.is(job.history.length, 1);
+  t.is(w.flink.jobs.size, 2);
+});
+
+test('an upgrade that does not come up is rolled back; without a way back it names the savepoint', async (t) => {
+  const w = await world(t);
+  await running(w);
+  const base = { jar: join(w.folder, 'two.jar'), stable_for: 1, startup_timeout: 10 };
+  Object.assign(w.flink.switches, { failInMain: 'java.lang.IllegalStateException: broken release', failRuns: 1 });
+  const rollback = { jar: join(w.folder, 'one.jar'), args: ['old'] };
+  await w.start('flink.upgrade', 'a1', { ...base, job_id: JOB, rollback });
+  await w.pass(20);
+  t.is(w.kind('a1'), 'error');
+  t.like(w.output('a1'), { code: 'FLINK_ROLLED_BACK', state: 'RUNNING', savepoint: 'file:/default/savepoint-1' });
+  t.regex(String(w.output('a1').message), /broken release.*the old one runs again/);
+  const second = String(w.output('a1').job_id);
+  t.is(w.flink.jobs.get(second)?.state, 'RUNNING');
+  t.like(w.flink.runs.at(-1) ?? {}, { programArgsList: ['old'], savepointPath: 'file:/default/savepoint-1' });
+
+  // It starts and never runs: cancelled after its time, then back.
+  w.flink.switches.initialState = 'CREATED';
+  await w.start('flink.upgrade', 'a2', { ...base, job_id: second, rollback });
+  await w.pass(9);
+  w.flink.switches.initialState = 'RUNNING';
+  await w.pass(25);
+  t.like(w.output('a2'), { code: 'FLINK_ROLLED_BACK' });
+  t.is(w.flink.jobs.get(jobIdOf('a2'))?.state, 'CANCELED');
+
+  const third = String(w.output('a2').job_id);
+  w.flink.switches.failInitialising = 'java.io.FileNotFoundException: no state';
+  await w.start('flink.upgrade', 'a3', { ...base, job_id: third });
+  await w.pass(10);
+  t.like(w.output('a3'), { code: 'FLINK_UPGRADE_FAILED', job_id: null });
+  t.regex(String(w.output('a3').message), /no state.*The savepoint is file:\/default\/savepoint-/);
+});
+
+test('an upgrade touches nothing when its jar is not there or the stop fails, and ends where a job runs when it is cancelled', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  await w.start('flink.upgrade', 'a1', { job_id: JOB, jar: '/nowhere/new.jar' });
+  await w.pass(2);
+  t.regex(String(w.output('a1').message), /There is no jar/);
+  w.flink.switches.failSavepoints = 'java.io.IOException: disk full';
+  await w.start('flink.upgrade', 'a2', { job_id: JOB, jar: join(w.folder, 'two.jar') });
+  await w.pass(4);
+  t.like(w.output('a2'), { code: 'FLINK_STOP_FAILED' });
+  t.is(job.state, 'RUNNING');
+  Object.assign(w.flink.switches, { failSavepoints: null, pendingPolls: 2 });
+  await w.start('flink.upgrade', 'a3', { job_id: JOB, jar: join(w.folder, 'two.jar'), stable_for: 2 });
+  await w.watcher.stop('a3', 'cancelled');
+  await w.pass(20);
+  t.is(w.kind('a3'), 'cancelled');
+  const states = [...w.flink.jobs.values()].map(({ state }) => state);
+  t.is(states.filter((state) => state === 'RUNNING').length, 1, states.join());
+});
+
+test('flink.sql runs statements in one session, reads rows, and waits for the jobs of INSERTs', async (t) => {
+  const w = await world(t);
+  await w.start('flink.sql', 'a1', {
+    statements: ["SET 'x' = 'y';", 'INSERT INTO t SELECT 1', 'SELECT a, b FROM t'],
+    wait_for: 'finished',
+    properties: { 'execution.runtime-mode': 'batch' },
+    job_name: 'fill',
+  });
+  await w.pass(5);
+  t.is(w.kind('a1'), undefined);
+  const job = [...w.flink.jobs.values()].find(({ name }) => name.startsWith('fill ['));
+  if (job === undefined) return t.fail('the INSERT has no job');
+  job.state = 'FINISHED';
+  await w.pass(8);
+  t.is(w.kind('a1'), 'success', JSON.stringify(w.reports.taken));
+  const { results, rows, columns } = w.output('a1');
+  t.deepEqual(rows, [
+    { a: 1, b: 2 },
+    { a: 2, b: 4 },
+    { a: 3, b: 6 },
+  ]);
+  t.deepEqual(columns, [
+    { name: 'a', type: 'INTEGER' },
+    { name: 'b', type: 'INTEGER' },
+  ]);
+  t.like(results, [
+    { kind: 'OTHER' },
+    { kind: 'INSERT', job_id: job.id, state: 'FINISHED' },
+    { kind: 'QUERY', truncated: false },
+  ]);
+  t.is(w.flink.sessions.size, 0, 'the session is closed');
+});
+
+test('flink.sql: an endless SELECT is cut and its job cancelled; a wrong statement is named', async (t) => {
+  const w = await world(t);
+  await w.start('flink.sql', 'a1', { script: 'SELECT a FROM endless; ', max_rows: 4 });
+  await w.start('flink.sql', 'a2', { statements: ['SHOW TABLES', 'SELECT * FROM broken', 'SELECT 1'] });
+  await w.pass(10);
+  t.like(w.output('a1'), { rows: [{ a: 0 }, { a: 1 }, { a: 2 }, { a: 3 }] });
+  t.true([...w.flink.jobs.values()].every(({ state }) => state === 'CANCELED'));
+  t.like(w.output('a2'), { code: 'FLINK_SQL_ERROR', index: 1, statement: 'SELECT * FROM broken' });
+  t.regex(String(w.output('a2').root_cause), /Object 'broken' not found/);
+  t.is(w.flink.sessions.size, 0);
+  await w.start('flink.sql', 'a3', { statements: ['A'], script: 'B' });
+  await w.start('flink.sql', 'a4', {
+    gateway_url: w.flink.url,
+    cluster: null,
+    statements: ['INSERT INTO a SELECT 1'],
+    wait_for: 'finished',
+  });
+  t.regex(String(w.output('a3').message), /one of them/);
+  t.regex(String(w.output('a4').message), /needs the JobManager/);
+});
+
+test('flink.sql goes on in a new session when the gateway has lost the old one, and sends no INSERT twice', async (t) => {
+  const w = await world(t);
+  await w.start('flink.sql', 'a1', {
+    statements: ["SET 'x' = 'y'", 'INSERT INTO a SELECT 1', 'SHOW TABLES', 'INSERT INTO b SELECT 2', 'SELECT c'],
+    wait_for: 'running',
+  });
+  for (let i = 0; i < 4; i++) {
+    await w.pass(1);
+    w.flink.sessions.clear();
+    await w.crash();
+  }
+  w.flink.switches.loseAnswers = 1;
+  await w.pass(20);
+  t.is(w.kind('a1'), 'success', JSON.stringify(w.output('a1')));
+  const inserts = w.flink.statements.filter((one) => one.startsWith('INSERT'));
+  t.deepEqual(inserts, ['INSERT INTO a SELECT 1', 'INSERT INTO b SELECT 2']);
+  t.is((w.output('a1').results as unknown[]).length, 5);
+});
+
+test('cancelling flink.sql ends the job that it waits for', async (t) => {
+  const w = await world(t);
+  await w.start('flink.sql', 'a1', { statements: ['INSERT INTO a SELECT 1'], wait_for: 'finished' });
+  await w.pass(4);
+  await w.watcher.stop('a1', 'cancelled');
+  await w.pass(5);
+  t.is(w.kind('a1'), 'cancelled');
+  t.deepEqual(
+    [...w.flink.jobs.values()].map(({ state }) => state),
+    ['CANCELED'],
+  );
+  t.is(w.flink.sessions.size, 0);
+});
+
+test('plain actions give the answers of the client, and errors with code and cause', async (t) => {
+  const w = await world(t);
+  await running(w);
+  t.deepEqual((await w.call('flink.jobs.all')).output, [{ id: JOB, status: 'RUNNING' }]);
+  t.deepEqual((await w.call('flink.jobs.get', { job_id: JOB, fields: ['state', 'name'] })).output, {
+    state: 'RUNNING',
+    name: 'job-bbbb',
+  });
+  t.is(
+    ((await w.call('flink.jobmanager.get_log', { log_file: 'jobmanager.log', max_characters: 20 })).output as string)
+      .length,
+    20,
+  );
+  const unknown = await w.call('flink.jobs.get', { job_id: 'c'.repeat(32) });
+  t.is(unknown.kind, 'error');
+  t.like(unknown.output as object, { code: 'FLINK_JOB_NOT_FOUND', status: 404, job_id: 'c'.repeat(32) });
+  t.like((await w.call('flink.taskmanagers.get', { taskmanager_id: 'nobody' })).output as object, {
+    code: 'FLINK_TASKMANAGER_NOT_FOUND',
+  });
+  t.like((await w.call('flink.cluster.delete', { confirm: false })).output as object, { code: 'FLINK_BAD_REQUEST' });
+  t.is((await w.call('flink.cluster.delete', { confirm: true })).kind, 'success');
+  t.is((await w.call('flink.savepoints.dispose', { savepoint_path: 'file:/s' })).output, null);
+  t.like((await w.call('flink.savepoints.dispose', { savepoint_path: 'file:/nowhere' })).output as object, {
+    code: 'FLINK_OPERATION_FAILED',
+  });
+  t.regex(
+    String((await w.call('flink.savepoints.dispose', { savepoint_path: 'file:/s', wait: false })).output),
+    /^[0-9a-f]{32}$/,
+  );
+  const first = (await w.call('flink.jars.upload', { jar: join(w.folder, 'one.jar') })).output;
+  t.is(
+    (await w.call('flink.jars.upload', { jar: join(w.folder, 'one.jar') })).output,
+    first,
+    'the same content is uploaded once',
+  );
+  await w.call('flink.jobs.create_checkpoint', { job_id: JOB });
+  t.like(
+    (await w.call('flink.jobs.get_checkpoint_details', { job_id: JOB, checkpoint_id: 1, show_subtasks: true }))
+      .output as object,
+    { id: 1, subtasks: {} },
+  );
+  t.like((await w.call('flink.jobs.all', { url: 'http://127.0.0.1:1' })).output as object, {
+    code: 'FLINK_UNREACHABLE',
+  });
+  t.like((await w.call('flink.jobs.all', { cluster: 'none' })).output as object, { code: 'FLINK_BAD_REQUEST' });
+});
+
+test('a connection bounds the jobs that run at once', async (t) => {
+  const w = await world(t);
+  const { flinkPack: pack } = await import('../../executors/flink/pack.ts');
+  const connections = readConnections({ small: { type: 'flink', url: w.flink.url, limits: { jobs: 1 } } }, {});
+  const http = { forUsers: createHttpClient(null), forConnections: createHttpClient(null) };
+  t.teardown(() => Promise.all([http.forUsers.close(), http.forConnections.close()]));
+  const [runJar] = pack({ jarsFolder: w.folder, connections }, http);
+  if (runJar?.kind !== 'job') return t.fail();
+  for (const id of ['a1', 'a2']) {
+    const input = { cluster: 'small', jar: join(w.folder, 'one.jar'), wait_for: 'finished' };
+    await w.watcher.submit(runAction('flink.run_jar', id, input), runJar.backend);
+  }
+  const prepared = runJar.backend.prepare({ cluster: 'small', jar: 'x.jar' }, runContext('a3'));
+  t.is(prepared.kind === 'prepared' ? prepared.plan.slots : null, 1);
+});
