@@ -455,7 +455,7 @@ test('scripts are cut at semicolons that end statements', (t) => {
       SELECT 1`),
     [
       "-- first; not an end\n      SET 'a;b' = 'it''s; fine'",
-      "CREATE TABLE \`odd;name\` (x INT) /* ; */ WITH ('k' = 'v')",
+      "CREATE TABLE `odd;name` (x INT) /* ; */ WITH ('k' = 'v')",
       'EXECUTE STATEMENT SET BEGIN\n        INSERT INTO a SELECT CASE WHEN x > 1 THEN 1 ELSE 2 END FROM t;\n        INSERT INTO b SELECT x FROM t;\n      END',
       '-- nothing\n      SELECT 1',
     ],

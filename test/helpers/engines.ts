@@ -38,7 +38,7 @@ export async function findEngines(
 ): Promise<{ readonly sparkHome: string | null; readonly flinkHome: string | null }> {
   const [sparkHome, flinkHome] = await Promise.all([
     env.SPARK_HOME ?? present('spark', '3.5'),
-    env.FLINK_HOME ?? present('flink', '1.20'),
+    env.FLINK_HOME ?? (await present('flink', '2')) ?? present('flink', '1.20'),
   ]);
   return { sparkHome, flinkHome };
 }
@@ -83,6 +83,21 @@ export async function startFlink(
   const url = /FLINK_REST_URL=(\S+)/.exec(succeeded(started, 'Starting Flink', signal))?.[1];
   if (url === undefined) throw new Error(`start-session.sh printed no address: ${started.stdout}`);
   return { url, state: folder, stop };
+}
+
+/** Starts the SQL gateway beside a session cluster, and ends with it; null where it is not installed (`install.sh --sql`). */
+export async function startSqlGateway(
+  flinkHome: string,
+  session: FlinkSession,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (!existsSync(join(flinkHome, 'gateway'))) return null;
+  const clusterPort = new URL(session.url).port;
+  // Below the ports that the system hands out, and away from those of clusters.
+  const port = String(10_000 + Math.floor(Math.random() * 9000));
+  const options = ['--home', flinkHome, '--port', port, '--cluster-port', clusterPort, '--state', session.state];
+  const started = await run(join(scripts, 'flink/start-sql-gateway.sh'), options, { signal });
+  return /FLINK_SQL_URL=(\S+)/.exec(succeeded(started, 'Starting the SQL gateway', signal))?.[1] ?? null;
 }
 
 async function installed(engine: EngineName, version: string, say: Say, signal: AbortSignal): Promise<string> {

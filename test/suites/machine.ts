@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Cleanup } from '../helpers/cleanup.ts';
-import { buildFlinkJob, findEngines, sparkEnvironment, startFlink } from '../helpers/engines.ts';
+import { buildFlinkJob, findEngines, sparkEnvironment, startFlink, startSqlGateway } from '../helpers/engines.ts';
 import { run } from '../helpers/processes.ts';
 import { findPostgres, startPostgres } from '../helpers/postgres-server.ts';
 import { projectRoot } from '../helpers/project.ts';
@@ -74,8 +74,15 @@ export class Machine {
     this.#cleanup.add('Flink', flink.stop);
     const jobsJar = await buildEngineJobs(flinkHome, folder);
     const exampleJar = await buildFlinkJob(flinkHome, this.#signal);
+    const gateway = await startSqlGateway(flinkHome, flink, this.#signal);
     return {
-      env: { FLINK_HOME: flinkHome, FLINK_REST_URL: flink.url, FLINK_JOBS_JAR: jobsJar, FLINK_EXAMPLE_JAR: exampleJar },
+      env: {
+        FLINK_HOME: flinkHome,
+        FLINK_REST_URL: flink.url,
+        FLINK_JOBS_JAR: jobsJar,
+        FLINK_EXAMPLE_JAR: exampleJar,
+        ...(gateway !== null && { FLINK_SQL_URL: gateway }),
+      },
     };
   }
 }
