@@ -97,8 +97,12 @@ export class Worker {
     if (action === undefined || refusal !== null)
       return this.report(message, refusal ?? failure(`There is no action '${message.name}'.`));
     if (action.kind === 'job') return this.startJob(action, message);
-    if (this.running.has(id)) return;
+    if (this.isRunning(message)) return;
     await this.inTurn(() => this.claimAndRun(action, message));
+  }
+
+  private isRunning({ context: { actionExecutionId: id, attempt } }: RunAction): boolean {
+    return (this.running.get(id)?.attempt ?? 0) >= attempt;
   }
 
   private async startJob(action: Extract<Action, { kind: 'job' }>, message: RunAction): Promise<void> {
@@ -110,10 +114,13 @@ export class Worker {
   private async claimAndRun(action: Exclude<Action, { kind: 'job' }>, message: RunAction): Promise<void> {
     const { actionExecutionId: id, attempt } = message.context;
     if (this.closed) throw new Error('This executor is shutting down.');
-    if (this.running.has(id)) return;
+    if (this.isRunning(message)) return;
+    // An attempt that was given up, since this executor was taken for dead: nobody waits for it any more.
+    this.running.get(id)?.abort.abort(new Stopped('replaced'));
     const abort = new AbortController();
     const end = deferred<void>();
-    this.running.set(id, { abort, done: end.promise });
+    const running = { attempt, abort, done: end.promise };
+    this.running.set(id, running);
     this.armHeartbeat();
     try {
       if (message.claim && !(await this.claims.claim(id, attempt))) return;
@@ -127,7 +134,7 @@ export class Worker {
       const { engine, executorId } = this.options;
       await this.reporter.untilTaken('the start', id, () => engine.started(executorId, id, attempt));
     } finally {
-      this.running.delete(id);
+      if (this.running.get(id) === running) this.running.delete(id);
       end.resolve();
     }
   }
@@ -237,15 +244,16 @@ const DEFAULT_HEARTBEAT_MS = 20_000;
 const MOST_STOPS = 1000;
 
 interface Running {
+  readonly attempt: number;
   readonly abort: AbortController;
   readonly done: Promise<void>;
 }
 
 /** The reason inside an aborted signal. */
 class Stopped extends Error {
-  readonly why: 'cancelled' | 'timeout' | 'shutdown';
+  readonly why: 'cancelled' | 'timeout' | 'shutdown' | 'replaced';
 
-  constructor(why: 'cancelled' | 'timeout' | 'shutdown', seconds?: number) {
+  constructor(why: 'cancelled' | 'timeout' | 'shutdown' | 'replaced', seconds?: number) {
     super(
       why === 'timeout' && seconds !== undefined
         ? `Timeout after ${seconds} seconds`
@@ -265,6 +273,8 @@ function resultOfStop(reason: unknown): ActionResult {
       return failure(reason.message);
     case 'shutdown':
       return failure('The executor was shut down while the action ran.', true);
+    case 'replaced':
+      return failure('The action was started once more.', true);
   }
 }
 

@@ -212,6 +212,24 @@ test('a message that comes twice runs once', async (t) => {
   t.deepEqual(w.started, ['a1']);
 });
 
+test('a further attempt runs although the one before is still under way here, which is stopped', async (t) => {
+  const { worker, started, engine, gates, turns } = await world(t);
+  const first = worker.handle(runAction('test.wait', 'a'));
+  await turns();
+  const again = runAction('test.wait', 'a');
+  const second = worker.handle({ ...again, context: { ...again.context, attempt: 2 } });
+  const late = worker.handle(runAction('test.wait', 'a'));
+  await turns();
+  t.deepEqual(started, ['a', 'a']);
+  gates.get('a')?.resolve();
+  await Promise.all([first, second, late]);
+  t.deepEqual(
+    engine.taken.map(({ attempt, result }) => `${attempt} ${result.kind}`),
+    ['1 error', '2 success'],
+  );
+  t.deepEqual(worker.actions, []);
+});
+
 test('unknown actions and bad input are error results with a hint', async (t) => {
   const w = await world(t);
   await w.worker.handle(runAction('std.ehco', 'a1'));
