@@ -40,12 +40,6 @@ export class EventLog {
     return rows.length > 0;
   }
 
-  get hasLostActions(): boolean {
-    return this.database
-      .rows('action_executions')
-      .some((row) => /cannot be re-run safely|executor was shut down/.test(String(row.output)));
-  }
-
   private move([kind = '', id = '', to = '', name]: readonly string[]): void {
     if (name !== undefined) this.names.set(id, name);
     const table: Kind = kind === 'child' ? 'execution' : (kind as Kind);

@@ -109,6 +109,7 @@ class Maker {
       head.output = { out: '<% $.get(v_t0, none) %>', p: '<% $.p %>', e: '<% env().get(e1, 0) %>' };
     if (random.chance(0.3)) head['output-on-error'] = { why: 'failed', p: '{{ _.p }}' };
     const tasks = Array.from({ length: count }, (_, i) => this.task(i, count, type));
+    if (type === 'direct') openCircles(tasks);
     if (type === 'direct' && random.chance(0.2)) head['task-defaults'] = this.defaults(count);
     if (type === 'reverse' && random.chance(0.3))
       head['task-defaults'] = { retry: { count: 1, delay: 1 }, 'safe-rerun': true, requires: ['t0'] };
@@ -342,6 +343,14 @@ class Maker {
       '<% false %>',
       "<% task().state = 'SUCCESS' %>",
     ]);
+  }
+}
+
+/** A join of all that leads back to itself waits for itself, here as in the reference: whoever a circle leads to takes what comes. */
+function openCircles(tasks: TaskModel[]): void {
+  for (const [i, task] of tasks.entries()) {
+    const isCircle = tasks.slice(i).some((from) => from.transitions.some(({ to }) => to === task.name));
+    if (isCircle && task.join !== null) tasks[i] = { ...task, join: 'one' };
   }
 }
 

@@ -128,7 +128,7 @@ export class World implements StateOfWorld {
       problems: [...this.problems, ...this.log.problems],
       steps: this.scheduler.steps,
       isDeleted: this.deletion === 'done',
-      hasLostActions: this.log.hasLostActions,
+      hasLostActions: this.hasLostActions(),
       actionRuns: this.actionRuns,
       jobStarts: this.jobs.started,
     };
@@ -176,6 +176,7 @@ export class World implements StateOfWorld {
   }
 
   private async prepare(): Promise<void> {
+    this.database.now = () => this.scheduler.time;
     const store = new ModelStore(this.database);
     await migrate(store);
     const catalogue = simulatedCatalogue({
@@ -238,7 +239,7 @@ export class World implements StateOfWorld {
       await node.watcher.start();
       await node.engine.start();
       node.phase = 'up';
-      this.note(`${name} is up`);
+      this.note(`${name} is up: ${node.engine.nodeId}`);
     };
     start().catch((error: unknown) => {
       if (!isDisturbed(error)) this.problems.push(`${name} cannot start: ${String(error)}`);
@@ -355,6 +356,8 @@ export class World implements StateOfWorld {
         await scheduler.gate(owner, 'committed');
         if (fault === undefined) return;
         this.note(`${owner.name} hears of an error, and the commit was done`);
+        // What the commit asked for is known to its rows alone: somebody has to look for it.
+        this.needsRecovery = true;
         throw new Disturbance(fault.pick % 3 === 0 ? 'BROKEN' : 'SQLITE_IOERR');
       },
     };
@@ -446,6 +449,17 @@ export class World implements StateOfWorld {
     return { result: resultOf(isGood, { n: number, i: index }), lastsMs };
   }
 
+  /** Whether an action ended otherwise than it would have: it was lost with its node. */
+  private hasLostActions(): boolean {
+    if (this.nodeCount === this.scenario.nodes) return false;
+    return this.rows('action_executions').some(
+      (row) =>
+        (row.kind === 'sync' || row.kind === 'job') &&
+        row.state !== 'SUCCESS' &&
+        this.resultFor(String(row.id)).result.kind === 'success',
+    );
+  }
+
   // ---- what people do
 
   /** Starts the execution, and again when nobody knows whether that worked. */
@@ -454,8 +468,13 @@ export class World implements StateOfWorld {
     const [node] = this.liveNodes;
     if (node === undefined) return;
     const isThere = this.rows('executions').some((row) => row.id === ROOT);
-    if (isThere && this.deletion === 'wanted') this.delete(node);
-    else if (!isThere && this.deletion === 'none')
+    if (this.deletion === 'wanted') {
+      // Nobody heard of it, and it is gone all the same.
+      if (isThere) this.delete(node);
+      else this.deletion = 'done';
+      return;
+    }
+    if (!isThere && this.deletion === 'none')
       this.call('start', node, (engine) => engine.startExecution(CALLER, this.startRequest()));
   }
 

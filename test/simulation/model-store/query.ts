@@ -43,7 +43,7 @@ type Where = (query: Query) => unknown;
 /** The part of knex's builder that the store uses, with the same meaning. Anything else throws by its name. */
 export class Query {
   private readonly connection: Connection;
-  private readonly source: Source;
+  private source: Source;
   private readonly joins: Source[] = [];
   private conditions: { readonly op: 'and' | 'or'; readonly expr: Expr }[] = [];
   private isNext: 'and' | 'or' = 'and';
@@ -61,8 +61,12 @@ export class Query {
 
   constructor(connection: Connection, table: string) {
     this.connection = connection;
-    const [name = '', alias] = table.split(/\s+as\s+/i);
-    this.source = { of: { kind: 'table', name }, alias: alias ?? name, on: null, isLeft: false };
+    this.source = sourceOf(table);
+  }
+
+  from(table: string): this {
+    this.source = sourceOf(table);
+    return this;
   }
 
   where(first: unknown, second?: unknown, third?: unknown): this {
@@ -88,7 +92,7 @@ export class Query {
   }
 
   whereIn(column: string, list: unknown): this {
-    return this.add(isIn(column, list));
+    return this.add(isIn(column, this.asList(list)));
   }
 
   orWhereIn(column: string, list: unknown): this {
@@ -97,7 +101,7 @@ export class Query {
   }
 
   whereNotIn(column: string, list: unknown): this {
-    return this.add(not(isIn(column, list)));
+    return this.add(not(isIn(column, this.asList(list))));
   }
 
   whereNull(column: string): this {
@@ -119,12 +123,17 @@ export class Query {
     );
   }
 
-  whereExists(query: Query): this {
-    return this.add({ kind: 'exists', query: query.toSelect() });
+  whereExists(query: unknown): this {
+    return this.add(this.exists(query));
   }
 
-  whereNotExists(query: Query): this {
-    return this.add(not({ kind: 'exists', query: query.toSelect() }));
+  orWhereExists(query: unknown): this {
+    this.isNext = 'or';
+    return this.whereExists(query);
+  }
+
+  whereNotExists(query: unknown): this {
+    return this.add(not(this.exists(query)));
   }
 
   join(table: string, left: string, second: string, third?: string): this {
@@ -365,6 +374,20 @@ export class Query {
     return { kind: 'binary', op: op === '!=' ? '<>' : op, left: columnOf(first), right: exprOf(third) };
   }
 
+  /** A query may be written as a function that fills one. */
+  private asList(list: unknown): unknown {
+    if (typeof list !== 'function') return list;
+    const query = new Query(this.connection, '');
+    (list as Where).call(query, query);
+    return query;
+  }
+
+  private exists(query: unknown): Expr {
+    const inner = this.asList(query);
+    if (!(inner instanceof Query)) throw new Error('the model store needs a query for exists');
+    return { kind: 'exists', query: inner.toSelect() };
+  }
+
   private joinWith(table: string, left: string, right: string, isLeft: boolean): this {
     const [name = '', alias] = table.split(/\s+as\s+/i);
     const on: Expr = { kind: 'binary', op: '=', left: columnOf(left), right: columnOf(right) };
@@ -381,6 +404,11 @@ export class Query {
     this.columns.push({ kind: 'expr', expr: { kind: 'call', name, args }, as: title });
     return this;
   }
+}
+
+function sourceOf(table: string): Source {
+  const [name = '', alias] = table.split(/\s+as\s+/i);
+  return { of: { kind: 'table', name }, alias: alias ?? name, on: null, isLeft: false };
 }
 
 function equals(column: string, value: unknown): Expr {

@@ -6,6 +6,8 @@ export interface Data {
   table(name: string): Table;
   /** Readers see what was committed, whatever a transaction has done since. */
   readonly committed: boolean;
+  /** The database's clock: milliseconds since 1970. */
+  now(): number;
 }
 
 /** The rows that names stand for while an expression is evaluated. */
@@ -143,6 +145,7 @@ class Run {
           : call(
               expr.name,
               expr.args.map((arg) => this.value(arg, scope, group)),
+              this.data,
             );
     }
   }
@@ -374,11 +377,17 @@ function column({ table, name }: Extract<Expr, { kind: 'column' }>, scope: Scope
   throw new Error(`no such column: ${name}`);
 }
 
-function call(name: string, args: readonly Value[]): Value {
+function call(name: string, args: readonly Value[], data: Data): Value {
   const [first = null, second = null] = args;
   switch (name) {
     case 'json_extract':
       return first === null ? null : extract(String(first), String(second));
+    case 'julianday':
+      return data.now() / DAY_MS + JULIAN_1970;
+    case 'round':
+      return first === null ? null : Math.round(Number(first));
+    case 'integer':
+      return first === null ? null : Math.trunc(Number(first));
     case 'lower':
       return first === null ? null : String(first).toLowerCase();
     case 'instr':
@@ -395,6 +404,9 @@ function call(name: string, args: readonly Value[]): Value {
       throw new Error(`the model store has no function ${name}`);
   }
 }
+
+const DAY_MS = 86_400_000;
+const JULIAN_1970 = 2_440_587.5;
 
 /** `$[0]`, `$.a.b`. */
 function extract(text: string, path: string): Value {

@@ -317,6 +317,7 @@ class Parser {
       return { kind: 'exists', query };
     }
     if (this.takeWord('case')) return this.cases();
+    if (this.isWord('cast')) return this.cast();
     const token = this.tokens[this.at];
     if (token?.kind === 'number' || token?.kind === 'text') {
       this.at++;
@@ -334,6 +335,17 @@ class Parser {
     }
     if (this.takeSign('.')) return { kind: 'column', table: name, name: this.name() };
     return { kind: 'column', table: null, name };
+  }
+
+  /** `cast(… as integer)`, the only one in use. */
+  private cast(): Expr {
+    this.word('cast');
+    this.sign('(');
+    const arg = this.expression();
+    this.word('as');
+    this.word('integer');
+    this.sign(')');
+    return { kind: 'call', name: 'integer', args: [arg] };
   }
 
   private cases(): Expr {

@@ -28,7 +28,9 @@ export class ModelDatabase {
   private readonly waiting: { readonly store: ModelStore; readonly go: () => void }[] = [];
   /** Rewrites statements given as text, for tests that plant faults. */
   rewrite: (sql: string) => string = (sql) => sql;
-  /** Told of every row as it is after a commit. */
+  /** The database's own clock, which leases are compared with. */
+  now: () => number = () => Date.now();
+  /** Called after each commit. */
   onCommit: (() => void) | null = null;
   private createdInTransaction: string[] = [];
 
@@ -162,7 +164,12 @@ export class ModelStore implements Store {
   ): Promise<T> {
     if (isWrite && kind === 'reader') throw new Error('attempt to write a readonly database');
     await this.hooks?.statement(what);
-    const data = { table: (name: string) => this.database.table(name), committed: kind !== 'transaction' };
+    const { database } = this;
+    const data = {
+      table: (name: string) => database.table(name),
+      committed: kind !== 'transaction',
+      now: () => database.now(),
+    };
     if (kind === 'transaction' || !isWrite) {
       if (kind === 'transaction' && !this.database.isHeldBy(this)) throw new Error('the transaction is over');
       return work(data);
