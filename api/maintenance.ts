@@ -8,7 +8,7 @@ import { serve } from './request.ts';
 import type { ApiRouter, ApiState } from './request.ts';
 import type { Services } from './services.ts';
 
-const BODY: BodyShape = { argument: 'maintenance', attributes: ['status'], readOnly: [] };
+export const BODY: BodyShape = { argument: 'maintenance', attributes: ['status'], readOnly: [] };
 
 /** spec/rest-api.md §3.2 */
 export function maintenanceRoutes(router: ApiRouter, { maintenance }: Services): void {
@@ -49,7 +49,9 @@ const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 function isLetThrough(method: string, path: string, state: MaintenanceState): boolean {
   if (method !== 'PUT') return false;
-  return /^\/v2\/executions\/[^/]+\/?$/.test(path) || (state === 'PAUSING' && /^\/v2\/action_executions\//.test(path));
+  return (
+    /^\/v2\/executions\/[^/]+\/?$/.test(path) || (state === 'PAUSING' && path.startsWith('/v2/action_executions/'))
+  );
 }
 
 function inMaintenance(state: MaintenanceState): ApiError {

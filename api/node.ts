@@ -26,6 +26,7 @@ import { createCatalogue, jobBackends } from '../executors/index.ts';
 import type { Catalogue } from '../executors/index.ts';
 import { DEFAULT_SCRIPT_LIMITS } from '../executors/javascript/script-runner.ts';
 import { JobWatcher } from '../executors/job-watcher.ts';
+import { createPublishers } from '../executors/publishers.ts';
 import { Worker } from '../executors/worker.ts';
 import { isLoopback } from './server.ts';
 
@@ -119,6 +120,7 @@ async function assemble(
   });
   const dynamic = config.dynamicActions ? createDynamicActions(config, store, environment) : null;
   const queue = new EmbeddedQueue(clock, log);
+  const publishers = await createPublishers(http.forUsers, config.publishers);
   const engine = createEngine({
     store,
     catalogue,
@@ -131,6 +133,8 @@ async function assemble(
       fieldCharacters: config.fieldSizeKilobytes < 0 ? -1 : config.fieldSizeKilobytes * 1024,
     },
     background: backgroundSettings(config),
+    publishers,
+    notify: config.notify,
   });
   const watcher = new JobWatcher({
     db: store.writer,

@@ -77,6 +77,10 @@ export interface Config {
   readonly eventDefinitionsFile: string | null;
   /** A Redis stream whose entries are events. */
   readonly eventStream: EventStreamConfig | null;
+  /** Publishers of every execution (spec/engine.md E-22.1). */
+  readonly notify: readonly JsonObject[];
+  /** Modules of further publishers, by name. */
+  readonly publishers: Readonly<Record<string, string>>;
   /** Finished executions go after so many days; 0: never. */
   readonly retentionDays: number;
   /** So many finished executions are kept, the newest; 0: any number. */
@@ -147,6 +151,8 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   cronOverlap: true,
   eventDefinitionsFile: null,
   eventStream: null,
+  notify: [],
+  publishers: {},
   retentionDays: 30,
   retentionMaxFinished: 0,
   retentionIgnoredStates: [],
@@ -262,6 +268,10 @@ const SETTINGS: Section = {
     definitions: setting('eventDefinitionsFile', 'a path', text),
     redis_stream: setting('eventStream', 'a mapping {url: redis://…, stream: …, group: …}', eventStream),
   },
+  notifications: {
+    notify: setting('notify', 'a list of publishers, such as [{type: webhook, url: …}]', notifyEntries),
+    publishers: setting('publishers', 'a mapping of names to files of modules', textsByName),
+  },
   retention: {
     days: setting('retentionDays', 'a number of days, or 0 for ever', (value) => integer(value, 0, 36_500)),
     max_finished: setting('retentionMaxFinished', 'a number of executions, or 0 for any number', (value) =>
@@ -355,4 +365,17 @@ function eventStream(value: Json): EventStreamConfig | undefined {
   const { url = null, stream = 'tramontane-events', group = 'tramontane', ...rest } = value;
   if (Object.keys(rest).length > 0 || typeof stream !== 'string' || typeof group !== 'string') return undefined;
   return typeof url === 'string' && /^rediss?:\/\//.test(url) ? { url, stream, group } : undefined;
+}
+
+function notifyEntries(value: Json): readonly JsonObject[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  return value.every((entry): entry is JsonObject => isJsonObject(entry) && typeof entry['type'] === 'string')
+    ? value
+    : undefined;
+}
+
+function textsByName(value: Json): Readonly<Record<string, string>> | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const entries = Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return entries.length === Object.keys(value).length ? Object.fromEntries(entries) : undefined;
 }

@@ -119,6 +119,7 @@ class EngineShell implements RunningEngine {
     const send = (messages: readonly ExecutorMessage[]) => this.effects.send(messages);
     this.standAlone = new StandAloneActions({ ...common, executorId: this.executorId, send });
     const publishers: Publishers = new Map([['noop', logPublisher(log)], ...(options.publishers ?? [])]);
+    checkNotify(publishers, options.notify ?? []);
     this.notifier = new Notifier({ store, clock, log, publishers, isShared: false });
     const maker = new ExecutionMaker({
       ...common,

@@ -27,7 +27,8 @@ export interface MaintenanceOptions {
 
 const PAGE = 200;
 const WHILE_PAUSED = 1_000;
-// A node that died while it paused or resumed executions leaves that to the others.
+// A process may only serve the API, and one that dies while it pauses or resumes executions leaves that to the others.
+const WHERE_OTHERS_CHANGE_IT = 2_000;
 const OTHERWISE = 60_000;
 
 /**
@@ -96,7 +97,7 @@ export class Maintenance {
     const state = await this.status();
     if (state === 'RUNNING') {
       await this.resumeAll();
-      return OTHERWISE;
+      return store.dialect === 'sqlite' ? OTHERWISE : WHERE_OTHERS_CHANGE_IT;
     }
     // Also once it is PAUSED: a request that was let in just before may have started something.
     await this.pauseAll();
