@@ -7,6 +7,7 @@ import type { Logger, LogLevel } from '../engine/log.ts';
 import { addDefinitionCommands } from './commands/definition-commands.ts';
 import { evalCommand } from './commands/eval.ts';
 import type { EvalOptions } from './commands/eval.ts';
+import { addFakeCommands } from './commands/fake-commands.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { runCommand } from './commands/run.ts';
 import type { RunOptions } from './commands/run.ts';
@@ -128,6 +129,7 @@ One line for each fault: file:line:column: what is wrong; what would be right. T
 
   addDefinitionCommands(program, terminal, ended);
   addTokenCommands(program, terminal, createLogger, ended);
+  addFakeCommands(program, terminal, ended);
 
   add(program, 'eval', 'Evaluate a YAQL or Jinja expression, as it would be in a workflow.')
     .argument('<expression>', 'one expression, or a text with <% … %> or {{ … }} in it')
