@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { DslError, TramontaneError } from '../dsl/errors.ts';
 import { AUTH_MODES } from '../engine/config.ts';
@@ -16,6 +15,7 @@ import type { ServeOptions } from './commands/serve.ts';
 import { addTokenCommands } from './commands/token-commands.ts';
 import { validateCommand } from './commands/validate.ts';
 import type { ValidateOptions } from './commands/validate.ts';
+import { packageVersion } from './package-version.ts';
 import { UsageError } from './usage-error.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 
@@ -193,20 +193,4 @@ function explain(error: unknown, terminal: Terminal): ExitCode {
   }
   terminal.err(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 1;
-}
-
-function packageVersion(): string {
-  // The build lies one folder below package.json, the sources beside it.
-  for (const place of ['../../package.json', '../package.json']) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as {
-        name: string;
-        version: string;
-      };
-      if (name === 'tramontane') return version;
-    } catch {
-      // Not there: it is the other place.
-    }
-  }
-  return 'unknown';
 }

@@ -8,6 +8,8 @@ export type WireRow = Readonly<Record<string, string | number | boolean | null |
 
 export interface Field {
   readonly name: string;
+  /** How it looks to clients, for documents: `json` is JSON inside a string, `data` is JSON itself. */
+  readonly kind: 'plain' | 'time' | 'json' | 'data' | 'list' | 'flag' | 'integer';
   /** Columns that it needs; empty for fields that a handler works out. */
   readonly columns: readonly string[];
   readonly show: (row: WireRow) => Json;
@@ -21,35 +23,40 @@ interface Options {
 }
 
 export function plain(name: string, options: Options = {}): Field {
-  return field(name, options, (value) => value ?? null);
+  return field('plain', name, options, (value) => value ?? null);
+}
+
+/** A whole number. */
+export function integer(name: string, options: Options = {}): Field {
+  return field('integer', name, options, (value) => value ?? null);
 }
 
 /** `YYYY-MM-DD HH:MM:SS` in UTC: clients parse exactly this. */
 export function time(name: string, options: Options = {}): Field {
-  return field(name, options, (value) => formatTime(typeof value === 'number' ? value : null));
+  return field('time', name, options, (value) => formatTime(typeof value === 'number' ? value : null));
 }
 
 /** JSON inside a string. */
 export function jsonText(name: string, options: Options = {}): Field {
-  return field(name, options, (value) => value ?? null);
+  return field('json', name, options, (value) => value ?? null);
 }
 
 /** JSON inside a string, with secrets masked: what actions are called with. */
 export function maskedJsonText(name: string, options: Options = {}): Field {
-  return field(name, options, (value) => (typeof value === 'string' ? maskJsonText(value) : null));
+  return field('json', name, options, (value) => (typeof value === 'string' ? maskJsonText(value) : null));
 }
 
 export function list(name: string, options: Options = {}): Field {
-  return field(name, options, (value) => (typeof value === 'string' ? parseJson(value) : null));
+  return field('list', name, options, (value) => (typeof value === 'string' ? parseJson(value) : null));
 }
 
 export function flag(name: string, options: Options = {}): Field {
-  return field(name, options, (value) => (value === null || value === undefined ? null : Boolean(value)));
+  return field('flag', name, options, (value) => (value === null || value === undefined ? null : Boolean(value)));
 }
 
 /** A field without a column of its own. The handlers of single items fill it in; lists leave it out. */
 export function computed(name: string): Field {
-  return { name, columns: [], show: () => null, inLists: 'single' };
+  return { name, kind: 'json', columns: [], show: () => null, inLists: 'single' };
 }
 
 export function formatTime(milliseconds: number | null): string | null {
@@ -61,7 +68,7 @@ export function jsonString(value: Json): string {
   return stringifyJson(value);
 }
 
-function field(name: string, options: Options, show: (value: WireRow[string]) => Json): Field {
+function field(kind: Field['kind'], name: string, options: Options, show: (value: WireRow[string]) => Json): Field {
   const column = options.column ?? name;
-  return { name, columns: [column], show: (row) => show(row[column]), inLists: options.inLists ?? 'always' };
+  return { name, kind, columns: [column], show: (row) => show(row[column]), inLists: options.inLists ?? 'always' };
 }

@@ -39,7 +39,8 @@ export interface ListRequest {
 /** The highest number of items in a page; clients do not follow `next`, so it is also the highest number that they ever see. */
 export const MAX_PAGE = 1000;
 
-const COMMON = ['marker', 'limit', 'sort_keys', 'sort_dirs', 'fields'];
+/** Parameters of every list. */
+export const LIST_PARAMETERS = ['marker', 'limit', 'sort_keys', 'sort_dirs', 'fields'];
 
 /**
  * Answers a list.
@@ -70,7 +71,7 @@ export function readListRequest(
   maxPage: number = MAX_PAGE,
 ): ListRequest {
   const nulls = shape.nullable === undefined ? [] : ['nulls'];
-  checkQuery(request, [...COMMON, ...shape.filters, ...(shape.extras ?? []), ...nulls]);
+  checkQuery(request, [...LIST_PARAMETERS, ...shape.filters, ...(shape.extras ?? []), ...nulls]);
   const chosen = chosenFields(shape.resource, unique(items(request, 'fields')));
   return {
     chosen: chosen !== null,

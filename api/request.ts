@@ -35,6 +35,7 @@ export interface Reply {
   readonly body?: Json;
   /** Where the answer is not JSON: its media type and its text, in place of `body`. */
   readonly text?: { readonly type: string; readonly text: string };
+  readonly headers?: Readonly<Record<string, string>>;
   /** Takes the response over and writes it piece by piece, in place of `body`. */
   readonly stream?: (response: ServerResponse) => Promise<void>;
 }
@@ -52,8 +53,9 @@ export type ApiRouter = Router<ApiState>;
 /** Lets a handler serve a route, for those whom the route's rule lets. */
 export function serve(handler: Handler): (ctx: RouterContext<ApiState>) => Promise<void> {
   return async (ctx) => {
-    const { status, body, text, stream } = await handler(authorizedRequest(ctx));
+    const { status, body, text, stream, headers } = await handler(authorizedRequest(ctx));
     ctx.status = status;
+    if (headers !== undefined) ctx.set(headers);
     if (stream !== undefined) {
       ctx.respond = false;
       await stream(ctx.res);

@@ -1,7 +1,7 @@
 import { parseJson } from '../dsl/json.ts';
 import type { Json, JsonObject } from '../dsl/json.ts';
 import { badRequest } from './api-error.ts';
-import { computed, flag, jsonText, list, maskedJsonText, plain, time } from './fields.ts';
+import { computed, flag, integer, jsonText, list, maskedJsonText, plain, time } from './fields.ts';
 import type { Field, WireRow } from './fields.ts';
 
 /** The fields of every collection: spec/rest-api.md §3. Every field is always sent, null where there is nothing. */
@@ -48,7 +48,7 @@ export const WORKFLOW: Resource = {
 export const CHANGED_WORKFLOW: Resource = {
   collection: 'workflows',
   fields: WORKFLOW.fields.map((field) =>
-    field.name === 'interface' ? { ...field, show: (row) => parseJson(String(row['interface'])) } : field,
+    field.name === 'interface' ? { ...field, kind: 'data', show: (row) => parseJson(String(row['interface'])) } : field,
   ),
 };
 
@@ -57,7 +57,7 @@ export const ACTION: Resource = {
   fields: [
     plain('id'),
     plain('name'),
-    { name: 'is_system', columns: [], show: () => false, inLists: 'always' },
+    { name: 'is_system', kind: 'flag', columns: [], show: () => false, inLists: 'always' },
     plain('input'),
     plain('description'),
     list('tags'),
@@ -78,7 +78,7 @@ export const CODE_SOURCE: Resource = {
     plain('name'),
     plain('namespace'),
     plain('content'),
-    plain('version'),
+    integer('version'),
     plain('project_id'),
     plain('scope'),
     time('created_at'),
@@ -128,7 +128,7 @@ export const CRON_TRIGGER: Resource = {
     plain('project_id'),
     plain('scope'),
     plain('pattern'),
-    plain('remaining_executions'),
+    integer('remaining_executions'),
     time('first_execution_time'),
     time('next_execution_time'),
     time('created_at'),

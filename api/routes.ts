@@ -1,6 +1,7 @@
 import { Router } from '@koa/router';
 import { maintenanceRoutes } from './maintenance.ts';
 import type { Live } from './live.ts';
+import { openApiRoutes } from './openapi/routes.ts';
 import { serve } from './request.ts';
 import type { ApiRouter, ApiState } from './request.ts';
 import { rootRoutes } from './root.ts';
@@ -50,7 +51,9 @@ export function createRouters(services: Services, { feed, metrics }: Live): Rout
     '/services',
     serve(async () => ({ status: 200, body: { services: [...services.processes()] } })),
   );
-  return { root, v2 };
+  const routers = { root, v2 };
+  openApiRoutes(root, () => routesOf(routers));
+  return routers;
 }
 
 export interface Route {

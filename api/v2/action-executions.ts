@@ -15,7 +15,7 @@ import type { Services } from '../services.ts';
 import { findActionExecution } from './rows.ts';
 import { ACTION_EXECUTION_LIST } from './shapes.ts';
 
-const BODY: BodyShape = {
+export const BODY: BodyShape = {
   argument: 'action_ex',
   attributes: [...ACTION_EXECUTION.fields.map(({ name }) => name), 'params'],
   readOnly: ['project_id'],

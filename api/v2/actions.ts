@@ -19,7 +19,7 @@ import { ACTION, chosenFields, columnsOf, show } from '../resources.ts';
 import type { Services } from '../services.ts';
 import { namespaceOf, readUpload, validateDefinition } from './definition-requests.ts';
 
-const LIST: ListShape = {
+export const LIST: ListShape = {
   resource: ACTION,
   collection: ACTIONS,
   filters: [

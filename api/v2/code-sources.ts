@@ -18,7 +18,7 @@ import { chosenFields, CODE_SOURCE, show } from '../resources.ts';
 import type { Services } from '../services.ts';
 import { namespaceOf } from './definition-requests.ts';
 
-const LIST: ListShape = {
+export const LIST: ListShape = {
   resource: CODE_SOURCE,
   collection: CODE_SOURCES,
   filters: ['name', 'namespace', 'tags', 'scope', 'project_id', 'created_at', 'updated_at'],

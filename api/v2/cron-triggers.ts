@@ -14,7 +14,7 @@ import { chosenFields, CRON_TRIGGER, show } from '../resources.ts';
 import type { Services } from '../services.ts';
 import { allProjects } from './workflows.ts';
 
-const LIST: ListShape = {
+export const LIST: ListShape = {
   resource: CRON_TRIGGER,
   collection: CRON_TRIGGERS,
   filters: CRON_TRIGGER.fields.map(({ name }) => name).filter((name) => name !== 'id'),
@@ -22,7 +22,7 @@ const LIST: ListShape = {
   extras: ['all_projects'],
 };
 
-const BODY: BodyShape = {
+export const BODY: BodyShape = {
   argument: 'cron_trigger',
   attributes: CRON_TRIGGER.fields.map(({ name }) => name),
   readOnly: ['project_id'],

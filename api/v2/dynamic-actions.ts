@@ -25,7 +25,7 @@ import { chosenFields, DYNAMIC_ACTION, show } from '../resources.ts';
 import type { Services } from '../services.ts';
 import { namespaceOf } from './definition-requests.ts';
 
-const LIST: ListShape = {
+export const LIST: ListShape = {
   resource: DYNAMIC_ACTION,
   collection: DYNAMIC_ACTIONS,
   filters: [
@@ -44,7 +44,7 @@ const LIST: ListShape = {
   extras: ['all_projects'],
 };
 
-const BODY: BodyShape = {
+export const BODY: BodyShape = {
   argument: 'dyn_action',
   attributes: DYNAMIC_ACTION.fields.map(({ name }) => name),
   readOnly: ['project_id'],

@@ -19,14 +19,14 @@ import type { ApiRequest, ApiRouter, Reply } from '../request.ts';
 import { chosenFields, ENVIRONMENT, show } from '../resources.ts';
 import type { Services } from '../services.ts';
 
-const LIST: ListShape = {
+export const LIST: ListShape = {
   resource: ENVIRONMENT,
   collection: ENVIRONMENTS,
   filters: ['name', 'description', 'variables', 'scope', 'project_id', 'created_at', 'updated_at'],
   defaultSort: 'created_at',
 };
 
-const BODY: BodyShape = {
+export const BODY: BodyShape = {
   argument: 'env',
   attributes: ['name', 'description', 'variables', 'scope'],
   readOnly: ['project_id'],

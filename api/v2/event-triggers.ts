@@ -16,7 +16,7 @@ import { chosenFields, EVENT_TRIGGER, show } from '../resources.ts';
 import type { Services } from '../services.ts';
 import { allProjects } from './workflows.ts';
 
-const LIST: ListShape = {
+export const LIST: ListShape = {
   resource: EVENT_TRIGGER,
   collection: EVENT_TRIGGERS,
   filters: EVENT_TRIGGER.fields.map(({ name }) => name),
@@ -24,7 +24,7 @@ const LIST: ListShape = {
   extras: ['all_projects'],
 };
 
-const BODY: BodyShape = {
+export const BODY: BodyShape = {
   argument: 'event_trigger',
   attributes: EVENT_TRIGGER.fields.map(({ name }) => name),
   readOnly: ['id', 'project_id', 'created_at', 'updated_at'],
@@ -80,7 +80,7 @@ export function eventTriggerRoutes(router: ApiRouter, services: Services): void 
   publishRoute(router, services);
 }
 
-const EVENT: BodyShape = {
+export const EVENT: BodyShape = {
   argument: 'event',
   attributes: ['id', 'exchange', 'topic', 'event', 'payload', 'publisher', 'timestamp', 'project_id'],
   readOnly: [],

@@ -24,7 +24,7 @@ import { equals, findExecution, treeOptions } from './rows.ts';
 import { EXECUTION_LIST, TASK_LIST } from './shapes.ts';
 import { allProjects } from './workflows.ts';
 
-const BODY: BodyShape = {
+export const BODY: BodyShape = {
   argument: 'wf_ex',
   attributes: [...EXECUTION.fields.map(({ name }) => name), 'source_execution_id'],
   readOnly: ['project_id'],

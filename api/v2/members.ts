@@ -15,7 +15,11 @@ import type { ApiRequest, ApiRouter, Handler } from '../request.ts';
 import { MEMBER, show } from '../resources.ts';
 import type { Services } from '../services.ts';
 
-const BODY: BodyShape = { argument: 'member_info', attributes: MEMBER.fields.map(({ name }) => name), readOnly: [] };
+export const BODY: BodyShape = {
+  argument: 'member_info',
+  attributes: MEMBER.fields.map(({ name }) => name),
+  readOnly: [],
+};
 // The width of the column.
 const MAX_PROJECT = 80;
 

@@ -18,7 +18,7 @@ import type { Services } from '../services.ts';
 import { equals, findActionExecution, findExecution, findTask, treeOptions } from './rows.ts';
 import { ACTION_EXECUTION_LIST, EXECUTION_LIST, TASK_LIST } from './shapes.ts';
 
-const BODY: BodyShape = {
+export const BODY: BodyShape = {
   argument: 'task',
   attributes: [...TASK.fields.map(({ name }) => name), 'reset', 'env'],
   readOnly: ['project_id'],

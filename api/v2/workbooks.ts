@@ -9,7 +9,7 @@ import { chosenFields, show, WORKBOOK } from '../resources.ts';
 import type { Services } from '../services.ts';
 import { namespaceOf, readUpload, validateDefinition } from './definition-requests.ts';
 
-const LIST: ListShape = {
+export const LIST: ListShape = {
   resource: WORKBOOK,
   collection: WORKBOOKS,
   filters: ['name', 'namespace', 'definition', 'scope', 'tags', 'project_id', 'created_at', 'updated_at'],

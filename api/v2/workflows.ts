@@ -13,7 +13,7 @@ import { namespaceOf, readUpload, validateDefinition } from './definition-reques
 import { memberRoutes } from './members.ts';
 import { workflowGraph } from './workflow-graph.ts';
 
-const LIST: ListShape = {
+export const LIST: ListShape = {
   resource: WORKFLOW,
   collection: WORKFLOWS,
   filters: ['name', 'namespace', 'input', 'definition', 'tags', 'scope', 'project_id', 'created_at', 'updated_at'],
