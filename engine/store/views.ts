@@ -1,7 +1,6 @@
 import type { Knex } from 'knex';
 import type { WorkflowSpec } from '../../dsl/spec/types.ts';
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
-import { analyse } from '../core/analysis.ts';
 import { type ContextNode, contextFromDelta, EMPTY_CONTEXT, outboundContext } from '../core/context.ts';
 import {
   type Event,
@@ -49,17 +48,24 @@ export async function loadViews(
   ids: readonly ExecutionId[],
   loadSpec: (hash: string) => Promise<WorkflowSpec>,
 ): Promise<ReadonlyMap<ExecutionId, LoadedView>> {
-  const rows: ExecutionRow[] = await knex('executions').whereIn('id', [...ids]);
-  const environments = await loadEnvironments(knex, rows);
   const loaded = new Map<ExecutionId, LoadedView>();
-  for (const row of rows) {
-    const record = executionFromRow(row);
-    const view = createView(await loadSpec(row.spec_hash), record, environments.get(row.id) ?? {});
-    await fillView(knex, view);
-    loaded.set(record.id, { view, version: row.version });
+  for (let at = 0; at < ids.length; at += EXECUTIONS_AT_ONCE) {
+    const rows: ExecutionRow[] = await knex('executions').whereIn('id', ids.slice(at, at + EXECUTIONS_AT_ONCE));
+    const environments = await loadEnvironments(knex, rows);
+    const views: ExecutionView[] = [];
+    for (const row of rows) {
+      const record = executionFromRow(row);
+      const view = createView(await loadSpec(row.spec_hash), record, environments.get(row.id) ?? {});
+      views.push(view);
+      loaded.set(record.id, { view, version: row.version });
+    }
+    if (views.length > 0) await fillViews(knex, views);
   }
   return loaded;
 }
+
+// Each kind of row is read with one statement for so many.
+const EXECUTIONS_AT_ONCE = 200;
 
 /** The stored version of each of these executions that exists. */
 export async function loadVersions(knex: Knex, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
@@ -92,111 +98,126 @@ function environmentIn(params: string): JsonObject {
   return isJsonObject(env) ? env : {};
 }
 
-async function fillView(knex: Knex, view: ExecutionView): Promise<void> {
-  const { record } = view;
-  const tasks = await loadRetainedTasks(knex, view);
+type Views = ReadonlyMap<string, ExecutionView>;
+
+async function fillViews(knex: Knex, filled: readonly ExecutionView[]): Promise<void> {
+  const views: Views = new Map(filled.map((view) => [view.record.id, view]));
+  const counts = await countTasks(knex, views);
+  const tasks = await loadRetainedTasks(knex, views, counts);
   const contexts = await loadContexts(knex, tasks);
-  for (const task of tasks) addTask(view, task, contexts.inbound(task));
-  await countTasks(knex, view);
-  await addMembers(
-    knex,
-    view,
-    tasks.filter(
-      (task) => !hasManyItems(task) && (!isFinal(task.state) || !task.processed || retention(view, task) === 'all'),
-    ),
-  );
-  await addRunningMembers(knex, view);
-  const timers: TimerRow[] = await knex('timers').where('execution_id', record.id);
-  for (const row of timers) {
-    const timer = timerFromRow(row);
-    view.timers.set(timer.id, timer);
-    membersOf(view, timer.taskExecutionId).timers.add(timer.id);
+  for (const task of tasks) {
+    const view = views.get(task.executionId);
+    if (view !== undefined) addTask(view, task, contexts.inbound(task));
   }
-}
-
-const FINAL = ['SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'];
-
-async function loadRetainedTasks(knex: Knex, view: ExecutionView): Promise<TaskRecord[]> {
-  const { record, spec } = view;
-  const backlog = (record.runtimeContext.backlog ?? []).flatMap((command) => command.from ?? []);
-  const open: TaskRow[] = await knex('task_executions')
-    .where('execution_id', record.id)
-    .where((any) =>
-      any
-        .whereNotIn('state', FINAL)
-        .orWhere('processed', false)
-        .orWhere('has_next_tasks', false)
-        .orWhere((failed) => failed.where('state', 'ERROR').where('error_handled', false))
-        .orWhereIn('id', backlog),
-    );
-  const { namedTasks, beforeJoins } = analyse(spec);
-  const names = [...new Set([...namedTasks, ...beforeJoins])];
-  const latest: TaskRow[] = names.length === 0 ? [] : await loadLatest(knex, record.id, names);
-  const byId = new Map([...open, ...latest].map((row) => [row.id, row]));
-  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)).map(taskFromRow);
-}
-
-// Ids of task executions are time-ordered: the greatest is the latest.
-async function loadLatest(knex: Knex, executionId: string, names: readonly string[]): Promise<TaskRow[]> {
-  const rows: TaskRow[] = [];
-  for (let at = 0; at < names.length; at += 500) {
-    const newest = knex('task_executions')
-      .where('execution_id', executionId)
-      .whereIn('name', names.slice(at, at + 500))
-      .groupBy('name')
-      .max('id');
-    rows.push(...(await knex('task_executions').whereIn('id', newest)));
-  }
-  return rows;
-}
-
-async function countTasks(knex: Knex, view: ExecutionView): Promise<void> {
-  const counts: { name: string; count: number; latest: TaskExecutionId }[] = await knex('task_executions')
-    .where('execution_id', view.record.id)
-    .groupBy('name')
-    .select('name')
-    .count({ count: '*' })
-    .max({ latest: 'id' });
-  for (const { name, count, latest } of counts) {
+  for (const { execution_id, name, count, latest } of counts) {
+    const view = views.get(execution_id);
+    if (view === undefined) continue;
     view.createdOfName.set(name, Number(count));
     // An older one that is retained for another reason is not the latest.
     if (view.tasks.has(latest)) view.latestByName.set(name, latest);
     else view.latestByName.delete(name);
   }
+  await addMembers(
+    knex,
+    views,
+    tasks.filter((task) => needsMembers(views.get(task.executionId), task)),
+  );
+  await addRunningMembers(knex, views);
+  const timers: TimerRow[] = await knex('timers').whereIn('execution_id', [...views.keys()]);
+  for (const row of timers) {
+    const timer = timerFromRow(row);
+    const view = views.get(timer.executionId);
+    if (view === undefined) continue;
+    view.timers.set(timer.id, timer);
+    membersOf(view, timer.taskExecutionId).timers.add(timer.id);
+  }
+}
+
+function needsMembers(view: ExecutionView | undefined, task: TaskRecord): boolean {
+  if (view === undefined || hasManyItems(task)) return false;
+  return !isFinal(task.state) || !task.processed || retention(view, task) === 'all';
+}
+
+// Word by word the conditions of indexes (0001-initial.ts): what is finished is not even looked at.
+const RETAINED = "(not processed or not has_next_tasks or (state = 'ERROR' and not error_handled))";
+const NOT_FINAL = "state not in ('SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED')";
+
+interface TaskCount {
+  readonly execution_id: string;
+  readonly name: string;
+  readonly count: number;
+  // Ids of task executions are time-ordered: the greatest is the latest.
+  readonly latest: TaskExecutionId;
+}
+
+async function countTasks(knex: Knex, views: Views): Promise<readonly TaskCount[]> {
+  return knex('task_executions')
+    .whereIn('execution_id', [...views.keys()])
+    .groupBy('execution_id', 'name')
+    .select('execution_id', 'name')
+    .count({ count: '*' })
+    .max({ latest: 'id' });
+}
+
+/** A task that is not finished is not processed either. */
+async function loadRetainedTasks(knex: Knex, views: Views, counts: readonly TaskCount[]): Promise<TaskRecord[]> {
+  const open: TaskRow[] = await knex('task_executions')
+    .whereIn('execution_id', [...views.keys()])
+    .whereRaw(RETAINED);
+  const byId = new Map<string, TaskRow>(open.map((row) => [row.id, row]));
+  const more = [...new Set([...views.values()].flatMap((view) => namedIds(view, counts)))].filter(
+    (id) => !byId.has(id),
+  );
+  for (let at = 0; at < more.length; at += 500) {
+    const rows: TaskRow[] = await knex('task_executions').whereIn('id', more.slice(at, at + 500));
+    for (const row of rows) byId.set(row.id, row);
+  }
+  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)).map(taskFromRow);
+}
+
+/** Finished tasks that are retained: the latest ones that a join or an expression may ask for, and those that a command waits behind. */
+function namedIds(view: ExecutionView, counts: readonly TaskCount[]): string[] {
+  const { namedTasks, beforeJoins } = view.analysis;
+  const latest = counts.filter(
+    ({ execution_id, name }) => execution_id === view.record.id && (namedTasks.has(name) || beforeJoins.has(name)),
+  );
+  const backlog = (view.record.runtimeContext.backlog ?? []).flatMap((command) => command.from ?? []);
+  return [...latest.map((count) => count.latest), ...backlog];
 }
 
 /** Action executions and child executions of these tasks. */
-export async function addMembers(knex: Knex, view: ExecutionView, tasks: readonly TaskRecord[]): Promise<void> {
+async function addMembers(knex: Knex, views: Views, tasks: readonly TaskRecord[]): Promise<void> {
   for (let at = 0; at < tasks.length; at += 500) {
     const ids = tasks.slice(at, at + 500).map((task) => task.id);
-    addActions(view, await knex('action_executions').whereIn('task_execution_id', ids).orderBy('id'));
-    addChildren(view, await knex('executions').whereIn('task_execution_id', ids).orderBy('id'));
+    addActions(views, await knex('action_executions').whereIn('task_execution_id', ids).orderBy('id'));
+    addChildren(views, await knex('executions').whereIn('task_execution_id', ids).orderBy('id'));
   }
 }
 
 /** What still runs for tasks that ended before it: a time-out, a cancelled item. */
-async function addRunningMembers(knex: Knex, view: ExecutionView): Promise<void> {
-  const { id } = view.record;
+async function addRunningMembers(knex: Knex, views: Views): Promise<void> {
+  const ids = [...views.keys()];
   const actions: ActionRow[] = await knex('action_executions')
-    .where('execution_id', id)
-    .whereNotIn('state', FINAL)
+    .whereIn('execution_id', ids)
+    .whereRaw(NOT_FINAL)
     .orderBy('id');
-  addActions(view, actions);
+  addActions(views, actions);
   const children: ExecutionRow[] = await knex('executions')
-    .where('parent_execution_id', id)
-    .whereNotIn('state', FINAL)
+    .whereIn('parent_execution_id', ids)
+    .whereRaw(NOT_FINAL)
     .orderBy('id');
-  addChildren(view, children);
-  await addUntoldChildren(knex, view);
+  addChildren(views, children);
+  await addUntoldChildren(knex, views);
 }
 
 /**
- * Children that ended while this execution has not heard of it: for it they run. Read after those that run, so that none is missed
+ * Children that ended while their parent has not heard of it: for it they run. Read after those that run, so that none is missed
  * that ends meanwhile.
  */
-async function addUntoldChildren(knex: Knex, view: ExecutionView): Promise<void> {
+async function addUntoldChildren(knex: Knex, views: Views): Promise<void> {
   const messages: { body: string }[] = await knex('outbox')
-    .where({ execution_id: view.record.id, kind: 'event' })
+    .whereIn('execution_id', [...views.keys()])
+    .where('kind', 'event')
     .select('body');
   const ids = messages.flatMap(({ body }) => {
     const event = decodeJson<Event>(body);
@@ -206,23 +227,27 @@ async function addUntoldChildren(knex: Knex, view: ExecutionView): Promise<void>
     const rows: ExecutionRow[] = await knex('executions')
       .whereIn('id', ids.slice(at, at + 500))
       .orderBy('id');
-    for (const row of rows)
-      addChild(view, {
-        ...childOf(executionFromRow(row)),
-        state: 'RUNNING',
-        stateInfo: null,
-        output: {},
-        accepted: false,
-      });
+    for (const row of rows) {
+      const view = views.get(row.parent_execution_id ?? '');
+      const child = childOf(executionFromRow(row));
+      if (view !== undefined)
+        addChild(view, { ...child, state: 'RUNNING', stateInfo: null, output: {}, accepted: false });
+    }
   }
 }
 
-function addActions(view: ExecutionView, rows: readonly ActionRow[]): void {
-  for (const row of rows) addAction(view, actionFromRow(row));
+function addActions(views: Views, rows: readonly ActionRow[]): void {
+  for (const row of rows) {
+    const view = views.get(row.execution_id ?? '');
+    if (view !== undefined) addAction(view, actionFromRow(row));
+  }
 }
 
-function addChildren(view: ExecutionView, rows: readonly ExecutionRow[]): void {
-  for (const row of rows) addChild(view, childOf(executionFromRow(row)));
+function addChildren(views: Views, rows: readonly ExecutionRow[]): void {
+  for (const row of rows) {
+    const view = views.get(row.parent_execution_id ?? '');
+    if (view !== undefined) addChild(view, childOf(executionFromRow(row)));
+  }
 }
 
 /** Puts one task back that the view had let go of. @returns false when the execution has no such task */
@@ -238,7 +263,7 @@ export async function addTaskRow(knex: Knex, view: ExecutionView, id: TaskExecut
   view.tasks.set(task.id, task);
   view.inbound.set(task.id, contexts.inbound(task));
   if (newest?.id === task.id) view.latestByName.set(task.name, task.id);
-  if (!hasManyItems(task)) await addMembers(knex, view, [task]);
+  if (!hasManyItems(task)) await addMembers(knex, new Map([[view.record.id, view]]), [task]);
   return true;
 }
 
