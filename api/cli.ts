@@ -63,6 +63,8 @@ Each command has its own --help.`,
     .option('--port <number>', 'port to listen on, 0 for a free one (default: 8989)')
     .addOption(databaseOption('sqlite:tramontane.sqlite'))
     .addOption(configOption())
+    .option('--role <list>', 'what this process does: api,engine,executor,scheduler (default: all)')
+    .option('--redis <url>', 'redis://HOST:PORT, to share the work with other processes on the same PostgreSQL')
     .addOption(new Option('--auth <mode>', 'how callers are told apart (default: none)').choices(AUTH_MODES))
     .option('--insecure', 'listen beyond this machine although there is no authentication')
     .addOption(logOption())
@@ -73,6 +75,7 @@ Examples:
   tramontane serve
   tramontane serve --port 0 --database sqlite:/var/lib/tramontane/state.sqlite
   tramontane serve --config tramontane.yaml --log-level debug
+  tramontane serve --role engine,scheduler --database postgres://tramontane@db/tramontane --redis redis://cache
 
 It prints its address in a line "listening on http://HOST:PORT" and stops on SIGTERM or Ctrl-C. Started again on the same
 database, it goes on with everything that was running.`,
@@ -165,7 +168,7 @@ function add(program: Command, name: string, description: string): Command {
 }
 
 function databaseOption(byDefault: string): Option {
-  return new Option('--database <url>', `sqlite:PATH (default: ${byDefault})`);
+  return new Option('--database <url>', `sqlite:PATH or postgres://USER@HOST/DATABASE (default: ${byDefault})`);
 }
 
 function configOption(): Option {

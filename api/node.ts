@@ -3,21 +3,18 @@ import { readTextFile } from './commands/settings.ts';
 import { mkdirSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Config } from '../engine/config.ts';
+import type { Config, Role } from '../engine/config.ts';
 import { createEngine } from '../engine/index.ts';
 import type { RunningEngine } from '../engine/index.ts';
 import type { Logger } from '../engine/log.ts';
-import { EmbeddedQueue } from '../engine/queue/embedded.ts';
-import { systemClock } from '../engine/shell/clock.ts';
 import type { BackgroundSettings } from '../engine/shell/background.ts';
 import { createDefinitions } from '../engine/shell/definitions.ts';
 import type { Definitions } from '../engine/shell/definitions.ts';
 import { parseEventDefinitions } from '../engine/shell/event-definitions.ts';
-import { openStore } from '../engine/store/connection.ts';
+import { isPostgresUrl, openStore } from '../engine/store/connection.ts';
 import type { Store } from '../engine/store/connection.ts';
 import { createDefinitionFinder } from '../engine/store/definition-finder.ts';
 import type { DefinitionFinder } from '../engine/store/definition-finder.ts';
-import { migrate } from '../engine/store/migrate.ts';
 import { readConnections } from '../executors/connections/read.ts';
 import { DynamicActions } from '../executors/dynamic/dynamic-actions.ts';
 import { createEgressPolicy } from '../executors/egress.ts';
@@ -28,6 +25,7 @@ import { DEFAULT_SCRIPT_LIMITS } from '../executors/javascript/script-runner.ts'
 import { JobWatcher } from '../executors/job-watcher.ts';
 import { createPublishers } from '../executors/publishers.ts';
 import { Worker } from '../executors/worker.ts';
+import { joinCluster, migrateWhenFree } from './cluster.ts';
 import { isLoopback } from './server.ts';
 
 /** Engine, executor and database in one process: what `serve` puts an API in front of, and what `run` uses alone. */
@@ -39,6 +37,8 @@ export interface Node extends Pick<RunningEngine, 'cronTriggers' | 'eventTrigger
   readonly catalogue: Catalogue;
   /** Reads uploaded modules; absent where dynamic actions are switched off. */
   readonly modules: DynamicActions | undefined;
+  /** Resolves when this node must stop: a newer program has changed the schema of its database. */
+  readonly outdated: Promise<void>;
   /** Lets running actions go on for the configured time; jobs outside run on and are found again at the next start. */
   close(): Promise<void>;
 }
@@ -48,15 +48,19 @@ export interface Node extends Pick<RunningEngine, 'cronTriggers' | 'eventTrigger
  *
  * @param environment variables of this process, for Spark's installation and runs.
  * @param serves whether triggers run and old executions are deleted.
+ * @param stopped ends the wait for processes of an older version.
  */
 export async function startNode(
   config: Config,
   log: Logger,
   environment: Readonly<Record<string, string | undefined>>,
   serves = true,
+  stopped: Promise<unknown> = new Promise(() => {}),
 ): Promise<Node> {
   const store = await openStore(
     {
+      connections: config.databaseConnections,
+      transactionPatienceMs: config.databasePatienceSeconds * 1000,
       url: config.database,
       driver: config.databaseDriver ?? undefined,
       synchronous: config.databaseSynchronous,
@@ -65,7 +69,7 @@ export async function startNode(
     log,
   );
   try {
-    await migrate(store);
+    await migrateWhenFree(store, log, stopped);
     return await assemble(config, log, environment, store, serves);
   } catch (error) {
     await store.close();
@@ -85,7 +89,13 @@ async function assemble(
   store: Store,
   serves: boolean,
 ): Promise<Node> {
-  const clock = systemClock;
+  let tellOutdated = () => {};
+  const outdated = new Promise<void>((resolve) => {
+    tellOutdated = resolve;
+  });
+  const cluster = await joinCluster(config, store, log, tellOutdated);
+  const { clock, queue } = cluster;
+  const does = (role: Role) => config.roles.includes(role);
   const policy = createEgressPolicy({
     allowLoopback: isLoopback(config.host),
     allow: config.egressAllow,
@@ -119,7 +129,6 @@ async function assemble(
     flink: { jarsFolder: join(folder, 'jars'), jarRoots: config.flinkJarRoots, connections },
   });
   const dynamic = config.dynamicActions ? createDynamicActions(config, store, environment) : null;
-  const queue = new EmbeddedQueue(clock, log);
   const publishers = await createPublishers(http.forUsers, config.publishers);
   const engine = createEngine({
     store,
@@ -127,7 +136,8 @@ async function assemble(
     queue,
     clock,
     log,
-    embeddedExecutor: true,
+    embeddedExecutor: cluster.runsOwnActions && does('executor'),
+    ...(cluster.shared === undefined ? {} : { shared: cluster.shared }),
     limits: {
       tasksPerName: config.tasksPerName,
       fieldCharacters: config.fieldSizeKilobytes < 0 ? -1 : config.fieldSizeKilobytes * 1024,
@@ -136,20 +146,22 @@ async function assemble(
     publishers,
     notify: config.notify,
   });
+  const port = cluster.port(engine);
   const watcher = new JobWatcher({
     db: store.writer,
     nodeId: engine.nodeId,
-    engine,
+    engine: port,
     backends: jobBackends(catalogue),
     clock,
     log,
     // The lock on the database file says so.
-    alone: true,
-    isOwnerDead: async () => true,
+    alone: !store.isShared,
+    isOwnerDead: (owner) => cluster.isOwnerDead(owner),
   });
   const worker = new Worker({
     catalogue,
-    engine,
+    engine: port,
+    heartbeatMs: config.actionHeartbeatSeconds * 1000,
     executorId: engine.nodeId,
     host: hostname(),
     watcher,
@@ -159,9 +171,12 @@ async function assemble(
     log,
     concurrency: config.executorConcurrency,
   });
-  const stopDelivery = queue.consume(engine.acknowledging((message) => worker.handle(message)));
-  await watcher.start();
-  await engine.start(serves);
+  await cluster.start(engine);
+  const stopDelivery = does('executor')
+    ? queue.consume(engine.acknowledging((message) => worker.handle(message)))
+    : () => Promise.resolve();
+  if (does('executor')) await watcher.start();
+  await engine.start(serves && (does('engine') || does('scheduler')));
   return {
     store,
     definitions: createDefinitions({ store, catalogue, checkCall: callCheck(catalogue, 'upload') }),
@@ -172,14 +187,20 @@ async function assemble(
     maintenance: engine.maintenance,
     catalogue,
     modules: dynamic ?? undefined,
+    outdated,
     close: async () => {
+      await cluster.drain().catch(() => {});
+      // Messages that come now go to others.
+      const delivered = stopDelivery();
       await worker.drain(config.shutdownSeconds * 1000);
       catalogue.close();
       dynamic?.close();
-      await stopDelivery();
+      await delivered;
       await watcher.close();
+      await cluster.closeExecutor();
+      await cluster.closeReceiver();
       await engine.close();
-      await queue.close();
+      await cluster.close();
       await store.close();
     },
   };
@@ -219,7 +240,7 @@ function createDynamicActions(
 
 /** Beside the database, so that a restart finds the runs of jobs that go on. */
 function dataFolderOf({ dataFolder, database }: Config): string {
-  const path = database.replace(/^sqlite:(?:\/\/)?/, '');
+  const path = isPostgresUrl(database) ? 'tramontane' : database.replace(/^sqlite:(?:\/\/)?/, '');
   const folder = dataFolder ?? (path === ':memory:' ? join(tmpdir(), `tramontane-${process.pid}`) : `${path}.files`);
   mkdirSync(resolve(folder), { recursive: true });
   return resolve(folder);

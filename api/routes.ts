@@ -49,7 +49,10 @@ export function createRouters(services: Services, { feed, metrics }: Live): Rout
   streamRoutes(v2, services, feed);
   v2.get(
     '/services',
-    serve(async () => ({ status: 200, body: { services: [...services.processes()] } })),
+    serve(async () => ({
+      status: 200,
+      body: { services: (await services.processes()).map((service) => ({ ...service })) },
+    })),
   );
   const routers = { root, v2 };
   openApiRoutes(root, () => routesOf(routers));

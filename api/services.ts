@@ -13,6 +13,12 @@ export interface ModuleReader {
   describe(name: string, content: string): Promise<ModuleDescription>;
 }
 
+/** A process as one of a group of its kind (spec/rest-api.md §3.15). */
+export interface ServiceGroup {
+  readonly name: string;
+  readonly type: string;
+}
+
 /** What the handlers call: reads go to the store, everything that decides goes to the engine. */
 export interface Services {
   readonly store: Store;
@@ -28,5 +34,5 @@ export interface Services {
   /** A JSON file that `GET /info` answers with, or null to switch that off. */
   readonly infoFile: string | null;
   /** The groups that this process belongs to, for `GET /v2/services`. */
-  processes(): readonly { readonly name: string; readonly type: string }[];
+  processes(): Promise<readonly ServiceGroup[]> | readonly ServiceGroup[];
 }

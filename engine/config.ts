@@ -7,10 +7,16 @@ import { readYaml } from '../dsl/yaml.ts';
 import { EngineError } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
 import type { LogLevel } from './log.ts';
+import type { RateLimit } from './queue/bullmq.ts';
+import type { RedisSettings } from './queue/redis.ts';
 import { SQLITE_DRIVERS } from './store/drivers/index.ts';
 import type { SqliteDriver } from './store/drivers/index.ts';
 import { FINISHED } from './store/retention.ts';
 import type { FinishedState } from './store/retention.ts';
+
+/** What a process does; one may do all of it. */
+export const ROLES = ['api', 'engine', 'executor', 'scheduler'] as const;
+export type Role = (typeof ROLES)[number];
 
 /** Every setting of a node, with defaults that run on a laptop. Read once, never changed. */
 export interface Config {
@@ -18,7 +24,30 @@ export interface Config {
   readonly port: number;
   /** Listen beyond this machine without authentication. */
   readonly insecure: boolean;
-  /** `sqlite:PATH` or `sqlite::memory:` */
+  readonly roles: readonly Role[];
+  /** null: messages stay within the process. */
+  readonly redis: RedisSettings | null;
+  /** All keys in Redis begin with it. */
+  readonly redisPrefix: string;
+  /** Actions that may not run more often than so. */
+  readonly rateLimits: Readonly<Record<string, RateLimit>>;
+  /** After so long without a word from an executor its messages are delivered to another. */
+  readonly queueLockSeconds: number;
+  /** How often a process tells that it lives, and after how long without a word it counts as dead. */
+  readonly heartbeatSeconds: number;
+  readonly leaseSeconds: number;
+  /** How often somebody looks for what others have left undone, and how long he waits for them to do it. */
+  readonly janitorSeconds: number;
+  readonly patienceSeconds: number;
+  /** After so long a message that nobody has taken is sent again. */
+  readonly resendSeconds: number;
+  /** How often executors tell what they run, and after how long without a word an action counts as lost. */
+  readonly actionHeartbeatSeconds: number;
+  readonly actionSilenceSeconds: number;
+  /** PostgreSQL: connections of this process, and seconds that a transaction may wait for its own process. */
+  readonly databaseConnections: number;
+  readonly databasePatienceSeconds: number;
+  /** `sqlite:PATH`, `sqlite::memory:` or `postgres://USER:PASSWORD@HOST/DATABASE` */
   readonly database: string;
   /** null: the best driver that is installed. */
   readonly databaseDriver: SqliteDriver | null;
@@ -116,6 +145,20 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   port: 8989,
   insecure: false,
   database: 'sqlite:tramontane.sqlite',
+  roles: ROLES,
+  redis: null,
+  redisPrefix: '{tramontane}',
+  rateLimits: {},
+  queueLockSeconds: 30,
+  heartbeatSeconds: 5,
+  leaseSeconds: 20,
+  janitorSeconds: 5,
+  patienceSeconds: 30,
+  resendSeconds: 300,
+  actionHeartbeatSeconds: 20,
+  actionSilenceSeconds: 300,
+  databaseConnections: 10,
+  databasePatienceSeconds: 15,
   databaseDriver: null,
   databaseSynchronous: 'full',
   dataFolder: null,
@@ -222,12 +265,40 @@ const SETTINGS: Section = {
   info_file: setting('infoFile', 'a path', text),
   data_folder: setting('dataFolder', 'a path', text),
   database: {
-    url: setting('database', 'sqlite:PATH', text),
+    url: setting('database', 'sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE', text),
+    connections: setting('databaseConnections', 'a number of connections, at least 2', (value) => integer(value, 2)),
+    patience_seconds: setting('databasePatienceSeconds', 'a number of seconds, at least 1', (value) =>
+      integer(value, 1),
+    ),
     driver: setting('databaseDriver', `one of ${SQLITE_DRIVERS.join(', ')}`, (value) =>
       SQLITE_DRIVERS.find((name) => name === value),
     ),
     synchronous: setting('databaseSynchronous', 'full or normal', (value) =>
       value === 'full' || value === 'normal' ? value : undefined,
+    ),
+  },
+  roles: setting('roles', `a list of ${ROLES.join(', ')}`, rolesOf),
+  redis: setting(
+    'redis',
+    'a mapping {url: redis://…, cluster_nodes: [HOST:PORT], sentinel: {name: …, nodes: [HOST:PORT], password: …}, tls: {ca: …, cert: …, key: …}}',
+    redisSettings,
+  ),
+  queue: {
+    prefix: setting('redisPrefix', 'a text such as {tramontane}', text),
+    rate_limits: setting('rateLimits', 'a mapping of actions to {max: …, seconds: …}', rateLimits),
+    lock_seconds: setting('queueLockSeconds', 'a number of seconds, at least 1', (value) => integer(value, 1)),
+    resend_seconds: setting('resendSeconds', 'a number of seconds, at least 1', (value) => integer(value, 1)),
+  },
+  cluster: {
+    heartbeat_seconds: setting('heartbeatSeconds', 'a number of seconds, at least 1', (value) => integer(value, 1)),
+    lease_seconds: setting('leaseSeconds', 'a number of seconds, at least 2', (value) => integer(value, 2)),
+    janitor_seconds: setting('janitorSeconds', 'a number of seconds, at least 1', (value) => integer(value, 1)),
+    patience_seconds: setting('patienceSeconds', 'a number of seconds, at least 1', (value) => integer(value, 1)),
+    action_heartbeat_seconds: setting('actionHeartbeatSeconds', 'a number of seconds, at least 1', (value) =>
+      integer(value, 1),
+    ),
+    action_silence_seconds: setting('actionSilenceSeconds', 'a number of seconds, at least 1', (value) =>
+      integer(value, 1),
     ),
   },
   limits: {
@@ -242,7 +313,9 @@ const SETTINGS: Section = {
   },
   javascript: {
     seconds: setting('javascriptSeconds', 'a number of seconds from 1 to 86400', (value) => integer(value, 1, 86_400)),
-    memory_mb: setting('javascriptMemoryMegabytes', 'a number of MB from 1 to 1024', (value) => integer(value, 1, 1024)),
+    memory_mb: setting('javascriptMemoryMegabytes', 'a number of MB from 1 to 1024', (value) =>
+      integer(value, 1, 1024),
+    ),
     processes: setting('javascriptProcesses', 'a number of processes, at least 1', (value) => integer(value, 1)),
   },
   dynamic_actions: {
@@ -333,6 +406,50 @@ function readSection(
 
 function isSetting(known: Setting | Section): known is Setting {
   return typeof known['read'] === 'function';
+}
+
+/** Roles as a list, or as a text with commas between them. */
+export function rolesOf(value: Json): readonly Role[] | undefined {
+  const names = typeof value === 'string' ? value.split(',').map((name) => name.trim()) : texts(value);
+  const roles = ROLES.filter((role) => names?.includes(role));
+  return names !== undefined && names.length > 0 && names.every((name) => ROLES.some((role) => role === name))
+    ? roles
+    : undefined;
+}
+
+/** How Redis is reached: an address, or a mapping with one. */
+export function redisSettings(value: Json): RedisSettings | undefined {
+  const {
+    url,
+    cluster_nodes: nodes,
+    sentinel,
+    tls,
+  } = typeof value === 'string' ? ({ url: value } as JsonObject) : isJsonObject(value) ? value : {};
+  if (typeof url !== 'string' || !/^rediss?:\/\//.test(url) || !URL.canParse(url)) return undefined;
+  const clusterNodes = nodes === undefined ? null : texts(nodes);
+  const sentinels = sentinel === undefined ? null : sentinelsOf(sentinel);
+  if (clusterNodes === undefined || sentinels === undefined || (tls !== undefined && !isJsonObject(tls)))
+    return undefined;
+  return { url, clusterNodes, sentinels, tls: tls ?? null };
+}
+
+function sentinelsOf(value: Json): NonNullable<RedisSettings['sentinels']> | undefined {
+  if (!isJsonObject(value) || typeof value['name'] !== 'string') return undefined;
+  const nodes = texts(value['nodes'] ?? null);
+  const { password } = value;
+  if (nodes === undefined || nodes.length === 0) return undefined;
+  return { name: value['name'], nodes, ...(typeof password === 'string' ? { password } : {}) };
+}
+
+function rateLimits(value: Json): Config['rateLimits'] | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const limits: Record<string, RateLimit> = {};
+  for (const [action, limit] of Object.entries(value)) {
+    const { max = null, seconds = 1 } = isJsonObject(limit) ? limit : {};
+    if (integer(max, 1) === undefined || typeof seconds !== 'number' || !(seconds > 0)) return undefined;
+    limits[action] = { max: Number(max), seconds };
+  }
+  return limits;
 }
 
 function text(value: Json): string | undefined {

@@ -5,7 +5,7 @@ import { createHash, randomFillSync } from 'node:crypto';
  * keys keep inserts at the end of every index (design.md §3).
  */
 export function newId(): string {
-  const now = Date.now();
+  const now = time();
   if (now > lastMilliseconds) {
     lastMilliseconds = now;
     // Half of the twelve bits are left to count in.
@@ -33,6 +33,12 @@ function timePrefix(milliseconds: number): string {
 let prefixTime = -1;
 let prefix = '';
 
+/** Nodes that share a database make ids by the time that they share: of two executions of one task the later has the greater id. */
+export function makeIdsBy(now: () => number): void {
+  time = now;
+}
+
+let time: () => number = Date.now;
 let lastMilliseconds = 0;
 let counter = 0;
 

@@ -18,7 +18,11 @@ import { EffectRunner } from './shell/effects.ts';
 import { checkNotify, logPublisher, Notifier } from './shell/notifier.ts';
 import type { Publishers } from './shell/notifier.ts';
 import { ExecutionMaker } from './shell/new-executions.ts';
+import { DEFAULT_JANITOR, Janitor } from './shell/janitor.ts';
+import type { JanitorTimes } from './shell/janitor.ts';
+import { Leadership } from './shell/leadership.ts';
 import { recover } from './shell/recovery.ts';
+import type { RecoveryTarget } from './shell/recovery.ts';
 import { ActionRequests } from './shell/requests/actions.ts';
 import { ExecutionRequests } from './shell/requests/executions.ts';
 import { TaskRequests } from './shell/requests/tasks.ts';
@@ -37,6 +41,8 @@ export interface EngineOptions {
   /** Whether this process runs actions itself: what needs a claim is then inserted already claimed. */
   readonly embeddedExecutor: boolean;
   readonly limits?: Partial<Limits>;
+  /** Where many processes share the store: who this one is among them, and what it does for those that are gone. */
+  readonly shared?: SharedOptions;
   /** Memory for cached views, in bytes (estimated). */
   readonly cacheBytes?: number;
   /** Where notifications can go, besides the log, by name; and publishers of every execution (spec/engine.md §22). */
@@ -44,6 +50,14 @@ export interface EngineOptions {
   readonly notify?: readonly JsonObject[];
   /** Triggers and retention; by default cron triggers run and nothing is deleted. */
   readonly background?: Partial<BackgroundSettings>;
+}
+
+export interface SharedOptions {
+  readonly nodeId: string;
+  readonly leaseMs: number;
+  readonly times?: Partial<JanitorTimes>;
+  /** Takes what was on its way to a node that is gone. */
+  readonly takeOver: (nodeId: string, roles: readonly string[]) => Promise<void>;
 }
 
 export interface RunningEngine extends Engine, EnginePort {
@@ -62,6 +76,10 @@ export interface RunningEngine extends Engine, EnginePort {
   acknowledging(handler: (message: ExecutorMessage) => Promise<void>): (message: ExecutorMessage) => Promise<void>;
   /** Calls back after each batch that this process has committed. */
   onCommit(listener: () => void): void;
+  /** The queue may have lost what it held: what waits in it is sent again. */
+  messagesWereLost(): void;
+  /** Sees to what others have left undone, now instead of at the next round. For tests. */
+  sweep(): Promise<void>;
   /** Resolves when nothing is being decided or written. */
   idle(): Promise<void>;
   /** Drops every cached view: decisions go on from what is stored. For tests. */
@@ -78,8 +96,9 @@ export function createEngine(options: EngineOptions): RunningEngine {
 
 /** Puts the parts together: each request and each report is one call of one of them. */
 class EngineShell implements RunningEngine {
-  readonly nodeId = newId();
+  readonly nodeId: string;
   private readonly options: EngineOptions;
+  private readonly janitor: Janitor | null;
   private readonly executorId: string | null;
   private readonly listeners: (() => void)[] = [];
   private readonly conductor: Conductor;
@@ -93,6 +112,7 @@ class EngineShell implements RunningEngine {
 
   constructor(options: EngineOptions) {
     this.options = options;
+    this.nodeId = options.shared?.nodeId ?? newId();
     this.executorId = options.embeddedExecutor ? this.nodeId : null;
     const { store, catalogue, clock, log, queue } = options;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -120,7 +140,7 @@ class EngineShell implements RunningEngine {
     this.standAlone = new StandAloneActions({ ...common, executorId: this.executorId, send });
     const publishers: Publishers = new Map([['noop', logPublisher(log)], ...(options.publishers ?? [])]);
     checkNotify(publishers, options.notify ?? []);
-    this.notifier = new Notifier({ store, clock, log, publishers, isShared: false });
+    this.notifier = new Notifier({ store, clock, log, publishers, isShared: options.shared !== undefined });
     const maker = new ExecutionMaker({
       ...common,
       notify: options.notify ?? [],
@@ -139,6 +159,7 @@ class EngineShell implements RunningEngine {
       send,
       forget: (id) => this.conductor.forget(id),
     });
+    this.janitor = options.shared === undefined ? null : this.createJanitor(options.shared);
   }
 
   get cronTriggers(): CronTriggers {
@@ -154,9 +175,15 @@ class EngineShell implements RunningEngine {
   }
 
   async start(serves = true): Promise<void> {
-    await recover({
-      store: this.options.store,
-      log: this.options.log,
+    if (this.janitor === null) await recover({ ...this.left, store: this.options.store, log: this.options.log });
+    else if (serves) this.janitor.start();
+    this.notifier.start();
+    if (serves) this.background.start();
+  }
+
+  /** What picks up work that was left undone does with it. */
+  private get left(): Omit<RecoveryTarget, 'store' | 'log'> {
+    return {
       executorId: this.executorId,
       submit: (id, event, outboxId) => this.effects.tell(id, event, outboxId),
       addTimer: (timer) => this.effects.addTimer(timer),
@@ -168,12 +195,24 @@ class EngineShell implements RunningEngine {
           result: { kind: 'error', output: message, retryable: true },
         });
       },
+    };
+  }
+
+  private createJanitor({ nodeId, leaseMs, times, takeOver }: SharedOptions): Janitor {
+    const { store, clock, log } = this.options;
+    return new Janitor({
+      ...this.left,
+      store,
+      clock,
+      log,
+      leadership: new Leadership(store, 'janitor', nodeId, leaseMs, log),
+      times: { ...DEFAULT_JANITOR, ...times },
+      takeOver,
     });
-    this.notifier.start();
-    if (serves) this.background.start();
   }
 
   async close(): Promise<void> {
+    await this.janitor?.close();
     await this.background.close();
     this.effects.close();
     await this.conductor.close();
@@ -188,6 +227,14 @@ class EngineShell implements RunningEngine {
     await this.background.idle();
     await this.conductor.idle();
     await this.notifier.idle();
+  }
+
+  messagesWereLost(): void {
+    this.janitor?.messagesWereLost();
+  }
+
+  async sweep(): Promise<void> {
+    await this.janitor?.sweepNow();
   }
 
   forgetViews(): void {

@@ -1,5 +1,6 @@
-import { hostname } from 'node:os';
+import { redisSettings, rolesOf, ROLES } from '../../engine/config.ts';
 import type { AuthMode, Config } from '../../engine/config.ts';
+import { isPostgresUrl } from '../../engine/store/connection.ts';
 import { createApp } from '../app.ts';
 import { createAccess } from '../auth/index.ts';
 import type { CreateLogger } from '../cli.ts';
@@ -7,7 +8,10 @@ import { startNode } from '../node.ts';
 import type { Node } from '../node.ts';
 import { createLive } from '../live.ts';
 import { isLoopback, listen } from '../server.ts';
+import { createProbes } from '../probes.ts';
+import { serviceGroups } from '../service-groups.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
+import { UsageError } from '../usage-error.ts';
 import { portOf, readSettings } from './settings.ts';
 import type { CommonOptions } from './settings.ts';
 
@@ -16,6 +20,8 @@ export interface ServeOptions extends CommonOptions {
   readonly port?: string;
   readonly insecure?: boolean;
   readonly auth?: AuthMode;
+  readonly role?: string;
+  readonly redis?: string;
 }
 
 /** Runs until it is told to stop. */
@@ -25,8 +31,9 @@ export async function serveCommand(
   createLogger: CreateLogger,
 ): Promise<ExitCode> {
   const config = readSettings(options, fromCommandLine(options));
+  checkRoles(config);
   const log = createLogger(config.logLevel);
-  const node = await startNode(config, log, terminal.environment);
+  const node = await startNode(config, log, terminal.environment, true, terminal.stopped);
   let closed = false;
   try {
     const access = createAccess(config, node.store);
@@ -44,13 +51,14 @@ export async function serveCommand(
         catalogue: node.catalogue,
         modules: node.modules,
         infoFile: config.infoFile,
-        processes,
+        processes: () => serviceGroups(node.store, config.roles),
       },
       { log, access, live, openMetrics: isLoopback(config.host), corsOrigins: config.corsOrigins },
     );
-    const server = await listen(app.callback(), { ...config, insecure: config.insecure || access.authenticates });
+    const handler = config.roles.includes('api') ? app.callback() : createProbes(node.store);
+    const server = await listen(handler, { ...config, insecure: config.insecure || access.authenticates });
     terminal.out(`listening on ${server.url}\n`);
-    const signal = await terminal.stopped;
+    const signal = await Promise.race([terminal.stopped, node.outdated.then(() => 'a newer version of the database')]);
     log.info('Stopping', { signal });
     live.feed.close();
     await server.close(config.shutdownSeconds * 1000);
@@ -75,17 +83,39 @@ async function closesInTime(node: Node, milliseconds: number): Promise<boolean> 
   return closed;
 }
 
-function fromCommandLine({ host, port, insecure, auth }: ServeOptions): Partial<Config> {
+/** @throws UsageError for a mix of roles, database and queue that could not work. */
+function checkRoles({ roles, redis, database }: Config): void {
+  if (redis !== null && !isPostgresUrl(database))
+    throw new UsageError(
+      'Redis joins many processes, and these need PostgreSQL: --database postgres://USER@HOST/DATABASE',
+    );
+  if (redis !== null || (roles.includes('executor') && roles.includes('engine'))) return;
+  throw new UsageError(
+    `Without --redis, actions run in the process that sends them: a process with the roles ${roles.join(',')} needs engine and executor too, or --redis redis://HOST`,
+  );
+}
+
+function fromCommandLine({ host, port, insecure, auth, role, redis }: ServeOptions): Partial<Config> {
   return {
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port: portOf(port) }),
     ...(insecure === undefined ? {} : { insecure }),
     ...(auth === undefined ? {} : { authMode: auth }),
+    ...(role === undefined
+      ? {}
+      : { roles: required(rolesOf(role), `--role ${role}: write one or more of ${ROLES.join(',')}`) }),
+    ...(redis === undefined
+      ? {}
+      : {
+          redis: required(
+            redisSettings(redis),
+            'the value of --redis is no address; write redis://HOST:PORT or rediss://HOST:PORT',
+          ),
+        }),
   };
 }
 
-/** One process that is everything (spec/rest-api.md §3.15). */
-function processes(): readonly { name: string; type: string }[] {
-  const name = `${hostname()}_${process.pid}`;
-  return ['api_group', 'engine_group', 'executor_group'].map((type) => ({ name, type }));
+function required<T>(value: T | undefined, otherwise: string): T {
+  if (value === undefined) throw new UsageError(otherwise);
+  return value;
 }

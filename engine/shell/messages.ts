@@ -1,12 +1,10 @@
 import type { RunAction } from '../contract.ts';
-import type { ActionRecord, ExecutionRecord } from '../core/model.ts';
+import type { ActionRecord } from '../core/model.ts';
 
 /** What an executor gets to run an action execution. */
 export function runMessage(
   action: ActionRecord,
-  owner:
-    | Pick<ExecutionRecord, 'workflowName' | 'projectId'>
-    | { readonly workflowName: null; readonly projectId: string },
+  owner: { readonly workflowName: string | null; readonly projectId: string },
 ): RunAction {
   return {
     type: 'run-action',

@@ -38,6 +38,17 @@ export async function migrate(
   });
 }
 
+/** The version that the database has, 0 for an empty one, and the one that this program brings it to. */
+export async function schemaVersions(
+  knex: Knex,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<{ readonly stored: number; readonly known: number }> {
+  const known = migrations.at(-1)?.version ?? 0;
+  if (!(await knex.schema.hasTable(TABLE))) return { stored: 0, known };
+  const [row] = await knex<{ version: number }>(TABLE).select('version').orderBy('version', 'desc').limit(1);
+  return { stored: row?.version ?? 0, known };
+}
+
 const TABLE = 'schema_versions';
 // Any number that no other program on the database uses.
 const MIGRATION_LOCK = 7_266_823_401;
