@@ -50,9 +50,13 @@ export interface Seen {
   task(name: string): TaskRecord;
 }
 
-export interface TestEngineOptions extends Partial<Pick<EngineOptions, 'limits' | 'cacheBytes' | 'embeddedExecutor'>> {
+export interface TestEngineOptions
+  extends Partial<
+    Pick<EngineOptions, 'limits' | 'cacheBytes' | 'embeddedExecutor' | 'background' | 'publishers' | 'notify'>
+  > {
   readonly url?: string;
   readonly store?: Store;
+  readonly clock?: TestClock;
   /** Drop every view before each step, so that every decision is made on what is stored. */
   readonly forgetful?: boolean;
 }
@@ -60,7 +64,7 @@ export interface TestEngineOptions extends Partial<Pick<EngineOptions, 'limits' 
 export async function openTestEngine(t: ExecutionContext, options: TestEngineOptions = {}): Promise<TestEngine> {
   const store = options.store ?? (await openStore({ url: options.url ?? (await testDatabase(t)) }, silentLogger));
   await migrate(store);
-  const clock = new TestClock();
+  const clock = options.clock ?? new TestClock();
   const queue = new EmbeddedQueue(clock, silentLogger);
   const catalogue = createCatalogue();
   const engine = createEngine({
@@ -72,6 +76,9 @@ export async function openTestEngine(t: ExecutionContext, options: TestEngineOpt
     embeddedExecutor: options.embeddedExecutor ?? true,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+    ...(options.background === undefined ? {} : { background: options.background }),
+    ...(options.publishers === undefined ? {} : { publishers: options.publishers }),
+    ...(options.notify === undefined ? {} : { notify: options.notify }),
   });
   const waiting: RunAction[] = [];
   const stops: StopAction[] = [];
