@@ -15,7 +15,7 @@ import type { JsonObject } from '../../dsl/json.ts';
 
 /** What actions do when they run is the simulator's business. */
 export interface ActionHost {
-  run(input: JsonObject, context: ActionContext): Promise<ActionResult>;
+  run(isRepeatSafe: boolean, context: ActionContext): Promise<ActionResult>;
   sleep(milliseconds: number): Promise<void>;
   readonly jobs: JobBackend;
 }
@@ -32,7 +32,7 @@ export function simulatedCatalogue(host: ActionHost): Catalogue {
     parameters: PARAMETERS,
     result: { description: 'What the simulator says.' },
     examples: [],
-    run: (input, context) => host.run(input, context),
+    run: (_input, context) => host.run(repeatSafe, context),
   });
   const job: JobAction = {
     name: 'sim.job',

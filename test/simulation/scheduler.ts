@@ -42,7 +42,13 @@ export class Scheduler {
   }
 
   after(owner: Owner | null, milliseconds: number, run: () => void, what = 'timer'): () => void {
-    const timer: Timer = { owner, run, what, due: Math.ceil(this.time + Math.max(0, milliseconds)), order: this.order++ };
+    const timer: Timer = {
+      owner,
+      run,
+      what,
+      due: Math.ceil(this.time + Math.max(0, milliseconds)),
+      order: this.order++,
+    };
     this.timers.push(timer);
     return () => {
       const at = this.timers.indexOf(timer);

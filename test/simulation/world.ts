@@ -87,6 +87,7 @@ export class World implements StateOfWorld {
   /** How often each task's action was tried, so that the same try has the same result in every run. */
   private readonly tries = new Map<string, number>();
   private readonly tryOf = new Map<string, number>();
+  private readonly hasJobs: boolean;
   private nodeCount = 0;
   private needsRecovery = false;
   private isCalm = false;
@@ -98,6 +99,7 @@ export class World implements StateOfWorld {
     this.options = options;
     this.random = new Random(hash(scenario.seed, 'order', options.order ?? 0));
     this.scheduler = new Scheduler(this.random);
+    this.hasJobs = JSON.stringify(scenario.workflows).includes('sim.job');
     this.planned = scenario.faults.toSorted((a, b) => a.at - b.at);
     this.wishes = scenario.operations.toSorted((a, b) => a.at - b.at);
     this.queue = new ModelQueue(this.scheduler, this.random, {
@@ -236,7 +238,8 @@ export class World implements StateOfWorld {
     this.nodes.push(node);
     this.note(`${name} starts`);
     const start = async (): Promise<void> => {
-      await node.watcher.start();
+      // Its chores take most of the time of a run that has no jobs.
+      if (this.hasJobs) await node.watcher.start();
       await node.engine.start();
       node.phase = 'up';
       this.note(`${name} is up: ${node.engine.nodeId}`);
@@ -262,7 +265,7 @@ export class World implements StateOfWorld {
     const store = new ModelStore(this.database, this.hooks(owner));
     const queue = scenario.mode === 'embedded' ? new EmbeddedQueue(clock, log) : this.queue.connect(owner);
     const catalogue = simulatedCatalogue({
-      run: (input, context) => this.runAction(owner, input, context),
+      run: (isRepeatSafe, context) => this.runAction(owner, isRepeatSafe, context),
       sleep: (milliseconds) => scheduler.sleep(owner, milliseconds),
       jobs: this.jobs.backend(this.jobHost(owner)),
     });
@@ -409,11 +412,10 @@ export class World implements StateOfWorld {
     };
   }
 
-  private async runAction(owner: Owner, input: JsonObject, { run }: ActionContext): Promise<ActionResult> {
+  private async runAction(owner: Owner, isRepeatSafe: boolean, { run }: ActionContext): Promise<ActionResult> {
     const name = `${run.actionExecutionId}#${run.attempt}`;
-    this.actionRuns.set(name, (this.actionRuns.get(name) ?? 0) + 1);
+    if (!isRepeatSafe) this.actionRuns.set(name, (this.actionRuns.get(name) ?? 0) + 1);
     const { result, lastsMs } = this.resultFor(run.actionExecutionId);
-    void input;
     await this.scheduler.sleep(owner, lastsMs);
     return result;
   }
@@ -454,9 +456,7 @@ export class World implements StateOfWorld {
     if (this.nodeCount === this.scenario.nodes) return false;
     return this.rows('action_executions').some(
       (row) =>
-        (row.kind === 'sync' || row.kind === 'job') &&
-        row.state !== 'SUCCESS' &&
-        this.resultFor(String(row.id)).result.kind === 'success',
+        row.kind !== 'pure' && row.state !== 'SUCCESS' && this.resultFor(String(row.id)).result.kind === 'success',
     );
   }
 
