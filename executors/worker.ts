@@ -123,7 +123,8 @@ export class Worker {
     this.running.set(id, running);
     this.armHeartbeat();
     try {
-      if (message.claim && !(await this.claims.claim(id, attempt))) return;
+      // What may be repeated needs no claim, and is not lost with whoever claimed it (design.md §5).
+      if (message.claim && !action.repeatSafe && !(await this.claims.claim(id, attempt))) return;
       // A stop that was quicker than the action: the engine waits to hear how it ended.
       const stop = this.stopped.get(id);
       if (stop !== undefined) abort.abort(new Stopped(stop));

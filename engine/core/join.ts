@@ -61,8 +61,10 @@ function lastEndedFails(draft: Draft, join: string): boolean {
 }
 
 function inducedState(draft: Draft, name: string, join: string): Induced {
+  // What only the join itself could bring about will not come while it waits.
+  if (name === join) return 'ERROR';
   const task = draft.latestTask(name);
-  if (task === undefined) return isReachable(draft, name, new Set()) ? 'WAITING' : 'ERROR';
+  if (task === undefined) return isReachable(draft, name, new Set([join])) ? 'WAITING' : 'ERROR';
   if (!isFinal(task.state) || task.nextTasks === null)
     return isFinal(task.state) && task.processed ? 'ERROR' : 'WAITING';
   return task.nextTasks.some(([next]) => next === join) ? 'RUNNING' : 'ERROR';
@@ -70,14 +72,15 @@ function inducedState(draft: Draft, name: string, join: string): Induced {
 
 /**
  * Whether a task that has no execution can still get one: some chain of inbound tasks leads to one that is not finished, or that
- * triggered the chain. A cycle that nothing reached is no route (spec/engine.md §30 item 3b).
+ * triggered the chain. A cycle that nothing reached is no route (spec/engine.md §30 item 3b), nor is one through the join that asks.
  */
 function isReachable(draft: Draft, name: string, visited: Set<string>): boolean {
   visited.add(name);
   for (const up of draft.analysis.graph.inbound(name)) {
+    if (visited.has(up)) continue;
     const task = draft.latestTask(up);
     if (task === undefined) {
-      if (!visited.has(up) && isReachable(draft, up, visited)) return true;
+      if (isReachable(draft, up, visited)) return true;
     } else if (!isFinal(task.state) || !task.processed) {
       return true;
     } else if ((task.nextTasks ?? []).some(([next]) => next === name)) {

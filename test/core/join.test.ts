@@ -389,3 +389,24 @@ wf:
   t.is(m.task('last').stateInfo, "Failed by tasks: ['second']");
   t.is(m.state, 'ERROR');
 });
+
+test('a join does not wait for what only itself could start', (t) => {
+  const text = `
+wf:
+  tasks:
+    a: {action: std.noop, on-success: j}
+    j: {join: all, on-success: b}
+    b: {join: one, on-success: j}
+`;
+  const m = Machine.start(text);
+  t.is(m.state, 'ERROR');
+  t.is(m.task('j').stateInfo, "Failed by tasks: ['b']");
+  const self = Machine.start(`
+wf:
+  tasks:
+    a: {action: std.noop, on-success: j}
+    j: {join: all, on-error: noop, on-success: [{j: '<% $.get(more, false) %>'}]}
+`);
+  t.is(self.task('j').stateInfo, "Failed by tasks: ['j']");
+  t.is(self.state, 'SUCCESS');
+});

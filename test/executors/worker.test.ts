@@ -230,6 +230,13 @@ test('a further attempt runs although the one before is still under way here, wh
   t.deepEqual(worker.actions, []);
 });
 
+test('an action that may be repeated runs without a claim', async (t) => {
+  const { worker, engine, result } = await world(t);
+  await worker.handle(runAction('std.echo', 'a', { output: 1 }, { claim: true }));
+  t.deepEqual(engine.claimCalls, []);
+  t.deepEqual(result('a'), { kind: 'success', output: 1 });
+});
+
 test('unknown actions and bad input are error results with a hint', async (t) => {
   const w = await world(t);
   await w.worker.handle(runAction('std.ehco', 'a1'));
