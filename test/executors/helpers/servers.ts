@@ -23,7 +23,7 @@ export interface SparkWorld {
   submit(watcher: JobWatcher, name: string, id: string, input: JsonObject): Promise<void>;
   /** Waits until the job's record says so; answers the id that the server gave. */
   submitted(id: string): Promise<string>;
-  result(id: string): Promise<{ readonly kind: string; readonly output: JsonObject }>;
+  result(id: string, timeoutMs?: number): Promise<{ readonly kind: string; readonly output: JsonObject }>;
 }
 
 export async function sparkWorld(t: ExecutionContext, connections: readonly Connection[] = []): Promise<SparkWorld> {
@@ -90,10 +90,9 @@ export async function sparkWorld(t: ExecutionContext, connections: readonly Conn
         const row = await loadExternalJob(store.writer, id);
         return row?.phase === 'submitted' && row.externalId;
       }),
-    async result(id) {
-      const report = await waitFor(`the result of ${id}`, async () =>
-        reports.taken.find(({ actionExecutionId }) => actionExecutionId === id),
-      );
+    async result(id, timeoutMs) {
+      const found = async () => reports.taken.find(({ actionExecutionId }) => actionExecutionId === id);
+      const report = await waitFor(`the result of ${id}`, found, timeoutMs);
       const { kind, output } = report.result;
       if (!isJsonObject(output)) throw new Error(`the result is no mapping: ${JSON.stringify(output)}`);
       return { kind, output };
