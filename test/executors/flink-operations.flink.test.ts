@@ -217,17 +217,22 @@ withSql(
         script: `
         CREATE TABLE numbers (n INT, square INT) WITH ('connector' = 'filesystem', 'path' = 'file://${out}', 'format' = 'csv');
         INSERT INTO numbers VALUES (1, 1), (2, 4), (3, 9); -- three rows
-        SELECT n, square FROM numbers ORDER BY n;`,
+        SELECT n, square FROM numbers;`,
       },
       'flink.sql',
     );
     const { kind, output } = await w.result(`sql-${run}`);
     t.is(kind, 'success', JSON.stringify(output));
-    t.deepEqual(output.rows, [
-      { n: 1, square: 1 },
-      { n: 2, square: 4 },
-      { n: 3, square: 9 },
-    ]);
+    // An ORDER BY would need more memory than this small cluster has.
+    const rows = output.rows as readonly { readonly n: number }[];
+    t.deepEqual(
+      rows.toSorted((a, b) => a.n - b.n),
+      [
+        { n: 1, square: 1 },
+        { n: 2, square: 4 },
+        { n: 3, square: 9 },
+      ],
+    );
     t.like(output.results, [{ kind: 'OTHER' }, { kind: 'INSERT', state: 'FINISHED' }, { kind: 'QUERY' }]);
 
     await w.submit(watcher, `sqlbad-${run}`, { ...where, statements: ['SELECT * FROM nowhere_at_all'] }, 'flink.sql');
@@ -284,6 +289,8 @@ real(
 
     const pid = Number(await readFile(join(state, 'jobmanager.pid'), 'utf8'));
     process.kill(pid, 'SIGKILL');
+    const isGone = async () => ((await fetch(cluster.url).catch(() => null)) === null ? true : undefined);
+    await waitFor('the end of the JobManager', isGone, 30_000);
     const restarted = await startFlink(home, state, signal, { port: Number(new URL(cluster.url).port) });
     t.is(restarted.url, cluster.url);
     // Without high availability the job is gone: that is told after the grace, and nothing is started a second time behind our back.
