@@ -4,16 +4,11 @@ import { AUTH_MODES } from '../engine/config.ts';
 import { LOG_LEVELS } from '../engine/log.ts';
 import type { Logger, LogLevel } from '../engine/log.ts';
 import { addDefinitionCommands } from './commands/definition-commands.ts';
-import { evalCommand } from './commands/eval.ts';
 import type { EvalOptions } from './commands/eval.ts';
 import { addFakeCommands } from './commands/fake-commands.ts';
-import { migrateCommand } from './commands/migrate.ts';
-import { runCommand } from './commands/run.ts';
 import type { RunOptions } from './commands/run.ts';
-import { serveCommand } from './commands/serve.ts';
 import type { ServeOptions } from './commands/serve.ts';
 import { addTokenCommands } from './commands/token-commands.ts';
-import { validateCommand } from './commands/validate.ts';
 import type { ValidateOptions } from './commands/validate.ts';
 import { packageVersion } from './package-version.ts';
 import { UsageError } from './usage-error.ts';
@@ -21,7 +16,11 @@ import type { ExitCode, Terminal } from './terminal.ts';
 
 export type CreateLogger = (level: LogLevel) => Logger;
 
-/** Runs one command and tells how it ended. Never throws for what a user did wrong. */
+/**
+ * Runs one command and tells how it ended. Never throws for what a user did wrong.
+ *
+ * Only the command that is asked for is loaded: the whole program takes ten times as long to start as its help.
+ */
 export async function runCli(
   args: readonly string[],
   terminal: Terminal,
@@ -80,7 +79,10 @@ Examples:
 It prints its address in a line "listening on http://HOST:PORT" and stops on SIGTERM or Ctrl-C. Started again on the same
 database, it goes on with everything that was running.`,
     )
-    .action(async (options: ServeOptions) => ended(await serveCommand(options, terminal, createLogger)));
+    .action(async (options: ServeOptions) => {
+      const { serveCommand } = await import('./commands/serve.ts');
+      ended(await serveCommand(options, terminal, createLogger));
+    });
 
   add(program, 'run', 'Run one workflow of a file to its end, without a server.')
     .argument('<file>', 'a workbook, or a text with one or more workflows')
@@ -103,9 +105,10 @@ Examples:
 A value after = is read as JSON where it is JSON, else as text. The exit code is 0 for SUCCESS, 1 for ERROR or CANCELLED,
 and 2 when the workflow or the input is wrong.`,
     )
-    .action(async (file: string, options: RunOptions) =>
-      ended(await runCommand(file, options, terminal, createLogger)),
-    );
+    .action(async (file: string, options: RunOptions) => {
+      const { runCommand } = await import('./commands/run.ts');
+      ended(await runCommand(file, options, terminal, createLogger));
+    });
 
   add(program, 'validate', 'Check workbooks, workflows and ad-hoc actions, without storing or running anything.')
     .argument('<file...>', 'YAML files')
@@ -126,9 +129,10 @@ Examples:
 
 One line for each fault: file:line:column: what is wrong; what would be right. The exit code is 2 if there is any.`,
     )
-    .action(async (files: string[], options: ValidateOptions) =>
-      ended(await validateCommand(files, options, terminal)),
-    );
+    .action(async (files: string[], options: ValidateOptions) => {
+      const { validateCommand } = await import('./commands/validate.ts');
+      ended(await validateCommand(files, options, terminal));
+    });
 
   addDefinitionCommands(program, terminal, ended);
   addTokenCommands(program, terminal, createLogger, ended);
@@ -150,14 +154,20 @@ Examples:
 The value is printed as JSON. A failure is shown with its place and what would be right; the exit code is 1 when the
 evaluation fails and 2 when the text is no expression.`,
     )
-    .action((expression: string, options: EvalOptions) => ended(evalCommand(expression, options, terminal)));
+    .action(async (expression: string, options: EvalOptions) => {
+      const { evalCommand } = await import('./commands/eval.ts');
+      ended(evalCommand(expression, options, terminal));
+    });
 
   add(program, 'migrate', 'Bring the schema of a database up to date. The server does the same when it starts.')
     .addOption(databaseOption('sqlite:tramontane.sqlite'))
     .addOption(configOption())
     .addOption(logOption())
     .addHelpText('after', '\nExample:\n  tramontane migrate --database sqlite:tramontane.sqlite')
-    .action(async (options: ServeOptions) => ended(await migrateCommand(options, terminal, createLogger)));
+    .action(async (options: ServeOptions) => {
+      const { migrateCommand } = await import('./commands/migrate.ts');
+      ended(await migrateCommand(options, terminal, createLogger));
+    });
 
   return program;
 }

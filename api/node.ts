@@ -1,9 +1,9 @@
 import { callCheck } from './call-check.ts';
 import { readTextFile } from './commands/settings.ts';
-import { mkdirSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config, Role } from '../engine/config.ts';
+import { makeFolder } from '../engine/folders.ts';
 import { createEngine } from '../engine/index.ts';
 import type { RunningEngine } from '../engine/index.ts';
 import type { Logger } from '../engine/log.ts';
@@ -75,11 +75,6 @@ export async function startNode(
     await store.close();
     throw error;
   }
-}
-
-/** Tables that validation needs, without a database behind them. */
-export function describeActions(): Catalogue {
-  return createCatalogue();
 }
 
 async function assemble(
@@ -242,6 +237,6 @@ function createDynamicActions(
 function dataFolderOf({ dataFolder, database }: Config): string {
   const path = isPostgresUrl(database) ? 'tramontane' : database.replace(/^sqlite:(?:\/\/)?/, '');
   const folder = dataFolder ?? (path === ':memory:' ? join(tmpdir(), `tramontane-${process.pid}`) : `${path}.files`);
-  mkdirSync(resolve(folder), { recursive: true });
+  makeFolder(resolve(folder));
   return resolve(folder);
 }

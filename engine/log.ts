@@ -1,5 +1,9 @@
-import { pino } from 'pino';
+import { createRequire } from 'node:module';
+import type * as Pino from 'pino';
 import { maskError, maskFields } from './secrets.ts';
+
+// Loaded by the first logger: commands that log nothing, and tests, do without it.
+const require = createRequire(import.meta.url);
 
 export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -19,6 +23,7 @@ export interface Logger {
 
 /** Lines of JSON on standard error, so that standard output stays free for results. `error` fields print message and stack. */
 export function createLogger(level: LogLevel = 'info'): Logger {
+  const { pino } = require('pino') as typeof Pino;
   const destination = pino.destination({ fd: 2, sync: true });
   return wrap(
     pino(
@@ -36,7 +41,7 @@ export const silentLogger: Logger = {
   with: () => silentLogger,
 };
 
-function wrap(target: pino.Logger): Logger {
+function wrap(target: Pino.Logger): Logger {
   return {
     debug: (message, fields = {}) => {
       if (target.isLevelEnabled('debug')) target.debug(maskFields(fields), message);

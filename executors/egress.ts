@@ -1,7 +1,8 @@
 import { lookup as resolve } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
-import { buildConnector } from 'undici';
+import type { buildConnector } from 'undici';
 import { TramontaneError } from '../dsl/errors.ts';
+import { undici } from './undici.ts';
 
 /**
  * Where outgoing requests of users' actions may go (design: "Actions"; spec/engine.md E-27.2): never to link-local and metadata addresses unless listed,
@@ -46,7 +47,7 @@ export function createEgressPolicy(options: EgressOptions): EgressPolicy {
 
 /** Connects only to addresses that the policy lets through. */
 export function checkedConnector(policy: EgressPolicy, options: buildConnector.BuildOptions): buildConnector.connector {
-  const connect = buildConnector({ ...options, lookup: checkedLookup(policy) });
+  const connect = undici().buildConnector({ ...options, lookup: checkedLookup(policy) });
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, '');
     // An address is never looked up, so it is checked here.

@@ -4,10 +4,11 @@ import { isIP } from 'node:net';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib';
-import { Agent, buildConnector, ProxyAgent, request as send, type Dispatcher } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
 import { TramontaneError } from '../dsl/errors.ts';
 import { sleep } from './sleep.ts';
 import { checkedConnector, checkedLookup, EgressError, type EgressPolicy } from './egress.ts';
+import { undici } from './undici.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -174,7 +175,7 @@ async function exchange(request: HttpRequest, dispatcherFor: (url: URL) => Dispa
   try {
     for (;;) {
       const url = toUrl(hop.url);
-      const answering = send(url, {
+      const answering = undici().request(url, {
         dispatcher: dispatcherFor(url),
         method: hop.method as Dispatcher.HttpMethod,
         headers: toHeaders(hop),
@@ -221,8 +222,8 @@ const MOST_REDIRECTS = 30;
 
 function createAgent(policy: EgressPolicy | null, tls: TlsOptions): Dispatcher {
   const options = toConnectOptions(tls);
-  const connect = policy === null ? buildConnector(options) : checkedConnector(policy, options);
-  return new Agent({ connect, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4000 });
+  const connect = policy === null ? undici().buildConnector(options) : checkedConnector(policy, options);
+  return new (undici().Agent)({ connect, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4000 });
 }
 
 function createProxyAgent(policy: EgressPolicy | null, proxy: URL, tls: TlsOptions, isTunnelled: boolean): Dispatcher {
@@ -231,7 +232,7 @@ function createProxyAgent(policy: EgressPolicy | null, proxy: URL, tls: TlsOptio
   const refusal = policy === null || isIP(host) === 0 ? null : policy.refusal(host, host);
   if (refusal !== null) throw refusal;
   const options = toConnectOptions(tls);
-  return new ProxyAgent({
+  return new (undici().ProxyAgent)({
     uri: proxy.href,
     // Only https needs a tunnel; many proxies refuse one to other ports.
     proxyTunnel: isTunnelled,

@@ -2,9 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { run } from './helpers/processes.ts';
-import { tramontaneBin } from './helpers/project.ts';
-import { startServer } from './helpers/server-process.ts';
+import { runCommandLine } from './helpers/command-line.ts';
+import { startNodeServer } from './helpers/node-server.ts';
 
 /** What is wrong with a text, and the place and the words that everybody who checks it must give. */
 interface BadText {
@@ -69,18 +68,19 @@ function workflow(...lines: readonly string[]): string {
 const folder = await mkdtemp(join(tmpdir(), 'tramontane-bad-'));
 const files = BAD_TEXTS.map((_, index) => join(folder, `bad-${index}.yaml`));
 await Promise.all(BAD_TEXTS.map(({ text }, index) => writeFile(files[index] ?? '', text)));
-const server = await startServer({ database: `sqlite:${join(folder, 'bad.sqlite')}`, cwd: folder });
-const validated = run(process.execPath, [tramontaneBin, 'validate', ...files]);
+const validated = runCommandLine('validate', ...files);
+const ends: (() => Promise<void>)[] = [];
+const server = await startNodeServer({ teardown: (end) => ends.push(end) });
 test.after.always(async () => {
-  await server.stop();
+  for (const end of ends) await end();
   await rm(folder, { recursive: true, force: true });
 });
 
 test('validate fails and prints one line for each bad text', async (t) => {
-  const { code, stdout } = await validated;
+  const { code, out } = await validated;
   t.is(code, 2);
   t.deepEqual(
-    stdout.split('\n').map((line) => line.slice(0, line.indexOf(':'))),
+    out.split('\n').map((line) => line.slice(0, line.indexOf(':'))),
     [...files, ''],
   );
 });
@@ -88,7 +88,7 @@ test('validate fails and prints one line for each bad text', async (t) => {
 BAD_TEXTS.forEach(({ title, text, fault }, index) => {
   test(`${title} is named with place and remedy by validate, and in the same words by the 400 of an upload`, async (t) => {
     const prefix = `${files[index]}:`;
-    const line = (await validated).stdout.split('\n').find((one) => one.startsWith(prefix)) ?? '';
+    const line = (await validated).out.split('\n').find((one) => one.startsWith(prefix)) ?? '';
     t.regex(line.slice(prefix.length), fault);
 
     const response = await fetch(`${server.url}/v2/${/^name:/m.test(text) ? 'workbooks' : 'workflows'}`, {
@@ -104,7 +104,7 @@ BAD_TEXTS.forEach(({ title, text, fault }, index) => {
 
 test('run refuses a bad text with the same line', async (t) => {
   const [file = ''] = files;
-  const { code, stderr } = await run(process.execPath, [tramontaneBin, 'run', file]);
+  const { code, err } = await runCommandLine('run', file);
   t.is(code, 2);
-  t.true(stderr.includes((await validated).stdout.split('\n')[0] ?? '?'), stderr);
+  t.true(err.includes((await validated).out.split('\n')[0] ?? '?'), err);
 });

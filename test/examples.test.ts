@@ -12,7 +12,7 @@ test.after.always(() => server.stop());
 
 for (const example of examples.filter(({ name }) => !NEED_ENGINES.has(name))) {
   test(`examples/${example.name} ends as its expect.yaml says`, async (t) => {
-    const outcome = await runExample(example, { localServer: server.url });
+    const outcome = await runExample(example, { localServer: server.url, here: true });
     t.deepEqual(complaints(example, outcome), []);
     t.is(outcome.code, example.expected.state === 'SUCCESS' ? 0 : 1);
   });
@@ -22,7 +22,11 @@ test('an example whose service is down ends ERROR, says why, and exits 1', async
   const example = examples.find(({ name }) => name === 'http-call');
   t.truthy(example);
   if (example === undefined) return;
-  const outcome = await runExample(example, { localServer: server.url, input: { second: 'atlantis' } });
+  const outcome = await runExample(example, {
+    localServer: server.url,
+    here: true,
+    input: { second: 'atlantis' },
+  });
   t.is(outcome.execution.state, 'ERROR');
   t.is(outcome.code, 1);
   t.regex(outcome.stdout + outcome.stderr, /404/);

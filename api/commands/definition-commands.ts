@@ -1,10 +1,8 @@
 import { type Command, Option } from 'commander';
-import { GRAPH_FORMATS } from '../graph/index.ts';
+import { GRAPH_FORMATS } from '../graph/formats.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
-import { type FmtOptions, fmtCommand } from './fmt.ts';
-import { type GraphOptions, graphCommand } from './graph.ts';
-import { schemaCommand } from './schema.ts';
-import { testCommand } from './test-command.ts';
+import type { FmtOptions } from './fmt.ts';
+import type { GraphOptions } from './graph.ts';
 
 /** The commands about definitions that run nothing: each is added to `program`, and `ended` is told its exit code. */
 export function addDefinitionCommands(program: Command, terminal: Terminal, ended: (code: ExitCode) => void): void {
@@ -23,7 +21,10 @@ Examples:
 
 Joins have a bar or a roof, engine commands are pills, conditional edges are dashed; errors are red, successes green.`,
     )
-    .action((file: string, options: GraphOptions) => ended(graphCommand(file, options, terminal)));
+    .action(async (file: string, options: GraphOptions) => {
+      const { graphCommand } = await import('./graph.ts');
+      ended(graphCommand(file, options, terminal));
+    });
 
   program
     .command('test')
@@ -57,7 +58,10 @@ A test file:
 
 The exit code is 1 if a test fails, 2 if a file is wrong.`,
     )
-    .action((files: string[]) => ended(testCommand(files, terminal)));
+    .action(async (files: string[]) => {
+      const { testCommand } = await import('./test-command.ts');
+      ended(testCommand(files, terminal));
+    });
 
   program
     .command('fmt')
@@ -65,7 +69,10 @@ The exit code is 1 if a test fails, 2 if a file is wrong.`,
     .argument('<file...>', 'YAML files')
     .option('--check', 'only name the files that would change, and exit 1 if there are any')
     .addHelpText('after', '\nExamples:\n  tramontane fmt workflows/*.yaml\n  tramontane fmt --check workflows/*.yaml')
-    .action((files: string[], options: FmtOptions) => ended(fmtCommand(files, options, terminal)));
+    .action(async (files: string[], options: FmtOptions) => {
+      const { fmtCommand } = await import('./fmt.ts');
+      ended(fmtCommand(files, options, terminal));
+    });
 
   program
     .command('schema')
@@ -79,5 +86,8 @@ Example:
 In an editor with a YAML language server, name it in the first line of a workflow:
   # yaml-language-server: $schema=./workflow.schema.json`,
     )
-    .action(() => ended(schemaCommand(terminal)));
+    .action(async () => {
+      const { schemaCommand } = await import('./schema.ts');
+      ended(schemaCommand(terminal));
+    });
 }

@@ -1,7 +1,7 @@
 import { formatProblem } from '../../dsl/errors.ts';
 import { parseWorkbook, parseWorkflows, validate } from '../../dsl/index.ts';
+import { createCatalogue } from '../../executors/index.ts';
 import { callCheck } from '../call-check.ts';
-import { describeActions } from '../node.ts';
 import { UsageError } from '../usage-error.ts';
 import { documentKind } from './document-kind.ts';
 
@@ -16,7 +16,7 @@ export interface Program {
 export function readProgram(file: string, text: string, wanted: string | null): Program {
   const kind = documentKind(text);
   if (kind === 'action') throw new UsageError(`${file} holds actions only: there is no workflow to run.`);
-  const catalogue = describeActions();
+  const catalogue = createCatalogue();
   const faults = validate(kind, text, { checkCall: callCheck(catalogue, 'strict') }).filter(
     ({ severity }) => severity === 'error',
   );

@@ -1,8 +1,8 @@
 import { formatProblem } from '../../dsl/errors.ts';
 import { validate } from '../../dsl/index.ts';
 import type { DocumentKind } from '../../dsl/index.ts';
+import { createCatalogue } from '../../executors/index.ts';
 import { callCheck } from '../call-check.ts';
-import { describeActions } from '../node.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { documentKind } from './document-kind.ts';
 import { readTextFile } from './settings.ts';
@@ -18,7 +18,7 @@ export async function validateCommand(
   options: ValidateOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const catalogue = describeActions();
+  const catalogue = createCatalogue();
   let faults = 0;
   for (const file of files) {
     const text = readTextFile(file);

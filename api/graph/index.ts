@@ -1,11 +1,11 @@
 import { type GraphData, graphJson } from '../../dsl/graph-data.ts';
 import { stringifyJson } from '../../dsl/json.ts';
+import { GRAPH_FORMATS, type GraphFormat } from './formats.ts';
 import { toDot } from './dot.ts';
 import { toMermaid } from './mermaid.ts';
 import { toSvg } from './svg.ts';
 
-export const GRAPH_FORMATS = ['dot', 'mermaid', 'svg', 'json'] as const;
-export type GraphFormat = (typeof GRAPH_FORMATS)[number];
+export { GRAPH_FORMATS, type GraphFormat };
 
 /** Nodes and edges beyond which a picture is not laid out: it would take long (here seconds, in a server parts of one). */
 export const MOST_DRAWN = { command: 3000, server: 300 } as const;

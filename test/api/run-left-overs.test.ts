@@ -6,8 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { fakeSparkHome } from '../executors/helpers/fake-spark.ts';
-import { run } from '../helpers/processes.ts';
-import { tramontaneBin } from '../helpers/project.ts';
+import { runCommandWith } from '../helpers/command-line.ts';
 import { waitFor } from '../helpers/waiting.ts';
 
 const WORKFLOW = `version: '2.0'
@@ -57,13 +56,11 @@ for (const end of ['fail', 'pause', 'succeed']) {
     t.teardown(() => server.close());
 
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    const args = [tramontaneBin, 'run', workflow, '--workflow', 'two_branches', `--input=script=${script}`];
-    const { code, stderr } = await run(process.execPath, [...args, `--input=url=${url}`], {
-      env: { ...process.env, SPARK_HOME: home },
-    });
+    const args = ['run', workflow, '--workflow', 'two_branches', `--input=script=${script}`, `--input=url=${url}`];
+    const { code, err } = await runCommandWith({ ...process.env, SPARK_HOME: home }, args);
 
-    t.is(code, end === 'succeed' ? 0 : 1, stderr);
-    t.is((await starts()).length, 2, stderr);
+    t.is(code, end === 'succeed' ? 0 : 1, err);
+    t.is((await starts()).length, 2, err);
     t.deepEqual((await running()).filter(isAlive), []);
   });
 }

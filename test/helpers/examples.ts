@@ -4,6 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
+import { runCommandWith } from './command-line.ts';
 import { differences } from './expectation.ts';
 import { run, waitForExit, type Finished } from './processes.ts';
 import { projectRoot, tramontaneBin } from './project.ts';
@@ -49,11 +50,17 @@ export async function readExample(name: string): Promise<Example> {
   };
 }
 
-/** `tramontane run FILE --json` on an engine of its own; further inputs win over those of input.json. */
-export async function runExample(
-  example: Example,
-  options: { readonly input?: object; readonly env?: NodeJS.ProcessEnv; readonly localServer?: string } = {},
-): Promise<RunOutcome> {
+export interface ExampleOptions {
+  /** Wins over input.json. */
+  readonly input?: object;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly localServer?: string;
+  /** In this process instead of one of its own. */
+  readonly here?: boolean;
+}
+
+/** `tramontane run FILE --json` on an engine of its own. */
+export async function runExample(example: Example, options: ExampleOptions = {}): Promise<RunOutcome> {
   const folder = await mkdtemp(join(tmpdir(), 'tramontane-example-'));
   try {
     const text =
@@ -61,12 +68,21 @@ export async function runExample(
     const inputFile = join(folder, 'input.json');
     await writeFile(inputFile, JSON.stringify({ ...(JSON.parse(text) as object), ...options.input }));
     const workflow = example.workflow === null ? [] : ['--workflow', example.workflow];
-    const args = [tramontaneBin, 'run', example.file, ...workflow, '--input', inputFile, '--json'];
-    const finished = await run(process.execPath, args, { cwd: projectRoot, env: { ...process.env, ...options.env } });
+    const args = ['run', example.file, ...workflow, '--input', inputFile, '--json'];
+    const env = { ...process.env, ...options.env };
+    const finished =
+      options.here === true
+        ? await runHere(args, env)
+        : await run(process.execPath, [tramontaneBin, ...args], { cwd: projectRoot, env });
     return { ...finished, execution: parseExecution(finished) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function runHere(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Finished> {
+  const { code, out, err } = await runCommandWith(env, args);
+  return { code, stdout: out, stderr: err };
 }
 
 /** Empty when the example ended as its expect.yaml says. */

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface Gathering {
-  /** Folders of `test/` that share a process, line by line. */
+  /** Folders of `test/`, and files without their extension such as `api/graph.test`, that share a process, line by line. */
   readonly rooms: readonly (readonly string[])[];
   /** Words before `.test` in names of files that are not fast. */
   readonly otherSuites: readonly string[];
@@ -21,11 +21,14 @@ export function gatherTests(buildFolder: string, { rooms, otherSuites }: Gatheri
   mkdirSync(target, { recursive: true });
   for (const folders of rooms) {
     const files = folders.flatMap((folder) =>
-      readdirSync(join(tests, folder), { recursive: true, encoding: 'utf8' })
-        .filter(isFast)
-        .toSorted()
-        .map((name) => `../${folder}/${name}`),
+      folder.endsWith('.test')
+        ? [`../${folder}.js`]
+        : readdirSync(join(tests, folder), { recursive: true, encoding: 'utf8' })
+            .filter(isFast)
+            .toSorted()
+            .map((name) => `../${folder}/${name}`),
     );
-    writeFileSync(join(target, `${folders.join('-')}.test.js`), files.map((file) => `import '${file}';\n`).join(''));
+    const names = new Set(folders.map((folder) => folder.split('/')[0]));
+    writeFileSync(join(target, `${[...names].join('-')}.test.js`), files.map((file) => `import '${file}';\n`).join(''));
   }
 }

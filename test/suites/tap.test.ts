@@ -56,16 +56,25 @@ test('expectations: patterns fit, everything else must be equal', (t) => {
 test('fast test files of rooms are gathered in one file, those of other suites are not', (t) => {
   const build = mkdtempSync(join(tmpdir(), 'tramontane-gather-'));
   t.teardown(() => rmSync(build, { recursive: true }));
-  for (const name of ['a/one.test.js', 'a/deep/two.test.js', 'a/slow.slow.test.js', 'a/texts.js', 'b/three.test.js']) {
+  for (const name of [
+    'a/one.test.js',
+    'a/deep/two.test.js',
+    'a/slow.slow.test.js',
+    'a/texts.js',
+    'b/three.test.js',
+    'c/four.test.js',
+  ]) {
     mkdirSync(join(build, 'test', name, '..'), { recursive: true });
     writeFileSync(join(build, 'test', name), '');
   }
-  const options = { rooms: [['a', 'b']], otherSuites: ['slow'] };
+  const options = { rooms: [['a', 'b', 'c/four.test']], otherSuites: ['slow'] };
   gatherTests(build, { rooms: [['b']], otherSuites: [] });
   gatherTests(build, options);
-  t.deepEqual(readdirSync(join(build, 'test/gathered')), ['a-b.test.js'], 'what was gathered before is gone');
+  t.deepEqual(readdirSync(join(build, 'test/gathered')), ['a-b-c.test.js'], 'what was gathered before is gone');
   t.is(
-    readFileSync(join(build, 'test/gathered/a-b.test.js'), 'utf8'),
-    ['../a/deep/two.test.js', '../a/one.test.js', '../b/three.test.js'].map((file) => `import '${file}';\n`).join(''),
+    readFileSync(join(build, 'test/gathered/a-b-c.test.js'), 'utf8'),
+    ['../a/deep/two.test.js', '../a/one.test.js', '../b/three.test.js', '../c/four.test.js']
+      .map((file) => `import '${file}';\n`)
+      .join(''),
   );
 });

@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import knexDefault from 'knex';
 import type { Knex } from 'knex';
 import { EngineError } from '../../errors.ts';
+import { makeFolder } from '../../folders.ts';
 import type { Logger } from '../../log.ts';
 import type { Store, StoreOptions } from '../connection.ts';
 import { holdFile } from '../file-lock.ts';
@@ -18,7 +18,7 @@ export async function openSqlite(path: string, options: StoreOptions, log: Logge
   if (path === MEMORY) return openMemory(driver);
   let held: HeldFile | null = null;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     held = options.exclusive === true ? await holdFile(driver, path) : null;
     return await openFile(driver, path, options.synchronous ?? 'full', held);
   } catch (error) {
