@@ -334,3 +334,25 @@ test('items that a stopped process had not made yet are made by the next one', a
   await second.settle();
   t.is((await second.see(execution.id)).actions.length, 120);
 });
+
+test('a view that holds large results is let go of when memory is short, one with small results stays', async (t) => {
+  const e = await openTestEngine(t, { cacheBytes: 100_000 });
+  await e.upload(`version: '2.0'
+big:
+  output: {n: <% task(a).result.len() %>}
+  tasks:
+    a: {action: std.async_noop, on-success: b}
+    b: {action: std.async_noop, on-success: c}
+    c: {action: std.async_noop}
+`);
+  const counted = counter(e.store);
+  for (const size of [1_000, 200_000]) {
+    const { id } = await e.start('big');
+    await e.finish('a', 'x'.repeat(size));
+    counted();
+    await e.finish('b');
+    t.is(counted().reads > 0, size > 100_000);
+    await e.finish('c');
+    t.deepEqual((await e.see(id)).execution.output, { n: size });
+  }
+});
