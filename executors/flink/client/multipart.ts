@@ -34,7 +34,7 @@ async function* streamOf(
 ): AsyncGenerator<Uint8Array> {
   for (const { head, part } of pieces) {
     yield head;
-    if ('file' in part) yield* createReadStream(part.file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
+    if ('file' in part) yield* createReadStream(part.file, { highWaterMark: 64 * 1024 }) as AsyncIterable<Buffer>;
     else yield Buffer.from(part.text);
     yield END;
   }
