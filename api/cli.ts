@@ -3,6 +3,8 @@ import { DslError, TramontaneError } from '../dsl/errors.ts';
 import { AUTH_MODES } from '../engine/config.ts';
 import { LOG_LEVELS } from '../engine/log.ts';
 import type { Logger, LogLevel } from '../engine/log.ts';
+import { addClientCommands } from './client/commands.ts';
+import { completionScript } from './client/completion.ts';
 import { addDefinitionCommands } from './commands/definition-commands.ts';
 import type { EvalOptions } from './commands/eval.ts';
 import { addFakeCommands } from './commands/fake-commands.ts';
@@ -53,6 +55,7 @@ Examples:
   tramontane run workflow.yaml --input day=2026-11-22     one workflow, without a server
   tramontane validate workflows/*.yaml                    what is wrong, by file, line and column
   tramontane test workflow.test.yaml                      a workflow with mocked actions, in no time
+  tramontane execution create nightly --watch             on a server: TRAMONTANE_URL, or the one on this machine
 
 Each command has its own --help.`,
     );
@@ -136,6 +139,11 @@ One line for each fault: file:line:column: what is wrong; what would be right. T
 
   addDefinitionCommands(program, terminal, ended);
   addTokenCommands(program, terminal, createLogger, ended);
+  addClientCommands(program, terminal, ended);
+  add(program, 'completion', 'Print a script that completes commands and options in a shell.')
+    .argument('<shell>', 'bash, zsh or fish')
+    .addHelpText('after', '\nExample:\n  source <(tramontane completion bash)')
+    .action((shell: string) => terminal.out(completionScript(program, shell)));
   addFakeCommands(program, terminal, ended);
 
   add(program, 'eval', 'Evaluate a YAQL or Jinja expression, as it would be in a workflow.')
