@@ -22,6 +22,8 @@ export async function connectTcp(
   const refusal = policy === null || isIP(host) === 0 ? null : policy.refusal(host, host);
   if (refusal !== null) throw refusal;
   const socket = connect({ host, port, ...(policy === null ? {} : { lookup: checkedLookup(policy) }) });
+  // A connection that breaks while nobody listens must not end the process; whoever uses it hears of it, too.
+  socket.on('error', () => {});
   return new Promise((resolve, reject) => {
     const settle = () => {
       clearTimeout(timer);
@@ -29,8 +31,6 @@ export async function connectTcp(
     };
     const giveUp = (error: unknown) => {
       settle();
-      // What the socket still says is not about anybody.
-      socket.on('error', () => {});
       socket.destroy();
       reject(error as Error);
     };

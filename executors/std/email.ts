@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
-import MailComposer from 'nodemailer/lib/mail-composer';
-import SMTPConnection from 'nodemailer/lib/smtp-connection';
+import type SMTPConnection from 'nodemailer/lib/smtp-connection';
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../../engine/contract.ts';
 import { failure, success, type ActionContext, type SyncAction } from '../action.ts';
@@ -85,8 +84,9 @@ async function send(policy: EgressPolicy | null, input: JsonObject, { signal }: 
   if (recipients.length === 0) throw new Error('There are no recipients.');
   const message = await compose(input);
   const password = input.smtp_password ?? null;
+  const { default: Connection } = await import('nodemailer/lib/smtp-connection');
   const socket = await connectTcp(policy, address, { signal, timeoutMs: CONNECT_TIMEOUT_MS });
-  const connection = new SMTPConnection({
+  const connection = new Connection({
     host: address.host,
     connection: socket,
     greetingTimeout: SILENCE_MS,
@@ -140,7 +140,9 @@ function step(run: (done: (error?: Error | null) => void) => void): Promise<void
 }
 
 /** Hidden recipients are in the envelope only. */
-function compose(input: JsonObject): Promise<Buffer> {
+async function compose(input: JsonObject): Promise<Buffer> {
+  // The library is loaded when it is needed: most processes send no mail.
+  const { default: MailComposer } = await import('nodemailer/lib/mail-composer');
   const [cc, replyTo] = [textsOf(input.cc_addrs ?? null), textsOf(input.reply_to ?? null)];
   return new MailComposer({
     from: toText(input.from_addr ?? ''),

@@ -1,5 +1,6 @@
 import { Client, type ClientChannel, type ConnectConfig } from 'ssh2';
 import type { Duplex } from 'node:stream';
+import { OutputTooLarge } from './output-too-large.ts';
 
 export interface Login {
   readonly username: string;
@@ -17,12 +18,7 @@ export interface CommandResult {
   readonly exitCode: number;
 }
 
-/** The command wrote more than {@link MAX_OUTPUT_BYTES}. */
-export class OutputTooLarge extends Error {
-  override readonly name = 'OutputTooLarge';
-}
-
-export const MAX_OUTPUT_BYTES = 10 * 1024 * 1024;
+const MAX_OUTPUT_BYTES = 10 * 1024 * 1024;
 const HANDSHAKE_MS = 30_000;
 const KEEPALIVE_MS = 15_000;
 
@@ -53,10 +49,10 @@ export class SshSession {
 
   /** Any host key is taken, as in the reference. */
   static async open(stream: Duplex, login: Login, signal: AbortSignal): Promise<SshSession> {
-    signal.throwIfAborted();
     const client = new Client();
     const session = new SshSession(client, signal);
     try {
+      signal.throwIfAborted();
       await session.unlessBroken(
         new Promise<void>((resolve) => {
           client.once('ready', resolve);

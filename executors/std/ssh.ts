@@ -8,7 +8,8 @@ import { failure, success, type ActionContext, type SyncAction } from '../action
 import { connectTcp, parseAddress } from '../connect.ts';
 import type { EgressPolicy } from '../egress.ts';
 import { isTruthy, toText } from '../inputs.ts';
-import { OutputTooLarge, SshSession, type CommandResult, type Login } from './ssh-session.ts';
+import { OutputTooLarge } from './output-too-large.ts';
+import type { CommandResult, Login } from './ssh-session.ts';
 
 export interface SshOptions {
   readonly egress: EgressPolicy | null;
@@ -169,8 +170,9 @@ async function runDirectly(
   const password = textOrNull(input.password ?? null);
   const privateKey = await keyOf(options, input);
   const login: Login = { username: toText(input.username ?? ''), password, privateKey, passphrase: password };
+  const sessions = await loadSessions();
   const stream = await connectTcp(options.egress, addressOf(host), { signal, timeoutMs: CONNECT_TIMEOUT_MS });
-  const session = await SshSession.open(stream, login, signal);
+  const session = await sessions.open(stream, login, signal);
   try {
     return await session.run(toText(input.cmd ?? ''));
   } finally {
@@ -191,6 +193,7 @@ async function runThroughGateway(
   const atGateway = { ...login, username: textOrNull(input.gateway_username ?? null) ?? username };
   const target = addressOf(host);
   const proxyCommand = textOrNull(input.proxy_command ?? null);
+  const sessions = await loadSessions();
   const stream =
     proxyCommand === null
       ? await connectTcp(options.egress, addressOf(toText(input.gateway_host ?? '')), {
@@ -198,9 +201,9 @@ async function runThroughGateway(
           timeoutMs: CONNECT_TIMEOUT_MS,
         })
       : streamOfProgram(proxyCommand, signal);
-  const gateway = await SshSession.open(stream, atGateway, signal);
+  const gateway = await sessions.open(stream, atGateway, signal);
   try {
-    const session = await SshSession.open(await gateway.forward(target.host, target.port), login, signal);
+    const session = await sessions.open(await gateway.forward(target.host, target.port), login, signal);
     try {
       return await session.run(toText(input.cmd ?? ''));
     } finally {
@@ -209,6 +212,12 @@ async function runThroughGateway(
   } finally {
     gateway.close();
   }
+}
+
+/** The library is loaded when it is needed: most processes run no commands. Before connecting, so that no stream is left alone. */
+async function loadSessions() {
+  const { SshSession } = await import('./ssh-session.ts');
+  return SshSession;
 }
 
 /** Without a shell: words are split at spaces, quotes keep them together. */
