@@ -1,3 +1,4 @@
+import { DEFAULT_PROJECT } from './auth/anonymous.ts';
 import { callCheck } from './call-check.ts';
 import { readTextFile } from './commands/settings.ts';
 import { hostname, tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { makeFolder } from '../engine/folders.ts';
 import { createEngine } from '../engine/index.ts';
 import type { RunningEngine } from '../engine/index.ts';
 import type { Logger } from '../engine/log.ts';
+import { EventStream } from '../engine/scheduler/event-stream.ts';
 import type { BackgroundSettings } from '../engine/shell/background.ts';
 import { createDefinitions } from '../engine/shell/definitions.ts';
 import type { Definitions } from '../engine/shell/definitions.ts';
@@ -172,6 +174,7 @@ async function assemble(
     : () => Promise.resolve();
   if (does('executor')) await watcher.start();
   await engine.start(serves && (does('engine') || does('scheduler')));
+  const events = serves && does('scheduler') ? followEvents(config, engine, log) : null;
   return {
     store,
     definitions: createDefinitions({ store, catalogue, checkCall: callCheck(catalogue, 'upload') }),
@@ -187,6 +190,7 @@ async function assemble(
       await cluster.drain().catch(() => {});
       // Messages that come now go to others.
       const delivered = stopDelivery();
+      await events?.close();
       await worker.drain(config.shutdownSeconds * 1000);
       catalogue.close();
       dynamic?.close();
@@ -199,6 +203,21 @@ async function assemble(
       await store.close();
     },
   };
+}
+
+/** Events from Redis, where a stream is configured. */
+function followEvents({ eventStream }: Config, engine: RunningEngine, log: Logger): EventStream | null {
+  if (eventStream === null) return null;
+  const events = new EventStream({
+    settings: eventStream,
+    consumer: hostname(),
+    defaultProject: DEFAULT_PROJECT,
+    log,
+    publish: (event) => engine.eventTriggers.publish(event),
+    isPaused: () => engine.maintenance.isActive(),
+  });
+  events.start();
+  return events;
 }
 
 function backgroundSettings(config: Config): BackgroundSettings {
