@@ -86,7 +86,12 @@ export class BullmqQueue implements Queue {
 
   consume(handler: (message: ExecutorMessage) => Promise<void>): () => Promise<void> {
     const { concurrency, nodeId, host, settings } = this.options;
-    const process = (body: string) => this.handle(body, handler);
+    let isStopping = false;
+    const process = (body: string) => {
+      // Fetched while the workers were being told: another process gets it.
+      if (isStopping) return Promise.reject(new Error('this process takes no more messages'));
+      return this.handle(body, handler);
+    };
     const workers = [
       this.worker('actions', concurrency, process),
       this.worker(hostQueue(host), concurrency, process),
@@ -96,6 +101,7 @@ export class BullmqQueue implements Queue {
       ),
     ];
     return async () => {
+      isStopping = true;
       await Promise.all(workers.map((worker) => worker.close()));
     };
   }

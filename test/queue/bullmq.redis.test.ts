@@ -1,0 +1,171 @@
+import test from 'ava';
+import type { ExecutorMessage, RunAction } from '../../engine/contract.ts';
+import { silentLogger } from '../../engine/log.ts';
+import { newId } from '../../engine/ids.ts';
+import { BullmqQueue, DEFAULT_BULLMQ } from '../../engine/queue/bullmq.ts';
+import type { BullmqOptions } from '../../engine/queue/bullmq.ts';
+import { checkRedis, connectRedis } from '../../engine/queue/redis.ts';
+import { systemClock } from '../../engine/shell/clock.ts';
+import { queueContract } from './contract.ts';
+
+interface Test {
+  teardown(run: () => Promise<void>): void;
+}
+
+const SETTINGS = { url: process.env.REDIS_URL ?? '', clusterNodes: null, sentinels: null, tls: null };
+
+/** A queue of its own on the server of the suite. */
+function open(t: Test, options: Partial<BullmqOptions> = {}): BullmqQueue {
+  const sender = connectRedis(SETTINGS, silentLogger, 'fails');
+  const receiver = connectRedis(SETTINGS, silentLogger, 'waits');
+  const nodeId = options.nodeId ?? newId();
+  const queue = new BullmqQueue({
+    settings: { ...DEFAULT_BULLMQ, prefix: `{test-${newId()}}` },
+    sender,
+    receiver,
+    nodeId,
+    host: 'here',
+    takesResults: true,
+    concurrency: 10,
+    clock: systemClock,
+    log: silentLogger,
+    executors: () => Promise.resolve([nodeId]),
+    loadAction: () => Promise.resolve(null),
+    ...options,
+  });
+  t.teardown(async () => {
+    await queue.close();
+    sender.disconnect();
+    receiver.disconnect();
+  });
+  return queue;
+}
+
+queueContract(test, 'bullmq', (t) =>
+  Promise.resolve({
+    queue: open(t),
+    // A refused message comes again after a second.
+    passTime: () => new Promise((resolve) => setTimeout(resolve, 1_500)),
+  }),
+);
+
+test('bullmq: a message that waits is sent again in vain; after it was handled it comes once more', async (t) => {
+  const queue = open(t);
+  const action = run('a');
+  await queue.send([action]);
+  await queue.send([action]);
+  const seen = collect(queue);
+  await seen.count(1);
+  await seen.stop();
+  t.is(seen.messages.length, 1);
+  t.deepEqual(seen.messages[0], action);
+  await queue.send([action]);
+  const again = collect(queue);
+  await again.count(1);
+  await again.stop();
+  t.is(again.messages.length, 1);
+});
+
+test('bullmq: a target is served by its host alone, and numbers keep their kind', async (t) => {
+  const settings = { ...DEFAULT_BULLMQ, prefix: `{test-${newId()}}` };
+  const here = open(t, { settings });
+  const there = open(t, { settings, host: 'there: é' });
+  const [seenHere, seenThere] = [collect(here), collect(there)];
+  await here.send([
+    { ...run('x', 'there: é'), input: { big: 12345678901234567890n as unknown as number } },
+    run('y', 'here'),
+  ]);
+  await Promise.all([seenHere.count(1), seenThere.count(1)]);
+  await Promise.all([seenHere.stop(), seenThere.stop()]);
+  t.deepEqual(ids(seenHere.messages), ['y']);
+  t.deepEqual(ids(seenThere.messages), ['x']);
+  t.is((seenThere.messages[0] as RunAction).input['big'] as unknown, 12345678901234567890n);
+});
+
+test('bullmq: a large message carries its id, and is read from the store where it arrives', async (t) => {
+  const large = { ...run('large'), input: { text: 'x'.repeat(20_000) } };
+  const asked: string[] = [];
+  const queue = open(t, {
+    loadAction: (id) => {
+      asked.push(id);
+      return Promise.resolve(id === 'large' ? large : null);
+    },
+  });
+  const seen = collect(queue);
+  await queue.send([large, { ...large, context: { ...large.context, actionExecutionId: 'over' } }, run('small')]);
+  await seen.count(2);
+  await seen.stop();
+  t.deepEqual(ids(seen.messages).toSorted(), ['large', 'small']);
+  t.deepEqual(asked.toSorted(), ['large', 'over']);
+});
+
+test('bullmq: what waits is in no state that survives it: nothing stays in Redis', async (t) => {
+  const prefix = `{test-${newId()}}`;
+  const queue = open(t, { settings: { ...DEFAULT_BULLMQ, prefix } });
+  const seen = collect(queue);
+  await queue.send([run('a'), run('b')]);
+  await seen.count(2);
+  await seen.stop();
+  const client = connectRedis(SETTINGS, silentLogger, 'fails');
+  t.teardown(async () => client.disconnect());
+  const left = (await client.keys(`${prefix}:actions:*`)).filter((key) => /:(a|b)-1$/.test(key));
+  t.deepEqual(left, []);
+});
+
+test('a Redis that would throw away messages is refused', async (t) => {
+  const client = connectRedis(SETTINGS, silentLogger, 'fails');
+  t.teardown(async () => {
+    await client.config('SET', 'maxmemory-policy', 'noeviction');
+    client.disconnect();
+  });
+  await t.notThrowsAsync(checkRedis(client, silentLogger));
+  await client.config('SET', 'maxmemory-policy', 'allkeys-lru');
+  await t.throwsAsync(checkRedis(client, silentLogger), { message: /maxmemory-policy allkeys-lru.*noeviction/ });
+});
+
+function run(id: string, target: string | null = null): RunAction {
+  return {
+    type: 'run-action',
+    name: 'std.http',
+    input: {},
+    context: {
+      actionExecutionId: id,
+      attempt: 1,
+      taskExecutionId: null,
+      taskName: null,
+      workflowExecutionId: 'w',
+      workflowName: 'w',
+      callbackUrl: '/',
+      projectId: 'p',
+    },
+    timeoutSeconds: null,
+    target,
+    safeRerun: false,
+    claim: true,
+  };
+}
+
+function ids(messages: readonly ExecutorMessage[]): string[] {
+  return messages.map((message) => (message.type === 'run-action' ? message.context.actionExecutionId : ''));
+}
+
+function collect(queue: BullmqQueue) {
+  const messages: ExecutorMessage[] = [];
+  let check = () => {};
+  const stop = queue.consume((message) => {
+    messages.push(message);
+    check();
+    return Promise.resolve();
+  });
+  return {
+    messages,
+    stop,
+    count: (count: number) =>
+      new Promise<void>((resolve) => {
+        check = () => {
+          if (messages.length >= count) resolve();
+        };
+        check();
+      }),
+  };
+}
