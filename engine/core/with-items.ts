@@ -38,7 +38,8 @@ export function scheduleItems(draft: Draft, id: TaskExecutionId): void {
   let left = ITEMS_PER_SLICE;
   for (let room = roomFor(draft, id); room > 0; room = roomFor(draft, id)) {
     const count = Math.min(room, left);
-    if (count === 0 || !takeSteps(draft, count)) {
+    const isFirst = left === ITEMS_PER_SLICE;
+    if (count === 0 || (!isFirst && !draft.env.takeStep()) || !takeSteps(draft, count)) {
       draft.commands.push({ type: 'continue' });
       break;
     }

@@ -165,9 +165,7 @@ async function loadRetainedTasks(knex: Knex, views: Views, counts: readonly Task
     .whereIn('execution_id', [...views.keys()])
     .whereRaw(RETAINED);
   const byId = new Map<string, TaskRow>(open.map((row) => [row.id, row]));
-  const more = [...new Set([...views.values()].flatMap((view) => namedIds(view, counts)))].filter(
-    (id) => !byId.has(id),
-  );
+  const more = [...new Set(namedIds(views, counts))].filter((id) => !byId.has(id));
   for (let at = 0; at < more.length; at += 500) {
     const rows: TaskRow[] = await knex('task_executions').whereIn('id', more.slice(at, at + 500));
     for (const row of rows) byId.set(row.id, row);
@@ -176,13 +174,13 @@ async function loadRetainedTasks(knex: Knex, views: Views, counts: readonly Task
 }
 
 /** Finished tasks that are retained: the latest ones that a join or an expression may ask for, and those that a command waits behind. */
-function namedIds(view: ExecutionView, counts: readonly TaskCount[]): string[] {
-  const { namedTasks, beforeJoins } = view.analysis;
-  const latest = counts.filter(
-    ({ execution_id, name }) => execution_id === view.record.id && (namedTasks.has(name) || beforeJoins.has(name)),
-  );
-  const backlog = (view.record.runtimeContext.backlog ?? []).flatMap((command) => command.from ?? []);
-  return [...latest.map((count) => count.latest), ...backlog];
+function namedIds(views: Views, counts: readonly TaskCount[]): string[] {
+  const latest = counts.flatMap(({ execution_id, name, latest: id }) => {
+    const analysis = views.get(execution_id)?.analysis;
+    return analysis !== undefined && (analysis.namedTasks.has(name) || analysis.beforeJoins.has(name)) ? [id] : [];
+  });
+  const backlogs = [...views.values()].flatMap((view) => view.record.runtimeContext.backlog ?? []);
+  return [...latest, ...backlogs.flatMap((command) => command.from ?? [])];
 }
 
 /** Action executions and child executions of these tasks. */

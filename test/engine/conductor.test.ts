@@ -141,7 +141,7 @@ child:
   t.deepEqual(await e.store.reader('outbox').select('*'), []);
 });
 
-test('a transaction that fails is halved until the culprit stands alone', async (t) => {
+test('a transaction that fails is tried in ever smaller parts until the culprit stands alone', async (t) => {
   const e = await openTestEngine(t);
   await e.upload(WAITS);
   await startMany(e, 'waits', 8);

@@ -303,6 +303,35 @@ for (const forgetful of [false, true]) {
   });
 }
 
+test('of many sub-workflows one may run again by itself: its end counts once more', async (t) => {
+  const e = await openTestEngine(t, { forgetful: true });
+  await e.upload(`version: '2.0'
+parent:
+  output: {n: <% task(s).result.len() %>, last: <% task(s).result.last().v %>}
+  tasks: {s: {with-items: "i in <% range(0, 105).toList() %>", workflow: child, input: {i: <% $.i %>}}}
+child:
+  input: [i]
+  output: {v: <% $.i %>}
+  tasks:
+    a: {action: std.noop, on-success: {b: <% $.i = 3 %>}}
+    b: {action: std.async_noop}
+`);
+  const { id } = await e.start('parent');
+  t.is(e.waiting.length, 1);
+  await e.finish('b', { kind: 'error', output: 'bad', retryable: false });
+  const failed = await e.see(id);
+  t.is(failed.execution.state, 'ERROR');
+  t.is(failed.task('s').items?.errors, 1);
+  const [task]: { id: string }[] = await e.store.reader('task_executions').where('name', 'b').select('id');
+  await e.engine.rerunTask({ projectId: '<default-project>', isAdmin: true }, task?.id ?? '', true, null);
+  await e.settle();
+  t.is((await e.see(id)).task('s').state, 'RUNNING');
+  await e.finish('b', 1);
+  const done = await e.see(id);
+  t.is(done.execution.state, 'SUCCESS', done.execution.stateInfo ?? '');
+  t.deepEqual(done.execution.output, { n: 105, last: 104 });
+});
+
 test('sources that are large are stored once, read in slices, and go with the execution', async (t) => {
   const e = await openTestEngine(t, { forgetful: true });
   const { execution } = await e.run(`version: '2.0'
