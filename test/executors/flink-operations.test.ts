@@ -433,6 +433,49 @@ test('flink.sql goes on in a new session when the gateway has lost the old one, 
   t.is((w.output('a1').results as unknown[]).length, 5);
 });
 
+test('an INSERT without a JobManager to ask is sent once, and is ambiguous when its answer is lost', async (t) => {
+  const w = await world(t);
+  const input = { cluster: null, gateway_url: w.flink.url, statements: ['INSERT INTO a SELECT 1'] };
+  await w.start('flink.sql', 'a1', input);
+  await w.pass(4);
+  t.like(w.output('a1').results, [{ kind: 'INSERT' }]);
+  w.flink.switches.loseAnswers = 1;
+  await w.start('flink.sql', 'a2', input);
+  await w.pass(5);
+  t.like(w.output('a2'), { code: 'FLINK_SQL_AMBIGUOUS', index: 0 });
+  t.is(w.flink.statements.length, 2);
+});
+
+test('an INSERT that never arrived is sent again after a minute of looking', async (t) => {
+  const w = await world(t);
+  await w.start('flink.sql', 'a1', { statements: ["SET 'x' = 'y'", 'INSERT INTO a SELECT 1'] });
+  for (let i = 0; i < 40 && w.flink.statements.length < 1; i++) await w.pass(0.5);
+  w.flink.switches.page = { status: 500, text: 'a proxy that has lost its way' };
+  await w.pass(3);
+  w.flink.switches.page = null;
+  await w.pass(30);
+  await w.pass(50);
+  t.is(w.kind('a1'), 'success', JSON.stringify(w.reports.taken));
+  t.is(w.flink.statements.filter((one) => one.startsWith('INSERT')).length, 1);
+});
+
+test('a stop that meets a fail-over is triggered anew once the job is known again', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  let isOver = false;
+  // From the stop on the job is unknown: the trigger is taken, and fails by that.
+  Object.defineProperty(w.flink.switches, 'forgetful', { get: () => !isOver && count(w, /^POST .*\/stop$/) > 0 });
+  await w.start('flink.stop', 'a1', { job_id: JOB, target_directory: 'file:/s' });
+  await w.pass(8);
+  t.is(count(w, /^POST .*\/stop$/), 1);
+  t.is(w.kind('a1'), undefined);
+  isOver = true;
+  await w.pass(8);
+  t.like(w.output('a1'), { location: 'file:/s/savepoint-1', state: 'FINISHED' });
+  t.is(job.history.length, 1);
+  t.is(count(w, /^POST .*\/stop$/), 2);
+});
+
 test('cancelling flink.sql ends the job that it waits for', async (t) => {
   const w = await world(t);
   await w.start('flink.sql', 'a1', { statements: ['INSERT INTO a SELECT 1'], wait_for: 'finished' });

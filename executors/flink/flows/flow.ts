@@ -4,7 +4,7 @@ import { toNumber } from '../../inputs.ts';
 import type { GivingUp, Job, JobBackend, JobCancel, JobContext, JobStatus } from '../../jobs/backend.ts';
 import type { FlinkClient } from '../client/client.ts';
 import { FlinkApiError } from '../client/errors.ts';
-import { callFailed, natureOf, refused } from '../outcome.ts';
+import { callFailed, isUnknownJob, natureOf, refused } from '../outcome.ts';
 import { digest } from '../plan.ts';
 import type { FlinkServers, FlinkTarget } from '../servers.ts';
 
@@ -71,6 +71,9 @@ export function createFlowBackend(flow: Flow, servers: FlinkServers): JobBackend
       return toStatus(job, await flow.step(run));
     } catch (error) {
       context.signal.throwIfAborted();
+      // In a fail-over jobs are unknown for a while: what has begun is not given up for that.
+      if (isUnknownJob(error) && Object.keys(factsOf(job.data)).length > 0)
+        return { kind: 'unknown', reason: `Flink at ${target.url} does not know job ${jobIdIn(job.data)} any more.` };
       if (natureOf(error) !== 'final' && !isBrokenCall(error)) throw error;
       return { kind: 'ended', state: 'FAILED', result: callFailed(error, jobIdIn(job.data)) };
     }

@@ -4,6 +4,7 @@ import { FEATURES } from '../client/endpoints.ts';
 import { FlinkApiError, rootCauseOf } from '../client/errors.ts';
 import type { OptionsOf } from '../client/methods.ts';
 import { LONGEST_STACK } from '../outcome.ts';
+import { digest } from '../plan.ts';
 import { again, fail, numberOf, succeed, textOf, type Flow, type FlowRun, type FlowStep } from './flow.ts';
 import { stateOf, TERMINAL } from './states.ts';
 
@@ -131,17 +132,37 @@ export async function makeSavepoint(run: FlowRun, how: 'savepoint' | 'stop'): Pr
     case 'COMPLETED':
       return { kind: 'made', location: result.value, failure: null };
     case 'FAILED':
-      return going(again('FAILED', { ...facts, failed: result.cause.stack.slice(0, LONGEST_STACK) }, 0));
+      return going((await triedTooSoon(run, jobId, result.cause.stack)) ?? failedFor(facts, result.cause.stack));
   }
+}
+
+/**
+ * A trigger is taken for a job that is not known, and fails by that. In a fail-over the job comes back: then it is triggered anew, under another id, because the
+ * old one stands for its failure.
+ */
+async function triedTooSoon(run: FlowRun, jobId: string, stack: string): Promise<FlowStep | null> {
+  const { client, facts, signal, nowMs } = run;
+  if (!/FlinkJobNotFoundException/.test(stack)) return null;
+  const since = numberOf(facts, 'unknown_since') ?? nowMs;
+  const state = await stateOf(client, jobId, signal);
+  const isOver = state !== null && TERMINAL.has(state);
+  if (isOver || nowMs - since > GRACE_MS) return null;
+  if (state === null) return again('UNKNOWN', { ...facts, unknown_since: since }, 1000);
+  return again('TRIGGERING', { ...facts, trigger_id: null, round: (numberOf(facts, 'round') ?? 0) + 1 }, 0);
+}
+
+function failedFor(facts: JsonObject, stack: string): FlowStep {
+  return again('FAILED', { ...facts, failed: stack.slice(0, LONGEST_STACK) }, 0);
 }
 
 function start(run: FlowRun, how: 'savepoint' | 'stop', jobId: string, isKeyed: boolean): Promise<string> {
   const { client, input, signal } = run;
   const targetDirectory = textOf(input, 'target_directory');
+  const round = numberOf(run.facts, 'round');
   const options: OptionsOf<'jobs.stop'> & OptionsOf<'jobs.createSavepoint'> = {
     ...(targetDirectory !== null && { targetDirectory }),
     ...((input.format === 'CANONICAL' || input.format === 'NATIVE') && { formatType: input.format }),
-    ...(isKeyed && { triggerId: run.triggerId }),
+    ...(isKeyed && { triggerId: round === null ? run.triggerId : digest(`${run.triggerId}/${round}`) }),
     signal,
   };
   return how === 'stop'
@@ -168,3 +189,5 @@ function madeNot(stack: string, jobId: string): Made {
   const message = rootCauseOf(stack);
   return { kind: 'made', location: null, failure: { message, output: { job_id: jobId, root_cause: message, stack } } };
 }
+
+const GRACE_MS = 60_000;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { isJsonObject, type Json, type JsonObject } from '../../../dsl/json.ts';
 import type { FlinkClient } from '../client/client.ts';
 import { FlinkApiError } from '../client/errors.ts';
@@ -61,7 +62,10 @@ async function advance(run: FlowRun, servers: FlinkServers): Promise<FlowStep> {
   return fetch(run, session, operation, statement, index);
 }
 
-/** An INSERT's id cannot be chosen, but its name can: before it is sent again that name is looked for. */
+/**
+ * An INSERT's id cannot be chosen, but its name can. Who sends it is written down first; when the answer is lost, or that process with it, the job is looked
+ * for by its name before the statement is sent again.
+ */
 async function start(
   run: FlowRun,
   servers: FlinkServers,
@@ -71,26 +75,44 @@ async function start(
 ): Promise<FlowStep> {
   const { client, facts, signal } = run;
   const isInsert = kindOf(statement) === 'INSERT';
-  const marker = isInsert ? markerOf(run, index) : null;
-  if (isInsert && facts.sent === index) {
-    const jobs = jobManagerOf(run, servers);
-    const found =
-      jobs === null ? undefined : (await jobs.jobs.overview({ signal })).find(({ name }) => name === marker);
-    if (found !== undefined) return again('RUNNING', { ...facts, job_id: found.jid, rows: [] }, 0);
-    if (jobs === null) {
-      await close(run);
-      return fail(
-        'UNKNOWN',
-        'FLINK_SQL_AMBIGUOUS',
-        `It is not known whether statement ${index + 1} was started, and without url nobody can look: check the cluster for a job named '${marker}'.`,
-        { index, statement },
-      );
-    }
+  const ours = `${index} ${THIS_PROCESS}`;
+  const sending = textOf(facts, 'sending');
+  if (isInsert && sending?.startsWith(`${index} `) !== true) return again('RUNNING', { ...facts, sending: ours }, 0);
+  if (isInsert && sending !== ours) return lookFor(run, servers, statement, index);
+  const config = isInsert ? { executionConfig: { 'pipeline.name': markerOf(run, index) } } : {};
+  try {
+    const operation = await client.sql.executeStatement(session, { statement, ...config, signal });
+    return again('RUNNING', { ...facts, operation, token: 0, rows: [], columns: null }, 100);
+  } catch (error) {
+    if (!isInsert || natureOf(error) !== 'unclear') throw error;
+    return again('RUNNING', maybeSent(facts, index, run.nowMs), 1000);
   }
-  if (isInsert && facts.sent !== index) return again('RUNNING', { ...facts, sent: index }, 0);
-  const config = marker === null ? {} : { executionConfig: { 'pipeline.name': marker } };
-  const operation = await client.sql.executeStatement(session, { statement, ...config, signal });
-  return again('RUNNING', { ...facts, operation, token: 0, rows: [], columns: null }, 100);
+}
+
+async function lookFor(run: FlowRun, servers: FlinkServers, statement: string, index: number): Promise<FlowStep> {
+  const { facts, signal, nowMs } = run;
+  const marker = markerOf(run, index);
+  const jobs = jobManagerOf(run, servers);
+  if (jobs === null) {
+    await close(run);
+    const what = `It is not known whether statement ${index + 1} was started, and without url nobody can look`;
+    return fail('UNKNOWN', 'FLINK_SQL_AMBIGUOUS', `${what}: check the cluster for a job named '${marker}'.`, {
+      index,
+      statement,
+      results: resultsOf(facts),
+    });
+  }
+  const found = (await jobs.jobs.overview({ signal })).find(({ name }) => name === marker);
+  if (found !== undefined) return again('RUNNING', { ...facts, job_id: found.jid, rows: [] }, 0);
+  const since = numberOf(facts, 'looking_since');
+  if (since === null) return again('RUNNING', maybeSent(facts, index, nowMs), 1000);
+  // The gateway may still be compiling it.
+  if (nowMs - since < LOOK_FOR_MS) return again('RUNNING', undefined, 1000);
+  return again('RUNNING', { ...facts, sending: `${index} ${THIS_PROCESS}`, looking_since: null }, 0);
+}
+
+function maybeSent(facts: JsonObject, index: number, nowMs: number): JsonObject {
+  return { ...facts, sending: `${index} ?`, looking_since: nowMs };
 }
 
 async function fetch(
@@ -186,6 +208,8 @@ function nextStatement({ facts }: FlowRun, index: number, result: JsonObject): F
       index: index + 1,
       operation: null,
       job_id: null,
+      sending: null,
+      looking_since: null,
       rows: [],
       columns: null,
       results: isReplay ? resultsOf(facts) : [...resultsOf(facts), result],
@@ -207,7 +231,7 @@ async function finish(run: FlowRun): Promise<FlowStep> {
 }
 
 /** The session is lost with its gateway: open another, repeat its settings, and go on with the statement that was under way. */
-function replay({ facts }: FlowRun): FlowStep {
+function replay({ facts, nowMs }: FlowRun): FlowStep {
   const tries = numberOf(facts, 'sessions') ?? 1;
   if (tries >= MOST_SESSIONS)
     return fail('ERROR', 'FLINK_SQL_SESSION_LOST', `The gateway has lost the session ${tries} times.`, {
@@ -217,6 +241,7 @@ function replay({ facts }: FlowRun): FlowStep {
     'RUNNING',
     {
       ...facts,
+      ...(typeof facts.operation === 'string' && maybeSent(facts, numberOf(facts, 'index') ?? 0, nowMs)),
       session: null,
       operation: null,
       index: 0,
@@ -339,3 +364,6 @@ function wrongInput(input: JsonObject, servers: FlinkServers): string | null {
 
 const HEARTBEAT_MS = 180_000;
 const MOST_SESSIONS = 5;
+const LOOK_FOR_MS = 60_000;
+/** Tells a call of ours from one of a process that is gone. */
+const THIS_PROCESS = randomUUID();
