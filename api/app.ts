@@ -83,6 +83,8 @@ function answerErrors(log: Logger) {
 }
 
 function sendFault(ctx: AppContext, { status, headers, body }: Fault): void {
+  // A stream that broke off has told its status long ago.
+  if (ctx.headerSent) return;
   ctx.status = status;
   ctx.set(headers);
   ctx.body = body;

@@ -57,6 +57,7 @@ export function serve(handler: Handler): (ctx: RouterContext<ApiState>) => Promi
     ctx.status = status;
     if (headers !== undefined) ctx.set(headers);
     if (stream !== undefined) {
+      // From here on the response is the stream's, its failures as well.
       ctx.respond = false;
       await stream(ctx.res);
       return;

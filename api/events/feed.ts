@@ -82,11 +82,13 @@ export class EventFeed {
 
   private async read(): Promise<void> {
     try {
-      for (;;) {
-        const rows = await readEventLog(this.reader, this.position.low, MOST_AT_ONCE);
+      for (let from = this.position.low; ; ) {
+        const rows = await readEventLog(this.reader, from, MOST_AT_ONCE);
         const fresh = this.position.take(rows, Date.now());
         if (fresh.length > 0) for (const subscriber of this.subscribers) subscriber.receive(fresh);
-        if (rows.length < MOST_AT_ONCE || fresh.length === 0) return;
+        const last = rows.at(-1);
+        if (rows.length < MOST_AT_ONCE || last === undefined) return;
+        from = last.seq;
       }
     } catch (error) {
       this.log.warn('The event log could not be read; it is tried again.', { error });

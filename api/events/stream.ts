@@ -41,10 +41,15 @@ export async function streamEvents(feed: EventFeed, response: ServerResponse, op
   });
   response.flushHeaders();
   const stream = new EventStream(response, options);
-  const leave = await feed.subscribe(stream);
-  stream.whenDone(leave);
-  const isOver = (await options.history?.((rows) => stream.tell(rows))) ?? false;
-  stream.goLive(isOver);
+  try {
+    stream.whenDone(await feed.subscribe(stream));
+    const isOver = (await options.history?.((rows) => stream.tell(rows))) ?? false;
+    stream.goLive(isOver);
+  } catch (error) {
+    // The answer has begun, so that nothing can be said any more: the client comes back and says where it left off.
+    response.destroy();
+    throw error;
+  }
 }
 
 // Whoever reads so slowly would cost memory without bound; he may come again and say where he left off.

@@ -1,6 +1,7 @@
 import { readEventLog, readEventsOf } from '../../engine/store/event-log.ts';
 import type { EventLogRow, LoggedChange } from '../../engine/store/event-log.ts';
 import type { Json } from '../../dsl/json.ts';
+import { EngineError } from '../../engine/errors.ts';
 import { badRequest } from '../api-error.ts';
 import type { EventFeed } from '../events/feed.ts';
 import { parseLastEvent, streamEvents } from '../events/stream.ts';
@@ -16,6 +17,9 @@ const TYPES = ['execution', 'task', 'action', 'child'] as const;
 const FINAL: ReadonlySet<string> = new Set(['SUCCESS', 'ERROR', 'CANCELLED']);
 const MOST_AT_ONCE = 500;
 
+// Each costs some ten kilobytes.
+const MOST_STREAMS = 5000;
+
 /** Changes of state as they happen, as server-sent events: an addition to the reference's API. */
 export function streamRoutes(router: ApiRouter, services: Services, feed: EventFeed): void {
   const { store } = services;
@@ -23,6 +27,7 @@ export function streamRoutes(router: ApiRouter, services: Services, feed: EventF
     '/executions/:id/stream',
     serve(async (request) => {
       checkQuery(request, ['types', 'last_event_id']);
+      checkRoom(feed);
       const types = typesOf(request);
       const last = lastEventOf(request);
       const { id, state } = await findExecution(services, request);
@@ -53,6 +58,7 @@ export function streamRoutes(router: ApiRouter, services: Services, feed: EventF
     '/events',
     serve(async (request) => {
       checkQuery(request, ['types', 'workflow_name', 'last_event_id']);
+      checkRoom(feed);
       const types = typesOf(request);
       const last = lastEventOf(request);
       const { caller } = request;
@@ -82,6 +88,11 @@ export function streamRoutes(router: ApiRouter, services: Services, feed: EventF
       };
     }),
   );
+}
+
+function checkRoom(feed: EventFeed): void {
+  if (feed.size < MOST_STREAMS) return;
+  throw new EngineError('UNAVAILABLE', `This process serves ${MOST_STREAMS} event streams already; try again later.`);
 }
 
 function shown(row: EventLogRow, change: LoggedChange): { event: string; data: Json } {
