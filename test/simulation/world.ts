@@ -374,6 +374,8 @@ export class World implements StateOfWorld {
       error: (message, fields) => {
         this.note(`${name} errs: ${message} ${textOf(fields?.error)}`);
         if (owner.state === 'dead' || isDisturbed(fields?.error)) return;
+        // Rows that go while an event is decided; the next try finds that there is no such execution.
+        if (this.deletion !== 'none' && / does not exist$| is missing$/.test(textOf(fields?.error))) return;
         if (FATAL.some((text) => message.startsWith(text)))
           this.problems.push(
             `${name}: ${message}: ${fields?.error instanceof Error ? (fields.error.stack ?? '') : textOf(fields?.error)}`,
