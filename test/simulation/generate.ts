@@ -53,7 +53,12 @@ function operations(random: Random, isConfluent: boolean): Operation[] {
     kind: random.pick(kinds),
     at: 5 + random.int(STEPS),
     pick: random.int(1000),
-  }));
+  })).flatMap((operation) =>
+    // Nobody would ever find one paused otherwise: people complete what waits.
+    operation.kind === 'pause-action'
+      ? [operation, { ...operation, kind: 'resume-action' as const, at: operation.at + 12 }]
+      : [operation],
+  );
 }
 
 const CLAUSES: readonly Clause[] = ['on-success', 'on-success', 'on-success', 'on-error', 'on-complete'];

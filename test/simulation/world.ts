@@ -603,13 +603,13 @@ export class World implements StateOfWorld {
   private restart(node: Node): void {
     this.note(`${node.name} is stopped`);
     node.phase = 'stopping';
-    this.needsRecovery = true;
     void node.worker
       .drain(1000)
       .then(() => node.engine.close())
       .then(() => node.watcher.close(1000))
       .catch(() => {})
-      .finally(() => this.kill(node, 'stopped', false))
+      // What it wrote last nobody has seen to.
+      .finally(() => this.kill(node, 'stopped', true))
       .catch(() => {});
     this.scheduler.after(null, 60_000, () => this.kill(node, 'stopped hard', true));
   }
