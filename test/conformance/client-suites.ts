@@ -7,8 +7,10 @@ import { projectRoot } from '../helpers/project.ts';
 import type { SuiteCounts } from './counts.ts';
 import { startTemporaryServer } from './temporary-server.ts';
 
-/** Programs that were written for the reference, run unchanged. They are fetched from the Python package index. */
-export const CLIENT_SUITES = ['mistralclient', 'tempest'] as const;
+/**
+ * Programs that were written for the reference, run unchanged, and one that reads our OpenAPI document and sends what it thinks up. They are fetched from the Python package index.
+ */
+export const CLIENT_SUITES = ['mistralclient', 'tempest', 'schemathesis'] as const;
 export type ClientSuite = (typeof CLIENT_SUITES)[number];
 
 /**
