@@ -6,8 +6,8 @@ import { own } from './policies.ts';
 import type { WorkflowSpec } from './types.ts';
 
 /**
- * Warns of inputs that no expression reads, and of variables that nothing sets while one with a near name is set. The
- * environment of an execution may set further variables, so a name without a near one is left alone.
+ * Warns of inputs that no expression reads, and of variables that nothing sets: neither input, `vars` nor any `publish`. An environment
+ * sets none, it is read by `env()` (spec/engine.md §4).
  */
 export function checkVariables(spec: WorkflowSpec, written: JsonObject, path: Path, problems: Problems): void {
   const reads = new Reads();
@@ -16,7 +16,7 @@ export function checkVariables(spec: WorkflowSpec, written: JsonObject, path: Pa
     for (const { params } of transitionsFrom(task)) reads.collect(params, [...path, 'tasks', task.name]);
   }
   if (!reads.wholeContext) warnOfUnusedInput(spec, reads, path, problems);
-  warnOfMisspelt(spec, reads, problems);
+  warnOfUnset(spec, reads, problems);
 }
 
 /** The places whose expressions see the variables of the workflow; defaults of `input` are literal. */
@@ -80,19 +80,24 @@ function indexOfInput(spec: WorkflowSpec, name: string): number {
   return items.findLastIndex((item) => item === name || (isJsonObject(item) && Object.hasOwn(item, name)));
 }
 
-function warnOfMisspelt(spec: WorkflowSpec, reads: Reads, problems: Problems): void {
+function warnOfUnset(spec: WorkflowSpec, reads: Reads, problems: Problems): void {
   const known = namesSet(spec);
+  // What is in error may be what would set it.
+  const isSound = problems.errorCount === 0;
   for (const [name, { path, text }] of reads.variables) {
-    if (known.has(name)) continue;
-    const hint = problems.spelling.didYouMean(name, known);
-    if (hint !== null)
-      problems.warning(
-        { path, offset: offsetOf(name, text) },
-        `Variable '${name}' is read, but nothing in this workflow sets it`,
-        hint,
-      );
+    if (known.has(name) || COPES_WITHOUT.test(text)) continue;
+    const near = problems.spelling.didYouMean(name, known);
+    if (near === null && !isSound) continue;
+    problems.warning(
+      { path, offset: offsetOf(name, text) },
+      `Variable '${name}' is read, but nothing in this workflow sets it`,
+      near ?? `publish '${name}' in a task, or declare it in 'input' or 'vars'`,
+    );
   }
 }
+
+/** What expressions say that look whether a variable is there. */
+const COPES_WITHOUT = /\.get\(|\?\.|\bdefined\b|\|\s*(?:default|d)\b/;
 
 function namesSet(spec: WorkflowSpec): ReadonlySet<string> {
   const names = new Set(['openstack', '__env', '__execution', '__task_execution']);

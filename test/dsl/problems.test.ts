@@ -137,10 +137,10 @@ const CALLS = workflowText(`tasks:
     input:
       output: 1
       dely: 2
-  d: {action: <% $.name %>}
+  d: {action: <% $.get(name) %>}
   e: {workflow: sib}
   f: {workflow: wf}
-  g: {action: std.echo, input: <% $.all %>}
+  g: {action: std.echo, input: <% $.get(all) %>}
   h: {action: own.act}`);
 
 const HOST: DocumentOptions = {
@@ -234,18 +234,49 @@ test('an input that only a message of a transition reads is used', (t) => {
   );
 });
 
-test('a variable that is near to one that is set is taken for a slip, others may come from the environment', (t) => {
-  const [warning, ...others] = warningsOf(
+test('a variable that nothing sets is warned of where it is read first, with the name that was probably meant', (t) => {
+  const [misspelt, unset, ...others] = warningsOf(
     workflowText(`vars: {records: 1}
 tasks:
   a: {publish: {total: <% $.from_env %>}, on-success: b}
-  b: {with-items: 'item in <% $.recrods %>', action: 'std.echo output=<% $.item + $.total %>'}`),
-  );
+  b: {with-items: 'item in <% $.recrods %>', action: 'std.echo output=<% $.item + $.total + $.from_env %>'}`),
+  ).toSorted((one, other) => other.line - one.line);
   t.deepEqual(others, []);
-  t.is(warning?.message, "Variable 'recrods' is read, but nothing in this workflow sets it");
-  t.is(warning?.hint, "did you mean 'records'?");
-  t.deepEqual([warning?.line, warning?.column], [6, 35]);
+  t.is(misspelt?.message, "Variable 'recrods' is read, but nothing in this workflow sets it");
+  t.is(misspelt?.hint, "did you mean 'records'?");
+  t.deepEqual([misspelt?.line, misspelt?.column], [6, 35]);
+  t.is(unset?.message, "Variable 'from_env' is read, but nothing in this workflow sets it");
+  t.is(unset?.hint, "publish 'from_env' in a task, or declare it in 'input' or 'vars'");
+  t.deepEqual([unset?.line, unset?.column], [5, 31]);
 });
+
+const SET: readonly string[] = [
+  'input: [x]\ntasks: {a: {publish: {y: <% $.x %>}}}',
+  'input: [x: 1]\ntasks: {a: {action: std.echo output=<% $.x %>}}',
+  'vars: {x: 1}\noutput: {y: <% $.x %>}\ntasks: {a: {action: std.noop}}',
+  'output: {y: <% $.x %>}\ntasks: {a: {publish-on-error: {x: 1}}}',
+  'tasks: {a: {on-success: {publish: {branch: {x: 1}}, next: b}}, b: {action: std.echo output=<% $.x %>}}',
+  'tasks: {a: {on-error: {publish: {global: {x: 1}}, next: b}}, b: {wait-before: <% $.x %>}}',
+  "tasks: {a: {with-items: 'x in [1, 2]', action: std.echo output=<% $.x %>}}",
+  'tasks: {a: {retry: {count: 2, delay: 0, break-on: <% $.x > 1 %>}, publish: {x: 1}}}',
+  // Of the members of a list, of a name that the expression sets, and of what Mistral sets.
+  'input: [l]\noutput: {y: <% $.l.where($.x > 1).select($.z) %>}\ntasks: {a: {action: std.noop}}',
+  'output: {y: <% let(x => 1) -> $x + 1 %>}\ntasks: {a: {action: std.noop}}',
+  "input: [l]\noutput: {y: '{% for x in _.l %}{{ x.z }}{% endfor %}'}\ntasks: {a: {action: std.noop}}",
+  'output: {y: <% [$.openstack.project_id, $.__execution.id, env().x] %>}\ntasks: {a: {action: std.noop}}',
+  // They look whether it is there.
+  'output: {y: <% $.get(x, 1) %>}\ntasks: {a: {action: std.noop}}',
+  "output: {y: '{{ _.x is defined }}', z: '{{ _.x | default(1) }}'}\ntasks: {a: {action: std.noop}}",
+];
+
+for (const text of SET) {
+  test(`no variable is missed in ${JSON.stringify(text)}`, (t) => {
+    t.deepEqual(
+      brief(warningsOf(workflowText(text))).filter((line) => line.includes('is read, but nothing')),
+      [],
+    );
+  });
+}
 
 test('a language that the operator disabled is refused at upload', (t) => {
   const errors = validate('workflow', taskText("publish: {a: '{{ _.x }}', b: <% $.y %>}"), {
