@@ -104,6 +104,10 @@ real('an endless job is found again by the next node, and stopped with a savepoi
   first.abandon();
   const second = await w.node('n2');
   await waitFor('the progress', async () => (await loadExternalJob(w.db, id))?.progress?.state === 'RUNNING', 60_000);
+  // While a task is still being deployed Flink makes no savepoint.
+  const areUp = async () =>
+    (await client.jobs.get(jobIdOf(id))).vertices.every(({ status }) => status === 'RUNNING') ? true : undefined;
+  await waitFor('all tasks', areUp, 120_000);
   await second.stop(id, 'cancelled');
   const { kind, output } = await w.result(id);
   t.is(kind, 'cancelled');
