@@ -21,6 +21,7 @@ export interface CommandResult {
 const MAX_OUTPUT_BYTES = 10 * 1024 * 1024;
 const HANDSHAKE_MS = 30_000;
 const KEEPALIVE_MS = 15_000;
+const FAREWELL_MS = 2000;
 
 /** An SSH connection over a stream that is open already. It ends with its signal, its server, or {@link close}. */
 export class SshSession {
@@ -40,7 +41,7 @@ export class SshSession {
     this.broken.catch(() => {});
     this.onAbort = () => {
       stop(signal.reason);
-      client.destroy();
+      this.close();
     };
     signal.addEventListener('abort', this.onAbort, { once: true });
     client.on('error', stop);
@@ -103,11 +104,11 @@ export class SshSession {
     }
   }
 
+  /** Lets what was said reach the server, and waits no longer than {@link FAREWELL_MS} for its answer. */
   close(): void {
     this.signal.removeEventListener('abort', this.onAbort);
-    this.client.on('error', () => {});
     this.client.end();
-    this.client.destroy();
+    setTimeout(() => this.client.destroy(), FAREWELL_MS).unref();
   }
 
   private unlessBroken<T>(work: Promise<T>): Promise<T> {

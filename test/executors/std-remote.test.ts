@@ -3,7 +3,6 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import ssh2 from 'ssh2';
 import type { JsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../../engine/contract.ts';
 import { silentLogger } from '../../engine/log.ts';
@@ -14,7 +13,7 @@ import { createHttpClient } from '../../executors/http-client.ts';
 import { createEmail } from '../../executors/std/email.ts';
 import { createSshActions } from '../../executors/std/ssh.ts';
 import { startSmtpServer, type SmtpOptions } from '../helpers/smtp-server.ts';
-import { startSshServer, type SshOptions } from '../helpers/ssh-server.ts';
+import { newKeys, startSshServer, type SshOptions } from '../helpers/ssh-server.ts';
 import { waitFor } from '../helpers/waiting.ts';
 import { runContext } from './helpers/remote.ts';
 
@@ -122,8 +121,8 @@ test('a stopped std.email ends at once, whatever the server does not say', async
 
 // ---- SSH
 
-const KEYS = ssh2.utils.generateKeyPairSync('ed25519');
-const LOCKED = ssh2.utils.generateKeyPairSync('ed25519', { cipher: 'aes256-ctr', passphrase: 'open', rounds: 1 });
+const KEYS = newKeys();
+const LOCKED = newKeys('open');
 
 interface SshWorld {
   readonly server: Awaited<ReturnType<typeof startSshServer>>;

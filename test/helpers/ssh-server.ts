@@ -30,7 +30,7 @@ export async function startSshServer(options: SshOptions): Promise<SshServer> {
   const commands: string[] = [];
   const tunnels: string[] = [];
   const connections = new Set<Connection>();
-  const server = new Server({ hostKeys: [utils.generateKeyPairSync('ed25519').private] }, (client) => {
+  const server = new Server({ hostKeys: [newKeys().private] }, (client) => {
     connections.add(client);
     client.on('close', () => connections.delete(client));
     client.on('error', () => {});
@@ -60,6 +60,18 @@ export async function startSshServer(options: SshOptions): Promise<SshServer> {
       for (const connection of connections) connection.end();
     },
   };
+}
+
+/** A pair of keys. Of those that the library makes, a few are such that it cannot read them itself. */
+export function newKeys(passphrase?: string): { readonly private: string; readonly public: string } {
+  for (;;) {
+    const keys =
+      passphrase === undefined
+        ? utils.generateKeyPairSync('ed25519')
+        : utils.generateKeyPairSync('ed25519', { cipher: 'aes256-ctr', passphrase, rounds: 1 });
+    const isReadable = [keys.private, keys.public].every((key) => !(utils.parseKey(key, passphrase) instanceof Error));
+    if (isReadable) return keys;
+  }
 }
 
 function authenticate(client: Connection, options: SshOptions, login: { user: string }): void {
