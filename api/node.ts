@@ -122,6 +122,7 @@ async function assemble(
       applicationRoots: config.sparkApplicationRoots,
       allowedEnvironment: config.sparkAllowedEnvironment,
       historyUrl: config.sparkHistoryUrl,
+      connections,
     },
     flink: { jarsFolder: join(folder, 'jars'), jarRoots: config.flinkJarRoots, connections },
   });
