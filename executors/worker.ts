@@ -106,7 +106,7 @@ export class Worker {
   }
 
   private async startJob(action: Extract<Action, { kind: 'job' }>, message: RunAction): Promise<void> {
-    await this.options.watcher.submit(message, action.backend);
+    await this.options.watcher.submit(message, action.choose?.(message.input) ?? action.backend);
     const stop = this.stopped.get(message.context.actionExecutionId);
     if (stop !== undefined) await this.options.watcher.stop(message.context.actionExecutionId, stop);
   }
