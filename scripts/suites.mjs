@@ -7,8 +7,12 @@
  * - chain: needs both
  * - postgres: needs POSTGRES_URL, a server on which databases may be created
  * - redis: needs POSTGRES_URL, and REDIS_URL, a server that tests may flush
+ * - long: needs nothing, but takes many minutes (planted bugs, many random cases); only when named, as `.ci/full` does
  */
-export const SUITES = ['fast', 'slow', 'postgres', 'redis', 'spark', 'flink', 'chain'];
+export const SUITES = ['fast', 'slow', 'postgres', 'redis', 'spark', 'flink', 'chain', 'long'];
+
+/** What `npm test` runs. */
+export const USUAL_SUITES = SUITES.filter((name) => name !== 'long');
 
 /**
  * Fast test files of these folders of `test/`, and these files, run together, each line in one process (test/suites/gather.ts). ava starts a process
