@@ -110,18 +110,6 @@ export async function existingMessages(knex: Knex, ids: readonly string[]): Prom
   return new Set(there);
 }
 
-/** The versions that executions have now; those that do not exist are missing. */
-export async function readVersions(knex: Knex, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
-  const versions = new Map<string, number>();
-  for (let at = 0; at < ids.length; at += 500) {
-    const rows: { id: string; version: number }[] = await knex('executions')
-      .whereIn('id', ids.slice(at, at + 500))
-      .select('id', 'version');
-    for (const { id, version } of rows) versions.set(id, version);
-  }
-  return versions;
-}
-
 /** Writes a claimed batch: changes are folded per row, each kind of row in one statement. */
 export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
   const folded = fold(batch.executions);

@@ -50,11 +50,15 @@ export async function schemaVersions(
 }
 
 const TABLE = 'schema_versions';
+const CREATE_TABLE = `create table if not exists ${TABLE} (version integer primary key, name varchar(255) not null, applied_at bigint not null)`;
 // Any number that no other program on the database uses.
 const MIGRATION_LOCK = 7_266_823_401;
 
 async function transaction<T>(store: Pick<Store, 'writer'>, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
   try {
+    // SQLite: by itself, so that the transaction's first statement can take the write lock. After a read it could not wait for another
+    // process that writes, but would be refused at once.
+    if (dialectOf(store.writer) !== 'postgres') await store.writer.raw(CREATE_TABLE);
     return await store.writer.transaction(work);
   } catch (error) {
     const trouble = connectionTrouble(error);
@@ -63,12 +67,12 @@ async function transaction<T>(store: Pick<Store, 'writer'>, work: (trx: Knex.Tra
 }
 
 async function lockedVersion(trx: Knex.Transaction): Promise<number> {
-  // PostgreSQL: held to the end of the transaction; two at once would both find no table and both make it.
-  if (dialectOf(trx) === 'postgres') await trx.raw('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
-  await trx.raw(
-    `create table if not exists ${TABLE} (version integer primary key, name varchar(255) not null, applied_at bigint not null)`,
-  );
-  // Takes SQLite's write lock also when the table is already there.
+  // Held to the end of the transaction; two at once would both find no table and both make it.
+  if (dialectOf(trx) === 'postgres') {
+    await trx.raw('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);
+    await trx.raw(CREATE_TABLE);
+  }
+  // Takes SQLite's write lock.
   await trx(TABLE).where('version', 0).delete();
   const [row] = await trx<{ version: number }>(TABLE).select('version').orderBy('version', 'desc').limit(1);
   return row?.version ?? 0;
