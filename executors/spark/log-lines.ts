@@ -13,8 +13,12 @@ export function readLogFacts(text: string): LogFacts {
  * none of them (spec/spark.md §8.1).
  */
 export function rootCauseIn(lines: readonly string[]): string | null {
+  const cause = lastOf(lines, /^\s*(?:: )?Caused by: (.+)$/);
+  // Java names a Python exception by the first line of its traceback, which says nothing.
+  const isPython = cause?.endsWith('Traceback (most recent call last):') ?? false;
   return (
-    lastOf(lines, /^\s*(?:: )?Caused by: (.+)$/) ??
+    (isPython ? lastOf(lines, PYTHON_ERROR) : null) ??
+    cause ??
     lastOf(lines, PYTHON_ERROR) ??
     lastOf(lines, ERROR_LINE) ??
     lastOf(lines, PLAIN_ERROR)

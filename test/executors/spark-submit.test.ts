@@ -510,6 +510,14 @@ test('what Spark logs is recognised', (t) => {
     ]),
     'pyspark.errors.exceptions.captured.AnalysisException: [PATH_NOT_FOUND] no path',
   );
+  t.is(
+    rootCauseIn([
+      'Caused by: org.apache.spark.api.python.PythonException: Traceback (most recent call last):',
+      '  File "job.py", line 13, in fail',
+      'RuntimeError: failed on request',
+    ]),
+    'RuntimeError: failed on request',
+  );
   t.is(rootCauseIn(['Error: Failed to load class X.']), 'Error: Failed to load class X.');
   t.is(rootCauseIn(['all well']), null);
 });

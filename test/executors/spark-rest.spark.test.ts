@@ -1,0 +1,137 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { isJsonObject } from '../../dsl/json.ts';
+import { run } from '../helpers/processes.ts';
+import { projectRoot } from '../helpers/project.ts';
+import { connection, sparkWorld, type SparkWorld } from './helpers/servers.ts';
+
+/** `spark.submit` with `via: rest` on a real standalone cluster: one master, one worker with two cores. */
+
+const sparkHome = process.env.SPARK_HOME;
+const real = sparkHome === undefined ? test.skip : test.serial;
+if (sparkHome === undefined)
+  test.skip('spark.submit on a real standalone cluster: set SPARK_HOME to a Spark installation', () => {});
+
+const scripts = join(projectRoot, 'scripts/engines/spark');
+const jobs = join(scripts, 'jobs');
+const WAIT_MS = 500_000;
+
+interface Cluster {
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly master: string;
+  readonly rest: string;
+  readonly ui: string;
+}
+
+let cluster: Cluster | null = null;
+
+test.before(async (t) => {
+  if (sparkHome === undefined) return;
+  t.timeout(600_000);
+  const folder = await mkdtemp(join(tmpdir(), 'tramontane-standalone-'));
+  const [master, rest, ui, worker, workerUi] = await freePorts(5);
+  const env = {
+    ...process.env,
+    SPARK_STATE: folder,
+    SPARK_MASTER_PORT: master,
+    SPARK_MASTER_REST_PORT: rest,
+    SPARK_MASTER_WEBUI_PORT: ui,
+    SPARK_WORKER_PORT: worker,
+    SPARK_WORKER_WEBUI_PORT: workerUi,
+  };
+  const { code, stdout, stderr } = await run('bash', [join(scripts, 'start-standalone.sh')], { env });
+  if (code !== 0) throw new Error(`The cluster did not start: ${stderr}`);
+  const said = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(stdout)?.[1] ?? '';
+  cluster = { folder, env, master: said('MASTER_URL'), rest: said('REST_URL'), ui: said('MASTER_UI_URL') };
+});
+
+test.after.always(async (t) => {
+  if (cluster === null) return;
+  t.timeout(120_000);
+  await run('bash', [join(scripts, 'stop-standalone.sh')], { env: cluster.env });
+  await rm(cluster.folder, { recursive: true, force: true });
+});
+
+real(
+  'a Python job on the cluster gives its result, its application and its log; a failing one its cause',
+  async (t) => {
+    t.timeout(WAIT_MS * 2);
+    const { w, input } = await onCluster(t);
+    const watcher = await w.node('n1');
+    await w.submit(watcher, 'spark.submit', 'a1', input('out-1'));
+    const good = await w.result('a1', WAIT_MS);
+    t.is(good.kind, 'success', JSON.stringify(good.output).slice(0, 3000));
+    t.like(good.output, { backend: 'standalone', state: 'FINISHED' });
+    const { result } = good.output;
+    t.true(isJsonObject(result) && result.words === 25);
+    t.regex(String(good.output.app_id ?? (isJsonObject(result) ? result.application_id : '')), /^app-\d{14}-\d{4}$/);
+    await w.submit(watcher, 'spark.submit', 'a2', input('out-2', ['--fail']));
+    const bad = await w.result('a2', WAIT_MS);
+    t.like(bad.output, { code: 'SPARK_JOB_FAILED', state: 'FAILED' });
+    t.regex(String(bad.output.root_cause), /failed on request/);
+  },
+);
+
+real('a node that dies leaves its driver to the next one, which cancels it; it ran once', async (t) => {
+  t.timeout(WAIT_MS);
+  const { w, input } = await onCluster(t);
+  const first = await w.node('n1');
+  await w.submit(first, 'spark.submit', 'b1', input('out-3', ['--sleep', '300']));
+  const id = await w.submitted('b1');
+  first.abandon();
+  const second = await w.node('n2', { alone: true, isOwnerDead: async () => true });
+  await second.stop('b1', 'cancelled');
+  const { kind, output } = await w.result('b1', WAIT_MS);
+  t.is(kind, 'cancelled');
+  t.like(output, { code: 'SPARK_CANCELLED', state: 'KILLED', id });
+  const page = await fetch(`${cluster?.ui}/json/`);
+  const state = (await page.json()) as {
+    readonly activedrivers: readonly unknown[];
+    readonly completeddrivers: readonly unknown[];
+  };
+  t.is(state.activedrivers.length, 0);
+  t.is(state.completeddrivers.length, 3);
+});
+
+async function onCluster(t: Parameters<typeof sparkWorld>[0]): Promise<{
+  readonly w: SparkWorld;
+  readonly input: (output: string, more?: readonly string[]) => Parameters<SparkWorld['submit']>[3];
+}> {
+  if (cluster === null) throw new Error('There is no cluster.');
+  const { rest, ui, master, folder } = cluster;
+  const w = await sparkWorld(t, [connection('cluster', 'spark-standalone', rest, { masterUi: ui })]);
+  return {
+    w,
+    input: (output, more = []) => ({
+      via: 'rest',
+      connection: 'cluster',
+      master,
+      application: join(jobs, 'wordcount.py'),
+      args: [join(jobs, 'input.txt'), join(folder, output), ...more],
+      driver_memory: '512m',
+      executor_memory: '512m',
+      total_executor_cores: 1,
+      poll_interval: 0.5,
+    }),
+  };
+}
+
+/** Below those that outgoing connections take, which may hold one just when Spark wants it. */
+async function freePorts(count: number): Promise<string[]> {
+  const found: string[] = [];
+  for (let port = 20_000 + Math.floor(Math.random() * 10_000); found.length < count; port++) {
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    found.push(String(port));
+  }
+  return found;
+}
