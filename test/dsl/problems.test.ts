@@ -397,7 +397,7 @@ const KEYWORDS = [
 
 test('inline calls and spelling take linear time on texts made to be slow', (t) => {
   const n = 100_000;
-  const start = performance.now();
+  const start = process.cpuUsage().user;
   for (const piece of ['a', '=<%', '={{', '=[', 'a="', "a='", '=\n', '=<%\n'])
     parseInlineCall(`act ${piece.repeat(n)}`);
   const names = Array.from(
@@ -405,8 +405,8 @@ test('inline calls and spelling take linear time on texts made to be slow', (t) 
     (_, i) => `  a_rather_long_name_${i}: {on-success: a_rather_long_nmae_${i}}`,
   );
   t.is(validate('workflow', workflowText(`tasks:\n${names.join('\n')}`)).length, 3000);
-  // Seconds are generous for a busy machine; what grows with the square of the length takes minutes.
-  t.true(performance.now() - start < 10_000);
+  // Microseconds of this process, so that others on the machine do not count; what grows with the square of the length takes minutes.
+  t.true(process.cpuUsage().user - start < 30_000_000);
 });
 
 test('the nearest name allows for case, separators and a few slips, and does not guess wildly', (t) => {
