@@ -163,6 +163,16 @@ export function inputNames(endpoint: Endpoint): readonly string[] {
   ].filter((name, at, all) => all.indexOf(name) === at);
 }
 
+/** The inputs of these names that are there and not null. */
+export function givenOf(input: JsonObject, names: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = input[name] ?? null;
+      return value === null ? [] : [[name, value] as const];
+    }),
+  );
+}
+
 export function parametersOf(endpoint: Endpoint): readonly Parameter[] {
   return [
     ...(endpoint.query ?? []),

@@ -1,10 +1,8 @@
 import { stringifyJson, type JsonObject } from '../../../dsl/json.ts';
 import type { CancelOutcome, FindOutcome } from '../../jobs/backend.ts';
+import { batchFields, deleteWithLog, logAt, lookOfBatch, wrongFile } from './batches.ts';
 import { objectOf, objectsOf, textOf } from './client.ts';
-import { SparkApiError } from './errors.ts';
 import { LIGHTER_SUBMIT } from './lighter-endpoints.ts';
-import { linesOf } from './log-text.ts';
-import { fromRemotePlan } from './run-plan.ts';
 import { toServerInput } from './submit-input.ts';
 import type { Look, RunCall, SubmitCall, SystemRuns } from './runs.ts';
 
@@ -18,15 +16,10 @@ export const lighterRuns: SystemRuns = {
   refusesDuplicates: false,
   // Lighter itself looks every 30 seconds.
   pollMs: { first: 5000, longest: 15_000 },
-  wrongInput: (input) =>
-    typeof input.file === 'string' && input.file !== '' ? null : 'file must be the path or address of the application.',
+  wrongInput: wrongFile,
   nameOf: (input) => textOf(input.name),
   submit: async ({ client, input, job }) => {
-    const fields = Object.fromEntries(
-      ['file', ...LIGHTER_SUBMIT.map(({ name }) => name)].flatMap((name) =>
-        (input[name] ?? null) === null ? [] : [[name, input[name] ?? null]],
-      ),
-    );
+    const fields = batchFields(input, LIGHTER_SUBMIT);
     const conf = objectOf(input.conf);
     const answer = objectOf(
       await client.call('lighter.batches.create', { ...fields, conf: { ...conf, [KEY_CONF]: job.key } }),
@@ -37,7 +30,7 @@ export const lighterRuns: SystemRuns = {
   },
   find,
   look,
-  log,
+  log: (call) => logAt('lighter.batches.log', call),
   cancel,
 };
 
@@ -60,18 +53,12 @@ async function find({ client, job, signal }: SubmitCall, lookingMs: number): Pro
 async function look({ client, job, signal }: RunCall): Promise<Look> {
   const row = objectOf(await client.call('lighter.batches.get', { id: job.externalId }, signal));
   const word = (textOf(row.state) ?? 'unknown').toLowerCase();
-  const facts = { word, appId: textOf(row.appId), startedAtMs: null, finishedAtMs: timeOf(textOf(row.finishedAt)) };
-  switch (word) {
-    case 'success':
-      return { kind: 'success', ...facts };
-    case 'dead':
-    case 'error':
-      return { kind: 'failed', ...facts, reason: `The batch ended as ${word}` };
-    case 'killed':
-      return { kind: 'killed', ...facts };
-    default:
-      return { kind: 'live', pending: word === 'not_started' || word === 'starting', ...facts };
-  }
+  return lookOfBatch({
+    word,
+    appId: textOf(row.appId),
+    startedAtMs: null,
+    finishedAtMs: timeOf(textOf(row.finishedAt)),
+  });
 }
 
 /** Lighter's times are local and without zone: only those that name one are taken. */
@@ -81,29 +68,15 @@ function timeOf(text: string | null): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
-async function log({ client, job, plan, signal }: RunCall): Promise<readonly string[]> {
-  try {
-    const answer = objectOf(await client.call('lighter.batches.log', { id: job.externalId }, signal));
-    return linesOf(answer.log ?? null, plan.logLines);
-  } catch (error) {
-    // There is none yet.
-    if (error instanceof SparkApiError && error.status === 404) return [];
-    throw error;
-  }
-}
-
 /** While a batch is starting a deletion may find no driver, and the application runs on unseen (spec/spark.md §3.3). */
 const STARTING_MS = 60_000;
 
-/** The deletion takes the log with it, so the log is read first. */
 async function cancel(call: RunCall): Promise<CancelOutcome> {
-  const { client, job, plan, signal, nowMs } = call;
+  const { client, job, signal, nowMs } = call;
   const row = objectOf(await client.call('lighter.batches.get', { id: job.externalId }, signal));
   const isStarting = row.state === 'starting' && textOf(row.appId) === null;
   if (isStarting && nowMs - (job.cancel?.atMs ?? nowMs) < STARTING_MS) return { againMs: 2000 };
-  const keptLog = await log(call).catch((): readonly string[] => []);
-  await client.call('lighter.batches.delete', { id: job.externalId }, signal);
-  return { update: { data: fromRemotePlan({ ...plan, keptLog }) }, againMs: 0 };
+  return deleteWithLog('lighter.batches.delete', call, logAt('lighter.batches.log', call));
 }
 
 /** The inputs of spark.submit as Lighter's. */

@@ -1,6 +1,7 @@
 import { stringifyJson, type JsonObject } from '../../../dsl/json.ts';
 import { toText } from '../../inputs.ts';
 import type { CancelOutcome, FindOutcome, SubmitOutcome } from '../../jobs/backend.ts';
+import { batchFields, deleteWithLog, lookOfBatch, wrongFile } from './batches.ts';
 import { objectOf, textOf } from './client.ts';
 import type { SparkClient } from './client.ts';
 import { SparkApiError } from './errors.ts';
@@ -8,7 +9,6 @@ import { callFailed } from './failures.ts';
 import { refused } from '../outcome.ts';
 import { LIVY_SUBMIT } from './livy-endpoints.ts';
 import { linesOf } from './log-text.ts';
-import { fromRemotePlan } from './run-plan.ts';
 import { toServerInput } from './submit-input.ts';
 import type { Look, RunCall, SubmitCall, SystemRuns } from './runs.ts';
 
@@ -18,15 +18,10 @@ export const livyRuns: SystemRuns = {
   backend: 'spark-livy',
   refusesDuplicates: true,
   pollMs: { first: 2000, longest: 10_000 },
-  wrongInput: (input) =>
-    typeof input.file === 'string' && input.file !== '' ? null : 'file must be the path or address of the application.',
+  wrongInput: wrongFile,
   nameOf: (input, key) => `${textOf(input.name) ?? 'tramontane'}-${key.slice(0, 12)}`,
   submit: async ({ client, input, plan }) => {
-    const fields = Object.fromEntries(
-      ['file', ...LIVY_SUBMIT.map(({ name }) => name)].flatMap((name) =>
-        (input[name] ?? null) === null ? [] : [[name, input[name] ?? null]],
-      ),
-    );
+    const fields = batchFields(input, LIVY_SUBMIT);
     const args = Array.isArray(input.args) ? input.args.map((one) => toText(one)) : null;
     const answer = objectOf(await client.call('livy.batches.create', { ...fields, args, name: plan.name }));
     return { externalId: idOf(answer) };
@@ -108,18 +103,7 @@ async function look({ client, job, plan, signal }: RunCall): Promise<Look> {
       kind: 'unknown',
       reason: `Livy's batch ${job.externalId ?? ''} is application ${appId} now, not ${job.appId}.`,
     };
-  const facts = { word, appId, uiUrl: textOf(objectOf(row.appInfo).sparkUiUrl) };
-  switch (word) {
-    case 'success':
-      return { kind: 'success', ...facts };
-    case 'dead':
-    case 'error':
-      return { kind: 'failed', ...facts, reason: `The batch ended as ${word}` };
-    case 'killed':
-      return { kind: 'killed', ...facts };
-    default:
-      return { kind: 'live', pending: /^(?:not_started|starting|recovering)$/.test(word), ...facts };
-  }
+  return lookOfBatch({ word, appId, uiUrl: textOf(objectOf(row.appInfo).sparkUiUrl) });
 }
 
 async function log({ client, job, plan, signal }: RunCall): Promise<readonly string[]> {
@@ -128,11 +112,9 @@ async function log({ client, job, plan, signal }: RunCall): Promise<readonly str
   return linesOf(own, plan.logLines);
 }
 
-/** The deletion takes the log with it, so the log is read first; it waits for the kill. */
-async function cancel(call: RunCall): Promise<CancelOutcome> {
-  const keptLog = await log(call).catch((): readonly string[] => []);
-  await call.client.call('livy.batches.delete', { id: call.job.externalId }, call.signal);
-  return { update: { data: fromRemotePlan({ ...call.plan, keptLog }) }, againMs: 0 };
+/** The deletion waits for the kill. */
+function cancel(call: RunCall): Promise<CancelOutcome> {
+  return deleteWithLog('livy.batches.delete', call, log(call));
 }
 
 function idOf(row: ReturnType<typeof objectOf>): string {

@@ -1,9 +1,9 @@
-import { stringifyJson, type Json, type JsonObject } from '../../../dsl/json.ts';
+import { stringifyJson, type Json } from '../../../dsl/json.ts';
 import { toNumber } from '../../inputs.ts';
 import type { CancelOutcome, FindOutcome } from '../../jobs/backend.ts';
-import { objectOf, objectsOf, textOf } from './client.ts';
+import { givenOf, objectOf, objectsOf, textOf } from './client.ts';
 import { linesOf } from './log-text.ts';
-import { fromRemotePlan } from './run-plan.ts';
+import { withNotes } from './run-plan.ts';
 import type { Look, RunCall, SubmitCall, SystemRuns } from './runs.ts';
 
 /** `mist.run`: a function call on an endpoint, found again by its `externalId` (spec/spark.md §2, §8.5). */
@@ -16,13 +16,10 @@ export const mistRuns: SystemRuns = {
   nameOf: (input) => textOf(input.endpoint),
   submit: async (call) => {
     const { input } = call;
-    const given = ['context', 'worker_id', 'start_timeout', 'perform_timeout', 'args'];
     const answer = await call.client.call('mist.endpoints.start_job', {
       id: input.endpoint ?? null,
       external_id: call.job.key,
-      ...Object.fromEntries(
-        given.flatMap((name) => ((input[name] ?? null) === null ? [] : [[name, input[name] ?? null]])),
-      ),
+      ...givenOf(input, ['context', 'worker_id', 'start_timeout', 'perform_timeout', 'args']),
     });
     const id = textOf(objectOf(answer).id);
     if (id === null) throw new Error(`Mist's answer names no job: ${stringifyJson(answer).slice(0, 200)}`);
@@ -110,7 +107,7 @@ async function log({ client, job, plan, signal }: RunCall): Promise<readonly str
 async function cancel({ client, job, plan, signal, nowMs }: RunCall): Promise<CancelOutcome> {
   if (plan.notes.cancelled !== true) {
     await client.call('mist.jobs.cancel', { id: job.externalId }, signal);
-    return noted(plan, { cancelled: true });
+    return { update: { data: withNotes(plan, { cancelled: true }) } };
   }
   const isLate = nowMs - (job.cancel?.atMs ?? nowMs) >= plan.killGraceMs;
   if (!isLate || plan.notes.worker_stopped === true) return {};
@@ -121,9 +118,5 @@ async function cancel({ client, job, plan, signal, nowMs }: RunCall): Promise<Ca
   const workerId = textOf(row.workerId);
   if (workerId !== null && context.workerMode === 'exclusive')
     await client.call('mist.workers.stop', { id: workerId }, signal);
-  return noted(plan, { worker_stopped: true });
-}
-
-function noted(plan: RunCall['plan'], notes: JsonObject): CancelOutcome {
-  return { update: { data: fromRemotePlan({ ...plan, notes: { ...plan.notes, ...notes } }) } };
+  return { update: { data: withNotes(plan, { worker_stopped: true }) } };
 }

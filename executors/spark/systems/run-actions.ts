@@ -12,7 +12,7 @@ import { LIVY_SUBMIT } from './livy-endpoints.ts';
 import { livyRuns } from './livy-runs.ts';
 import { mistRuns } from './mist-runs.ts';
 import { createRemoteBackend } from './remote-backend.ts';
-import { fromRemotePlan, RUN_INPUTS, toRemotePlan } from './run-plan.ts';
+import { RUN_INPUTS, toRemotePlan, withNotes } from './run-plan.ts';
 import type { SystemRuns } from './runs.ts';
 import { clientOf, SERVER_INPUTS, serverOf, type SparkServers } from './servers.ts';
 import { endpointOf, SYSTEMS } from './endpoints.ts';
@@ -211,7 +211,7 @@ function waitBackend(runs: SystemRuns, servers: SparkServers): JobBackend {
     ...backend,
     stage: async (job, { input }) => {
       const plan = toRemotePlan(job.data);
-      const data = fromRemotePlan({ ...plan, notes: { ...plan.notes, foreign: true } });
+      const data = withNotes(plan, { foreign: true });
       return { kind: 'found', update: { externalId: String(input.id), data } };
     },
   };

@@ -124,6 +124,11 @@ export function serverOfPlan(plan: RemotePlan, runs: SystemRuns, servers: SparkS
   return found.server;
 }
 
+/** The record's data with further notes. */
+export function withNotes(plan: RemotePlan, notes: JsonObject): JsonObject {
+  return fromRemotePlan({ ...plan, notes: { ...plan.notes, ...notes } });
+}
+
 export function fromRemotePlan(plan: RemotePlan): JsonObject {
   return {
     connection: plan.connection,

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Json, JsonObject } from '../../../dsl/json.ts';
-import type { CancelOutcome, FindOutcome } from '../../jobs/backend.ts';
-import { objectOf, parametersOf, textOf } from './client.ts';
+import type { FindOutcome } from '../../jobs/backend.ts';
+import { deleteWithLog, logAt } from './batches.ts';
+import { givenOf, objectOf, parametersOf, textOf } from './client.ts';
 import { endpointOf, SYSTEMS } from './endpoints.ts';
 import { SparkApiError } from './errors.ts';
-import { linesOf } from './log-text.ts';
-import { fromRemotePlan } from './run-plan.ts';
+import { withNotes } from './run-plan.ts';
 import type { Look, RunCall, SubmitCall, SystemRuns } from './runs.ts';
 
 /**
@@ -32,22 +32,21 @@ export function sessionRuns(system: 'livy' | 'lighter'): SystemRuns {
     },
     find: (call) => find(call, system),
     look: (call) => look(call, system),
-    log: (call) => log(call, system),
-    cancel: (call) => close(call, system),
+    log: (call) => logAt(`${system}.sessions.log`, call),
+    cancel: (call) => deleteWithLog(`${system}.sessions.delete`, call, logAt(`${system}.sessions.log`, call)),
   };
 }
 
 async function submit({ client, input, job, plan }: SubmitCall, system: 'livy' | 'lighter') {
   const endpoint = endpointOf(SYSTEMS[system], `${system}.sessions.create`);
-  const own = Object.fromEntries(
-    parametersOf(endpoint).flatMap(({ name }) => ((input[name] ?? null) === null ? [] : [[name, input[name] ?? null]])),
-  );
+  const names = parametersOf(endpoint).map(({ name }) => name);
+  const own = givenOf(input, names);
   const answer = objectOf(
     system === 'livy'
       ? await client.call('livy.sessions.create', { ...own, name: plan.name })
       : await client.call('lighter.sessions.put', { ...own, name: plan.name, id: uuidOf(job.key) }),
   );
-  return { externalId: idOf(answer.id ?? null), data: noted(plan, input) };
+  return { externalId: idOf(answer.id ?? null), data: withNotes(plan, { kind: input.kind ?? null }) };
 }
 
 async function find(
@@ -57,7 +56,10 @@ async function find(
   try {
     const id = system === 'livy' ? (plan.name ?? '') : uuidOf(job.key);
     const row = objectOf(await client.call(`${system}.sessions.get`, { id }, signal));
-    return { kind: 'found', update: { externalId: idOf(row.id ?? null), data: noted(plan, input) } };
+    return {
+      kind: 'found',
+      update: { externalId: idOf(row.id ?? null), data: withNotes(plan, { kind: input.kind ?? null }) },
+    };
   } catch (error) {
     // A second call under the name or id is refused if the first one arrives late.
     if (error instanceof SparkApiError && error.status === 404) return { kind: 'absent' };
@@ -94,26 +96,6 @@ function handleOf(id: string, plan: RunCall['plan'], system: string): JsonObject
     connection: plan.connection,
     url: plan.connection === null ? plan.url : null,
   };
-}
-
-async function log({ client, job, plan, signal }: RunCall, system: 'livy' | 'lighter'): Promise<readonly string[]> {
-  try {
-    const answer = objectOf(await client.call(`${system}.sessions.log`, { id: job.externalId }, signal));
-    return linesOf(answer.log ?? null, plan.logLines);
-  } catch (error) {
-    if (error instanceof SparkApiError && error.status === 404) return [];
-    throw error;
-  }
-}
-
-async function close(call: RunCall, system: 'livy' | 'lighter'): Promise<CancelOutcome> {
-  const keptLog = await log(call, system).catch((): readonly string[] => []);
-  await call.client.call(`${system}.sessions.delete`, { id: call.job.externalId }, call.signal);
-  return { update: { data: fromRemotePlan({ ...call.plan, keptLog }) }, againMs: 0 };
-}
-
-function noted(plan: RunCall['plan'], input: JsonObject): JsonObject {
-  return fromRemotePlan({ ...plan, notes: { ...plan.notes, kind: input.kind ?? null } });
 }
 
 function idOf(id: Json): string {

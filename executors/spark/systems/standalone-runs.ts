@@ -5,7 +5,7 @@ import { programArguments } from '../command.ts';
 import { objectOf, objectsOf, textOf } from './client.ts';
 import { readDriverLog } from './driver-log.ts';
 import { callFailed } from './failures.ts';
-import { fromRemotePlan } from './run-plan.ts';
+import { withNotes } from './run-plan.ts';
 import type { Look, RunCall, SubmitCall, SystemRuns } from './runs.ts';
 
 /** `spark.submit via: rest`: a driver on a standalone cluster (spec/spark.md §5, §8.5). */
@@ -221,7 +221,7 @@ async function cancel({ client, job, plan, signal }: RunCall): Promise<CancelOut
   if (plan.notes.kill_sent === true) return {};
   // `success: false` says that it is over already: the next look tells how.
   await client.call('spark.submissions.kill', { id: job.externalId }, signal);
-  return { update: { data: fromRemotePlan({ ...plan, notes: { ...plan.notes, kill_sent: true } }) } };
+  return { update: { data: withNotes(plan, { kill_sent: true }) } };
 }
 
 function isPython(input: JsonObject): boolean {

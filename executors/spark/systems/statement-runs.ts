@@ -3,7 +3,7 @@ import { toNumber, toText } from '../../inputs.ts';
 import type { CancelOutcome, FindOutcome } from '../../jobs/backend.ts';
 import { objectOf, objectsOf, textOf } from './client.ts';
 import { SparkApiError } from './errors.ts';
-import { fromRemotePlan } from './run-plan.ts';
+import { fromRemotePlan, withNotes } from './run-plan.ts';
 import type { Look, LookFacts, RunCall, SubmitCall, SystemRuns } from './runs.ts';
 
 /**
@@ -57,12 +57,10 @@ function keyed(code: string, kind: string | null, key: string): string {
 }
 
 function noted(plan: RunCall['plan'], input: JsonObject): JsonObject {
-  const notes = {
-    ...plan.notes,
+  return withNotes(plan, {
     session_id: input.session_id ?? null,
     close_on_cancel: input.close_on_cancel === true,
-  };
-  return fromRemotePlan({ ...plan, notes });
+  });
 }
 
 const LOOK_FOR_MS = 5000;
@@ -145,7 +143,7 @@ async function cancel(run: RunCall, system: 'livy' | 'lighter'): Promise<CancelO
   const session = plan.notes.session_id ?? null;
   if (plan.notes.cancel_sent !== true) {
     await client.call(`${system}.statements.cancel`, { session_id: session, id: job.externalId }, signal);
-    return { update: { data: fromRemotePlan({ ...plan, notes: { ...plan.notes, cancel_sent: true } }) } };
+    return { update: { data: withNotes(plan, { cancel_sent: true }) } };
   }
   const isLate = nowMs - (job.cancel?.atMs ?? nowMs) >= plan.killGraceMs;
   if (!isLate) return {};
