@@ -1,9 +1,8 @@
 import { isJsonObject } from '../../dsl/json.ts';
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import { EngineError } from '../../engine/errors.ts';
-import { tokenInvalid, tokenMissing, tokenOf } from './identity.ts';
 import type { Authenticator, Identity } from './identity.ts';
-import { KnownTokens } from './known-tokens.ts';
+import { authenticatorOf, KnownTokens } from './known-tokens.ts';
 import type { Verdict } from './known-tokens.ts';
 
 export interface KeystoneOptions {
@@ -23,15 +22,7 @@ export function keystoneAuthenticator({ url, cacheSeconds }: KeystoneOptions): A
     goodMilliseconds: cacheSeconds * 1000,
     badMilliseconds: Math.min(cacheSeconds, REFUSED_SECONDS) * 1000,
   });
-  return {
-    identify: async (header) => {
-      const token = tokenOf(header);
-      if (token === null) throw tokenMissing(challenge);
-      const identity = await known.identify(token);
-      if (identity === null) throw tokenInvalid(challenge);
-      return identity;
-    },
-  };
+  return authenticatorOf(known, challenge);
 }
 
 // A token that is refused may be one that the identity service does not know yet.

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Identity } from './identity.ts';
+import { tokenInvalid, tokenMissing, tokenOf } from './identity.ts';
+import type { Authenticator, Identity } from './identity.ts';
 
 /** What an authority says of a token. */
 export interface Verdict {
@@ -62,3 +63,16 @@ export class KnownTokens {
 
 // Some 100 bytes each; whoever sends more different tokens only makes us ask more often.
 const MOST_KNOWN = 10_000;
+
+/** Who sends a token that is known, or the 401 with this challenge. */
+export function authenticatorOf(known: KnownTokens, challenge: string): Authenticator {
+  return {
+    identify: async (header) => {
+      const token = tokenOf(header);
+      if (token === null) throw tokenMissing(challenge);
+      const identity = await known.identify(token);
+      if (identity === null) throw tokenInvalid(challenge);
+      return identity;
+    },
+  };
+}

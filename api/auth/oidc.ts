@@ -1,9 +1,8 @@
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import { EngineError } from '../../engine/errors.ts';
-import { tokenInvalid, tokenMissing, tokenOf } from './identity.ts';
 import type { Authenticator, Identity } from './identity.ts';
-import { KnownTokens } from './known-tokens.ts';
+import { authenticatorOf, KnownTokens } from './known-tokens.ts';
 import type { Verdict } from './known-tokens.ts';
 
 export interface OidcOptions {
@@ -25,15 +24,7 @@ export function oidcAuthenticator(options: OidcOptions): Authenticator {
     // Checking again costs no request.
     badMilliseconds: 0,
   });
-  return {
-    identify: async (header) => {
-      const token = tokenOf(header);
-      if (token === null) throw tokenMissing(challenge);
-      const identity = await known.identify(token);
-      if (identity === null) throw tokenInvalid(challenge);
-      return identity;
-    },
-  };
+  return authenticatorOf(known, challenge);
 }
 
 // Only signatures of a key pair: with a shared secret, whoever can check a token could make one.

@@ -1,8 +1,7 @@
 import type { Store } from '../../engine/store/connection.ts';
 import { findToken } from '../../engine/store/tokens.ts';
-import { tokenInvalid, tokenMissing, tokenOf } from './identity.ts';
 import type { Authenticator } from './identity.ts';
-import { KnownTokens } from './known-tokens.ts';
+import { authenticatorOf, KnownTokens } from './known-tokens.ts';
 
 /** Tokens of our own table, kept with `tramontane token add`. What is added or revoked counts within two seconds. */
 export function tokenTableAuthenticator(store: Store): Authenticator {
@@ -18,15 +17,7 @@ export function tokenTableAuthenticator(store: Store): Authenticator {
     },
     { goodMilliseconds: 2000, badMilliseconds: 0 },
   );
-  return {
-    identify: async (header) => {
-      const token = tokenOf(header);
-      if (token === null) throw tokenMissing(CHALLENGE);
-      const identity = await known.identify(token);
-      if (identity === null) throw tokenInvalid(CHALLENGE);
-      return identity;
-    },
-  };
+  return authenticatorOf(known, CHALLENGE);
 }
 
 const CHALLENGE = 'Bearer realm="tramontane"';

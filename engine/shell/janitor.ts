@@ -23,6 +23,7 @@ import type { Clock } from './clock.ts';
 import { LeaseLost } from './leadership.ts';
 import type { Leadership } from './leadership.ts';
 import { runMessage } from './messages.ts';
+import { endLost } from './recovery.ts';
 
 export interface JanitorTimes {
   readonly everyMs: number;
@@ -206,20 +207,7 @@ export class Janitor {
 
   private async fail(action: ActionRecord): Promise<void> {
     const message = `The executor ${action.executorId ?? ''} was lost while it ran the action, which cannot be re-run safely. The only safe thing to do is fail it [action=${action.name}].`;
-    if (action.executionId === null) {
-      await this.options.failStandAlone(action, message);
-      return;
-    }
-    this.options.submit(
-      action.executionId,
-      {
-        type: 'action-completed',
-        action: action.id,
-        attempt: action.attempt,
-        result: { kind: 'error', output: message, retryable: true },
-      },
-      null,
-    );
+    await endLost(this.options, action, message);
   }
 
   private async resend(before: number, now: number, all: boolean): Promise<void> {

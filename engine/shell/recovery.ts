@@ -119,6 +119,15 @@ function isHalfStarted(row: ActionRow): boolean {
 
 async function fail(target: RecoveryTarget, action: ActionRecord): Promise<void> {
   const message = `Request to run an action was redelivered, but it cannot be re-run safely. The only safe thing to do is fail it [action=${action.name}].`;
+  await endLost(target, action, message);
+}
+
+/** Ends an action whose run is lost in ERROR: in its execution, or by itself. */
+export async function endLost(
+  target: Pick<RecoveryTarget, 'submit' | 'failStandAlone'>,
+  action: ActionRecord,
+  message: string,
+): Promise<void> {
   if (action.executionId === null) {
     await target.failStandAlone(action, message);
     return;
