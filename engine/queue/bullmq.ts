@@ -1,10 +1,10 @@
-import { Queue as BullQueue, Worker as BullWorker } from 'bullmq';
-import type { JobsOptions } from 'bullmq';
+import type { JobsOptions, Queue as BullQueue, Worker as BullWorker } from 'bullmq';
 import { parseJson, stringifyJson } from '../../dsl/json.ts';
 import type { Json } from '../../dsl/json.ts';
 import type { ExecutorMessage, RunAction } from '../contract.ts';
 import { newId } from '../ids.ts';
 import type { Logger } from '../log.ts';
+import { bullmq } from '../optional-libraries.ts';
 import type { Clock } from '../shell/clock.ts';
 import type { Queue } from './queue.ts';
 import type { RedisClient } from './redis.ts';
@@ -116,7 +116,7 @@ export class BullmqQueue implements Queue {
     const known = this.senders.get(name);
     if (known !== undefined) return known;
     const { sender, settings } = this.options;
-    const queue = new BullQueue(name, {
+    const queue = new (bullmq().Queue)(name, {
       connection: sender,
       prefix: settings.prefix,
       skipVersionCheck: true,
@@ -128,7 +128,7 @@ export class BullmqQueue implements Queue {
 
   worker(name: string, concurrency: number, process: (body: string) => Promise<void>, limit?: RateLimit): BullWorker {
     const { receiver, settings, log } = this.options;
-    const worker = new BullWorker<{ readonly body: string }>(name, (job) => process(job.data.body), {
+    const worker = new (bullmq().Worker)<{ readonly body: string }>(name, (job) => process(job.data.body), {
       connection: receiver,
       prefix: settings.prefix,
       concurrency,

@@ -1,7 +1,7 @@
-import { Cluster, Redis } from 'ioredis';
-import type { ClusterOptions, RedisOptions } from 'ioredis';
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { EngineError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { ioredis } from '../optional-libraries.ts';
 
 /** How Redis is reached: one server, a cluster, or a primary that sentinels know. */
 export interface RedisSettings {
@@ -56,9 +56,9 @@ export function checkRedisUrl(url: string): void {
 
 function single(settings: RedisSettings, common: RedisOptions, retryStrategy: (tries: number) => number): Redis {
   const { sentinels, url } = settings;
-  if (sentinels === null) return new Redis(url, { ...common, retryStrategy });
+  if (sentinels === null) return new (ioredis().Redis)(url, { ...common, retryStrategy });
   const { username, password, pathname } = new URL(url);
-  return new Redis({
+  return new (ioredis().Redis)({
     ...common,
     retryStrategy,
     name: sentinels.name,
@@ -82,7 +82,7 @@ function cluster(settings: RedisSettings, common: RedisOptions, retryStrategy: (
     },
   };
   const first = { host: hostname, port: port === '' ? 6379 : Number(port) };
-  return new Cluster([first, ...(settings.clusterNodes ?? []).map(address)], options);
+  return new (ioredis().Cluster)([first, ...(settings.clusterNodes ?? []).map(address)], options);
 }
 
 function address(text: string): { host: string; port: number } {

@@ -4,7 +4,6 @@ import { EngineError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Dialect } from './dialect.ts';
 import type { SqliteDriver } from './drivers/index.ts';
-import { openPostgres } from './drivers/postgres.ts';
 import { MEMORY, openSqlite } from './drivers/sqlite.ts';
 
 export { connectionTrouble, isCollision, isConnectionError, isUniqueViolation } from './database-errors.ts';
@@ -43,7 +42,11 @@ export interface StoreOptions {
  *   is named), it cannot be opened or reached, or the driver is missing.
  */
 export async function openStore(options: StoreOptions, log: Logger): Promise<Store> {
-  if (isPostgresUrl(options.url)) return openPostgres(options);
+  if (isPostgresUrl(options.url)) {
+    // Loaded only here: its libraries take a tenth of a second, which a server on SQLite need not wait for.
+    const { openPostgres } = await import('./drivers/postgres.ts');
+    return openPostgres(options);
+  }
   return openSqlite(sqlitePath(options.url), options, log);
 }
 

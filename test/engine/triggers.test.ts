@@ -350,10 +350,8 @@ test('event definitions say what executions get; the last that fits wins', async
   };
   for (const event of ['made', 'other']) await engine.engine.eventTriggers.create(CALLER, { ...wanted, event });
   for (const event of ['made', 'other']) await engine.engine.eventTriggers.publish({ ...EVENT, event });
-  t.deepEqual(
-    (await executions(engine)).map(({ params }) => params['event_params']),
-    [{ n: 2, who: 'by me' }, { all: 'other' }],
-  );
+  const given = (await executions(engine)).map(({ params }) => JSON.stringify(params['event_params']));
+  t.deepEqual(given.toSorted(), ['{"all":"other"}', '{"n":2,"who":"by me"}']);
   await t.throwsAsync(engine.engine.eventTriggers.publish({ ...EVENT, payload: {} }), { code: 'INVALID_INPUT' });
   t.throws(() => parseEventDefinitions('- event_types: []\n  properties: {}', 'f.yaml'), { message: /f\.yaml:1:3/ });
 });

@@ -15,8 +15,8 @@ import { rootCauseIn, readLogFacts } from '../../executors/spark/log-lines.ts';
 import { readResult, rotateOutput } from '../../executors/spark/output.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
 import { sparkPack, type SparkOptions } from '../../executors/spark/pack.ts';
-import { isAlive, parseStat } from '../../executors/spark/process.ts';
-import { readProcess } from '../../executors/spark/run-directory.ts';
+import { isAlive, parseStat } from '../../processes/process.ts';
+import { readProcess } from '../../processes/run-directory.ts';
 import { memoryStore } from '../helpers/store.ts';
 import { waitFor } from '../helpers/waiting.ts';
 import { fakeSparkHome } from './helpers/fake-spark.ts';
@@ -230,10 +230,13 @@ test('a program that ignores SIGTERM is killed after the grace', async (t) => {
 test('a detached run goes on after its task is over', async (t) => {
   const w = await world(t);
   const watcher = await w.node('n1');
-  await w.submit(watcher, 'a1', 'sleep 1\necho done\n', { timeout: 0.2, on_timeout: 'detach' });
-  await w.submit(watcher, 'a2', 'sleep 1\necho done\n', { wait_for: 'submitted' });
+  const gate = join(w.folder, 'gate');
+  const job = `until [ -e '${gate}' ]; do sleep 0.1; done\necho done\n`;
+  await w.submit(watcher, 'a1', job, { timeout: 0.2, on_timeout: 'detach' });
+  await w.submit(watcher, 'a2', job, { wait_for: 'submitted' });
   t.like(await w.result('a1'), { code: 'SPARK_TIMEOUT', message: 'Timeout after 0.2 seconds; the job goes on.' });
   t.like(await w.result('a2'), { state: 'running', result: null });
+  await writeFile(gate, '');
   for (const id of ['a1', 'a2']) {
     await waitFor(
       'the end of the run',
@@ -279,7 +282,7 @@ test('kill -9 of the server process leaves the run alone, and the next process h
   const runDirectory = join(w.folder, 'runs/a1');
   const job = join(w.folder, 'job.sh');
   await writeFile(job, `while [ ! -e '${w.folder}/go' ]; do sleep 0.05; done\necho '::result {"n": 2}'\n`);
-  const module = new URL('../../executors/spark/run-directory.js', import.meta.url).href;
+  const module = new URL('../../processes/run-directory.js', import.meta.url).href;
   await writeFile(
     script,
     `import { layOut, startDetached } from ${JSON.stringify(module)};
