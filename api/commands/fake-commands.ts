@@ -7,7 +7,7 @@ export function addFakeCommands(program: Command, terminal: Terminal, ended: (co
   program
     .command('fake')
     .description('Start a stand-in for a server that jobs run on, to try workflows without the real one.')
-    .argument('<name>', 'flink, livy, lighter, mist or spark-master')
+    .argument('<name>', 'cello, flink, livy, lighter, mist or spark-master')
     .option('--port <number>', 'port on 127.0.0.1, 0 for a free one', '0')
     .option('--flink-version <version>', 'flink: the version that it pretends to be', '2.3.0')
     .option('--job-seconds <number>', 'flink: jobs finish by themselves after so long', '5')

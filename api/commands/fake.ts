@@ -28,6 +28,11 @@ const FAKES: Readonly<Record<string, (options: FakeOptions, port: number) => Pro
   livy: async (_, port) => (await import('../../executors/fakes/livy.ts')).startFakeLivy({ port }),
   lighter: async (_, port) => (await import('../../executors/fakes/lighter.ts')).startFakeLighter({ port }),
   mist: async (_, port) => (await import('../../executors/fakes/mist.ts')).startFakeMist({ port }),
+  cello: async (_, port) =>
+    (await import('../../executors/fakes/cello.ts')).startFakeCello(
+      [{ count: 2 }, { plugin: 'spark', mode: 'standalone', size: 1 }, { plugin: 'flink', mode: 'session', size: 1 }],
+      { port },
+    ),
   'spark-master': async (_, port) =>
     (await import('../../executors/fakes/spark-master.ts')).startFakeSparkMaster({ port }),
 };

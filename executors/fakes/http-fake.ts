@@ -46,19 +46,19 @@ export interface FakeServer {
 /** A server on a real socket. `starts` tells which calls start a job: `loseAnswers` and `loseCalls` concern those. */
 export async function startFake(options: {
   readonly port?: number;
-  handle(request: FakeRequest): FakeAnswer;
+  handle(request: FakeRequest): FakeAnswer | Promise<FakeAnswer>;
   starts(request: FakeRequest): boolean;
 }): Promise<FakeServer> {
   const switches: FakeSwitches = { loseAnswers: 0, loseCalls: 0, down: false, delayMs: 0 };
   const requests: string[] = [];
-  const answerTo = (request: FakeRequest): FakeAnswer => {
+  const answerTo = async (request: FakeRequest): Promise<FakeAnswer> => {
     if (switches.down) return { status: 503, text: 'Service Unavailable' };
     if (!options.starts(request)) return options.handle(request);
     if (switches.loseCalls > 0) {
       switches.loseCalls--;
       return 'cut';
     }
-    const answer = options.handle(request);
+    const answer = await options.handle(request);
     if (switches.loseAnswers === 0) return answer;
     switches.loseAnswers--;
     return 'cut';
@@ -68,7 +68,7 @@ export async function startFake(options: {
       const request = await read(incoming);
       requests.push(`${request.method} ${incoming.url ?? '/'}`);
       if (switches.delayMs > 0) await pause(switches.delayMs);
-      const answer = answerTo(request);
+      const answer = await answerTo(request);
       if (answer === 'cut') return void incoming.socket.destroy();
       const type =
         answer.type ?? (answer.json === undefined ? 'text/plain; charset=utf-8' : 'application/json;charset=utf-8');
