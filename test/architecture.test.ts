@@ -4,7 +4,7 @@ import test from 'ava';
 import { projectRoot } from './helpers/project.ts';
 
 /**
- * dsl/yaql  <-  dsl  <-  engine/core  <-  engine  <-  executors  <-  api
+ * dsl/yaql  <-  dsl  <-  processes  <-  engine/core  <-  engine  <-  cluster-pool  <-  executors  <-  api
  *
  * A room is the longest of these paths that a file lies under; it imports itself and what stands to its left. The engine's
  * contract with the executors is a room of types between dsl and the core. `packages` names the npm packages and built-in
@@ -13,9 +13,11 @@ import { projectRoot } from './helpers/project.ts';
 const ROOMS: readonly { readonly path: string; readonly packages: readonly string[] | 'any' }[] = [
   { path: 'dsl/yaql', packages: [] },
   { path: 'dsl', packages: ['js-yaml', 'node:crypto'] },
+  { path: 'processes', packages: 'any' },
   { path: 'engine/contract.ts', packages: [] },
   { path: 'engine/core', packages: [] },
   { path: 'engine', packages: 'any' },
+  { path: 'cluster-pool', packages: 'any' },
   { path: 'executors', packages: 'any' },
   { path: 'api', packages: 'any' },
 ];

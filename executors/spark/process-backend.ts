@@ -32,8 +32,8 @@ import {
   type RunPlan,
   type SparkOptions,
 } from './plan.ts';
-import { hostId, isAlive, killOrphans, signalGroup, type ProcessIdentity } from './process.ts';
-import { exists, layOut, readExit, readProcess, startDetached, startedMs } from './run-directory.ts';
+import { hostId, isAlive, killOrphans, signalGroup, type ProcessIdentity } from '../../processes/process.ts';
+import { exists, layOut, readExit, readProcess, startDetached, startedMs } from '../../processes/run-directory.ts';
 import { readUi } from './ui.ts';
 
 /**

@@ -364,6 +364,130 @@ export async function up(knex: Knex): Promise<void> {
     t.bigInteger('expires_at').notNullable();
   });
 
+  // The pool service (spec/cluster.md §3.3). What callers choose by, and what an operator may change; the rest is in `config`.
+  await knex.schema.createTable('cluster_pools', (t) => {
+    t.string('name', 80).primary();
+    t.string('provider', 40).notNullable();
+    t.string('type', 80).notNullable();
+    t.string('mode', 80).notNullable();
+    t.text('sizes').notNullable();
+    t.text('labels').notNullable();
+    t.text('config').notNullable();
+    t.integer('capacity').notNullable();
+    t.integer('min_free').notNullable();
+    t.bigInteger('max_lease_seconds');
+    t.bigInteger('default_ttl');
+    t.boolean('schedulable').notNullable();
+    t.string('recycle', 16).notNullable();
+    // Whose processes these are; empty for clusters that any node can see to.
+    t.string('host', 255).notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.integer('version').notNullable();
+  });
+
+  // One row per life of a cluster: after a release the next life has the same name and another id.
+  await knex.schema.createTable('clusters', (t) => {
+    t.string('id', 36).primary();
+    t.string('name', 200).notNullable();
+    t.string('pool', 80).notNullable();
+    t.string('type', 80).notNullable();
+    t.string('mode', 80).notNullable();
+    t.integer('size').notNullable();
+    t.text('labels').notNullable();
+    // Empty for a free one.
+    t.string('user_id', 255).notNullable();
+    t.string('project_id', 80).notNullable();
+    t.string('lease_id', 36);
+    t.string('status', 16).notNullable();
+    t.string('health', 16).notNullable();
+    t.integer('health_fails').notNullable();
+    t.text('endpoints').notNullable();
+    t.text('nodes').notNullable();
+    // What the provider needs to find it again.
+    t.text('handle').notNullable();
+    t.string('host', 255).notNullable();
+    t.integer('cores').notNullable();
+    t.bigInteger('memory_mb').notNullable();
+    t.bigInteger('create_ts').notNullable();
+    t.bigInteger('apply_ts');
+    t.bigInteger('release_ts');
+    t.bigInteger('last_used').notNullable();
+    t.integer('generation').notNullable();
+    // Of making or recycling it: how often it failed, and when it is tried again.
+    t.integer('attempts').notNullable();
+    t.bigInteger('next_try_at').notNullable();
+    // `start`, `stop` or `restart` that somebody asked for and the keeper of its host does.
+    t.text('wish');
+    t.string('wish_id', 36);
+    t.text('wish_error');
+    t.integer('version').notNullable();
+    t.index(['status', 'user_id', 'last_used', 'id']);
+    t.index(['pool', 'status']);
+    t.index(['user_id', 'project_id']);
+    t.index(['name']);
+  });
+
+  await knex.schema.createTable('cluster_leases', (t) => {
+    t.string('id', 36).primary();
+    // With the project before it.
+    t.string('lease_key', 400).unique();
+    t.string('cluster_id', 255).notNullable();
+    t.string('project_id', 80).notNullable();
+    t.string('user_id', 255).notNullable();
+    t.string('execution_id', 36);
+    t.string('root_execution_id', 36);
+    t.string('scope', 16).notNullable();
+    t.bigInteger('granted_at').notNullable();
+    t.bigInteger('renewed_at').notNullable();
+    t.bigInteger('ttl_seconds');
+    t.bigInteger('expires_at');
+    t.bigInteger('released_at');
+    t.string('release_reason', 80);
+    // The connection of the service that granted it, where that is not this one.
+    t.string('remote', 255);
+    t.index(['execution_id']);
+    t.index(['root_execution_id']);
+    t.index(['project_id', 'user_id']);
+    t.index(['released_at', 'expires_at']);
+  });
+  // The second guard: whatever the statements do, a cluster never has two holders.
+  await knex.raw('create unique index one_open_lease on cluster_leases (cluster_id) where released_at is null');
+
+  await knex.schema.createTable('cluster_waiters', (t) => {
+    t.string('ticket', 36).primary();
+    // The order of arrival.
+    t.bigInteger('seq').notNullable().unique();
+    t.string('project_id', 80).notNullable();
+    t.string('user_id', 255).notNullable();
+    t.text('filter').notNullable();
+    t.string('lease_key', 400).unique();
+    t.text('request').notNullable();
+    t.string('execution_id', 36);
+    t.string('root_execution_id', 36);
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('deadline').notNullable();
+    // waiting, served, over
+    t.string('state', 16).notNullable();
+    t.string('served_lease', 36);
+    t.index(['state', 'seq']);
+    t.index(['execution_id']);
+    t.index(['root_execution_id']);
+  });
+
+  await knex.schema.createTable('cluster_events', (t) => {
+    t.bigInteger('seq').primary();
+    t.bigInteger('at').notNullable();
+    t.string('cluster_id', 255).notNullable();
+    t.string('cluster_name', 200).notNullable();
+    t.string('pool', 80).notNullable();
+    t.string('event', 40).notNullable();
+    t.string('user_id', 255).notNullable();
+    t.string('lease_id', 36);
+    t.text('data').notNullable();
+    t.index(['cluster_id', 'seq']);
+    t.index(['at']);
+  });
+
   // Results on their way to an engine that are too large for a message.
   await knex.schema.createTable('queued_texts', (t) => {
     t.string('id', 64).primary();
@@ -381,6 +505,8 @@ export async function up(knex: Knex): Promise<void> {
     { name: 'definitions_epoch', value: 1 },
     // 0 RUNNING, 1 PAUSING, 2 PAUSED (spec/rest-api.md §3.2).
     { name: 'maintenance', value: 0 },
+    // Order of grants, tickets and events of clusters: whoever changes it does so alone until he has committed.
+    { name: 'cluster_sequence', value: 0 },
   ]);
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stringifyJson, type JsonObject } from '../../dsl/json.ts';
+import { stringifyJson, type JsonObject } from '../dsl/json.ts';
 import { parseStat, type ProcessIdentity } from './process.ts';
 
 /**
