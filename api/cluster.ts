@@ -7,6 +7,7 @@ import { newId, makeIdsBy } from '../engine/ids.ts';
 import type { RunningEngine, SharedOptions } from '../engine/index.ts';
 import type { Logger } from '../engine/log.ts';
 import { BullmqQueue, DEFAULT_BULLMQ } from '../engine/queue/bullmq.ts';
+import { redisCommitChannel } from '../engine/queue/commit-channel.ts';
 import { EmbeddedQueue } from '../engine/queue/embedded.ts';
 import { EpochWatch } from '../engine/queue/epoch.ts';
 import type { Queue } from '../engine/queue/queue.ts';
@@ -17,8 +18,11 @@ import { ResultReceiver, ResultSender } from '../engine/queue/results.ts';
 import type { ResultStore } from '../engine/queue/results.ts';
 import { systemClock } from '../engine/shell/clock.ts';
 import type { Clock } from '../engine/shell/clock.ts';
+import { NO_COMMIT_CHANNEL } from '../engine/shell/commit-signal.ts';
+import type { CommitChannel } from '../engine/shell/commit-signal.ts';
 import { Membership, SharedClock } from '../engine/shell/membership.ts';
 import { runMessage } from '../engine/shell/messages.ts';
+import { postgresCommitChannel } from '../engine/store/commit-channel.ts';
 import type { Store } from '../engine/store/connection.ts';
 import { migrate, schemaVersions } from '../engine/store/migrate.ts';
 import {
@@ -35,6 +39,8 @@ import { actionFromRow } from '../engine/store/tables.ts';
 export interface Cluster {
   readonly clock: Clock;
   readonly queue: Queue;
+  /** How nodes tell each other that something was committed. */
+  readonly commits: CommitChannel;
   /** For the engine; undefined for a node that is alone on its database. */
   readonly shared: SharedOptions | undefined;
   /** Whether actions run in the process that sends them. */
@@ -75,7 +81,9 @@ export async function joinCluster(config: Config, store: Store, log: Logger, onO
     schemaVersion: async () => (await schemaVersions(store.reader)).stored,
   });
   const talk =
-    config.redis === null ? embedded(clock, log) : await overRedis({ config, store, log, clock, nodeId, membership });
+    config.redis === null
+      ? embedded(clock, log, postgresCommitChannel(config.database, store.writer, nodeId, clock, log))
+      : await overRedis({ config, store, log, clock, nodeId, membership });
   try {
     await membership.start();
   } catch (error) {
@@ -85,6 +93,7 @@ export async function joinCluster(config: Config, store: Store, log: Logger, onO
   return {
     clock,
     queue: talk.queue,
+    commits: talk.commits,
     shared: {
       nodeId,
       leaseMs: config.leaseSeconds * 1000,
@@ -136,13 +145,13 @@ export async function migrateWhenFree(store: Store, log: Logger, stopped: Promis
 
 const WAIT_MILLISECONDS = 1_000;
 
-interface Talk extends Pick<Cluster, 'queue' | 'port' | 'start' | 'closeExecutor' | 'closeReceiver'> {
+interface Talk extends Pick<Cluster, 'queue' | 'commits' | 'port' | 'start' | 'closeExecutor' | 'closeReceiver'> {
   takeOver(nodeId: string, roles: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
 async function alone(log: Logger): Promise<Cluster> {
-  const talk = embedded(systemClock, log);
+  const talk = embedded(systemClock, log, NO_COMMIT_CHANNEL);
   return {
     ...talk,
     clock: systemClock,
@@ -154,11 +163,12 @@ async function alone(log: Logger): Promise<Cluster> {
   };
 }
 
-function embedded(clock: Clock, log: Logger): Talk {
+function embedded(clock: Clock, log: Logger, commits: CommitChannel): Talk {
   const queue = new EmbeddedQueue(clock, log);
   const nothing = () => Promise.resolve();
   return {
     queue,
+    commits,
     port: (engine) => engine,
     start: nothing,
     closeExecutor: nothing,
@@ -217,6 +227,7 @@ async function overRedis({ config, store, log, clock, nodeId, membership }: Part
   let closed = false;
   return {
     queue,
+    commits: redisCommitChannel(sender, listener, settings.prefix, nodeId),
     port: () => new RemotePort(store, clock, queue, results),
     start: async (engine) => {
       if (roles.includes('executor')) await results.start();

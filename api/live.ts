@@ -10,7 +10,8 @@ export interface Live {
   readonly metrics: Metrics;
 }
 
-export function createLive(store: Store, log: Logger): Live {
-  const feed = new EventFeed(store.reader, log);
+/** @param pollMilliseconds how often the event log is looked at without being told of a commit. */
+export function createLive(store: Store, log: Logger, pollMilliseconds?: number): Live {
+  const feed = new EventFeed(store.reader, log, pollMilliseconds);
   return { feed, metrics: createMetrics(store, feed) };
 }

@@ -9,6 +9,7 @@ import { createEngine } from '../engine/index.ts';
 import type { RunningEngine } from '../engine/index.ts';
 import type { Logger } from '../engine/log.ts';
 import { EventStream } from '../engine/scheduler/event-stream.ts';
+import { CommitSignal } from '../engine/shell/commit-signal.ts';
 import type { BackgroundSettings } from '../engine/shell/background.ts';
 import { createDefinitions } from '../engine/shell/definitions.ts';
 import type { Definitions } from '../engine/shell/definitions.ts';
@@ -39,6 +40,8 @@ export interface Node extends Pick<RunningEngine, 'cronTriggers' | 'eventTrigger
   readonly catalogue: Catalogue;
   /** Reads uploaded modules; absent where dynamic actions are switched off. */
   readonly modules: DynamicActions | undefined;
+  /** Calls back after each commit of this node, and soon after those of others. Call it once. */
+  onCommit(listener: () => void): void;
   /** Resolves when this node must stop: a newer program has changed the schema of its database. */
   readonly outdated: Promise<void>;
   /** Lets running actions go on for the configured time; jobs outside run on and are found again at the next start. */
@@ -175,6 +178,8 @@ async function assemble(
     : () => Promise.resolve();
   if (does('executor')) await watcher.start();
   await engine.start(serves && (does('engine') || does('scheduler')));
+  const signal = new CommitSignal(cluster.commits, clock);
+  engine.onCommit(() => signal.tell());
   const events = serves && does('scheduler') ? followEvents(config, engine, log) : null;
   return {
     store,
@@ -186,6 +191,10 @@ async function assemble(
     maintenance: engine.maintenance,
     catalogue,
     modules: dynamic ?? undefined,
+    onCommit: (listener) => {
+      engine.onCommit(listener);
+      cluster.commits.listen(listener);
+    },
     outdated,
     close: async () => {
       await cluster.drain().catch(() => {});
@@ -200,6 +209,7 @@ async function assemble(
       await cluster.closeExecutor();
       await cluster.closeReceiver();
       await engine.close();
+      await signal.close();
       await cluster.close();
       await store.close();
     },

@@ -38,7 +38,7 @@ export async function serveCommand(
   try {
     const access = createAccess(config, node.store);
     const live = createLive(node.store, log);
-    node.engine.onCommit(() => live.feed.wake());
+    if (config.roles.includes('api')) node.onCommit(() => live.feed.wake());
     const app = createApp(
       {
         store: node.store,

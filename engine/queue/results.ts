@@ -64,10 +64,12 @@ export class ResultSender {
 
   async start(): Promise<void> {
     const { listener, prefix, nodeId } = this.options;
-    listener.on('message', (_channel: string, text: string) => {
-      for (const key of parseJson(text) as string[]) this.settle(key);
+    const channel = channelOf(prefix, nodeId);
+    // Others subscribe on this connection, too.
+    listener.on('message', (from: string, text: string) => {
+      if (from === channel) for (const key of parseJson(text) as string[]) this.settle(key);
     });
-    await listener.subscribe(channelOf(prefix, nodeId));
+    await listener.subscribe(channel);
     this.armCheck();
   }
 

@@ -179,6 +179,20 @@ test('numbers of the log that are seen late are told late, but never twice and n
   );
 });
 
+test('whoever is told of nothing looks for himself', async (t) => {
+  const store = await memoryStore(t);
+  const feed = new EventFeed(store.reader, silentLogger, 10);
+  t.teardown(async () => feed.close());
+  const told = new Promise<number | undefined>((resolve) => {
+    void feed
+      .subscribe({ receive: (rows) => resolve(rows[0]?.seq), end: () => {} })
+      .then(() =>
+        store.writer('execution_events').insert({ seq: 7, execution_id: 'e', version: 1, at: 0, changes: '[]' }),
+      );
+  });
+  t.is(await told, 7);
+});
+
 test('log and progress of a job can be read while it runs, and only of what is a job', async (t) => {
   const { url, store } = await startNodeServer(t);
   const send = sender(url);

@@ -11,17 +11,22 @@ import { silentLogger } from '../../engine/log.ts';
 import type { Logger } from '../../engine/log.ts';
 import type { Store } from '../../engine/store/connection.ts';
 
-/** A whole node with its API on a real socket, in this process; by default over a database in memory. */
+/**
+ * A whole node with its API on a real socket, in this process; by default over a database in memory.
+ *
+ * @param pollMilliseconds how often streams look for themselves, without being told of a commit.
+ */
 export async function startNodeServer(
   t: { teardown(run: () => Promise<void>): void },
   settings: Partial<Config> = {},
   log: Logger = silentLogger,
+  pollMilliseconds?: number,
 ): Promise<{ readonly url: string; readonly store: Store; readonly routes: readonly Route[] }> {
   const config = { ...DEFAULT_CONFIG, database: 'sqlite::memory:', shutdownSeconds: 0, ...settings };
   const node = await startNode(config, log, {});
   const services = { ...node, infoFile: null, processes: () => [] };
-  const live = createLive(node.store, log);
-  node.engine.onCommit(() => live.feed.wake());
+  const live = createLive(node.store, log, pollMilliseconds);
+  node.onCommit(() => live.feed.wake());
   const app = createApp(services, {
     log,
     access: createAccess(config, node.store),
