@@ -38,6 +38,8 @@ export interface ActionDefinition {
   readonly parameters: ParameterSchema;
   /** What the result holds, in one sentence, and its JSON Schema where it has a shape. */
   readonly result: { readonly description: string; readonly schema?: JsonObject };
+  /** What it takes is given back at the end of its execution: the end is told to the {@link LeaseKeeper}. */
+  readonly takesLeases?: true;
   /** YAML of a task that uses it. */
   readonly examples: readonly { readonly title: string; readonly yaml: string }[];
 }
@@ -94,6 +96,25 @@ export interface ActionReport {
   readonly actionExecutionId: string;
   readonly attempt: number;
   readonly result: ActionResult;
+}
+
+/** An execution that ended or was deleted, and that took something which has to be given back (spec/cluster.md §4.4). */
+export interface EndedExecution {
+  readonly executionId: string;
+  /** Null when it is the outermost one itself. */
+  readonly rootExecutionId: string | null;
+  readonly state: 'SUCCESS' | 'ERROR' | 'CANCELLED' | 'DELETED';
+  /** When that was written. */
+  readonly at: number;
+}
+
+/** Gives back what executions have taken. */
+export interface LeaseKeeper {
+  /**
+   * Called at least once for each end of such an execution, after a crash again; a rejected promise means: call again later. Aborted when
+   * this process stops.
+   */
+  release(ended: EndedExecution, signal: AbortSignal): Promise<void>;
 }
 
 /** What a worker may ask of the engine. */

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import type { Json, JsonObject } from '../dsl/json.ts';
-import type { ActionCatalogue, ActionReport, EnginePort, ExecutorMessage } from './contract.ts';
+import type { ActionCatalogue, ActionReport, EnginePort, ExecutorMessage, LeaseKeeper } from './contract.ts';
 import type { Limits } from './core/env.ts';
 import type { ActionRecord, ExecutionRecord, TaskRecord } from './core/model.ts';
 import type { Caller, Engine, RunActionRequest, StartExecution, UnsavedAction, UpdateExecution } from './facade.ts';
@@ -21,6 +21,7 @@ import { ExecutionMaker } from './shell/new-executions.ts';
 import { DEFAULT_JANITOR, Janitor } from './shell/janitor.ts';
 import type { JanitorTimes } from './shell/janitor.ts';
 import { Leadership } from './shell/leadership.ts';
+import { LeaseEndings } from './shell/lease-endings.ts';
 import { recover } from './shell/recovery.ts';
 import type { RecoveryTarget } from './shell/recovery.ts';
 import { ActionRequests } from './shell/requests/actions.ts';
@@ -48,6 +49,8 @@ export interface EngineOptions {
   /** Where notifications can go, besides the log, by name; and publishers of every execution (spec/engine.md §22). */
   readonly publishers?: Publishers;
   readonly notify?: readonly JsonObject[];
+  /** Told of the ends of executions that have taken leases. */
+  readonly leases?: LeaseKeeper;
   /** Triggers and retention; by default cron triggers run and nothing is deleted. */
   readonly background?: Partial<BackgroundSettings>;
 }
@@ -109,6 +112,7 @@ class EngineShell implements RunningEngine {
   private readonly actions: ActionRequests;
   private readonly background: Background;
   private readonly notifier: Notifier;
+  private readonly leases: LeaseEndings;
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -130,10 +134,13 @@ class EngineShell implements RunningEngine {
         for (const listener of this.listeners) listener();
       },
     });
+    this.leases = new LeaseEndings({ keeper: options.leases ?? null, store, clock, log });
+    const endLeases = (row: { readonly id: string; readonly body: string }) => this.leases.take(row);
     this.effects = new EffectRunner({
       queue,
       clock,
       log,
+      endLeases,
       submit: (id, event, how) => this.conductor.submit(id, event, how),
     });
     const send = (messages: readonly ExecutorMessage[]) => this.effects.send(messages);
@@ -146,7 +153,7 @@ class EngineShell implements RunningEngine {
       notify: options.notify ?? [],
       checkNotify: (notify) => checkNotify(publishers, notify),
     });
-    this.executions = new ExecutionRequests({ store, maker, clock, conductor: this.conductor, send });
+    this.executions = new ExecutionRequests({ store, maker, clock, conductor: this.conductor, send, endLeases });
     this.tasks = new TaskRequests(store, this.conductor);
     this.actions = new ActionRequests(store, this.conductor, this.standAlone);
     this.background = new Background({
@@ -188,6 +195,7 @@ class EngineShell implements RunningEngine {
       submit: (id, event, outboxId) => this.effects.tell(id, event, outboxId),
       addTimer: (timer) => this.effects.addTimer(timer),
       send: (messages) => this.effects.send(messages),
+      endLeases: (row) => this.leases.take(row),
       failStandAlone: async (action, message) => {
         await this.standAlone.report({
           actionExecutionId: action.id,
@@ -215,6 +223,7 @@ class EngineShell implements RunningEngine {
     await this.janitor?.close();
     await this.background.close();
     this.effects.close();
+    await this.leases.close();
     await this.conductor.close();
     await this.notifier.close();
   }

@@ -25,11 +25,11 @@ export async function endWhatStillRuns(node: Node, caller: Caller, id: string): 
   await jobsToEnd(node);
 }
 
-/** Until the executor has been told of every stop and no job outside is left; at most for {@link PATIENCE_MILLISECONDS}. */
+/** Until the executor has been told of every stop, leases are given back and no job outside is left; at most for {@link PATIENCE_MILLISECONDS}. */
 async function jobsToEnd({ store: { reader } }: Node): Promise<void> {
   const deadline = Date.now() + PATIENCE_MILLISECONDS;
   while (Date.now() < deadline) {
-    const untold: unknown = await reader('outbox').where('kind', 'stop-action').first();
+    const untold: unknown = await reader('outbox').whereIn('kind', ['stop-action', 'release-leases']).first();
     const running: unknown = await reader('external_jobs').whereNot('phase', 'done').first();
     if (untold === undefined && running === undefined) return;
     await sleep(50);

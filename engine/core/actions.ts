@@ -82,6 +82,7 @@ export function createAction(
     return finished;
   }
   draft.createAction(action);
+  if (definition.takesLeases === true) draft.noteLeases();
   draft.commands.push({ type: 'run-action', action: action.id });
   return action;
 }

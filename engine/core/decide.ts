@@ -223,6 +223,7 @@ function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'ch
   if (isFinal(task.state) || task.state === 'DELAYED' || task.state === 'WAITING') return null;
   if (draft.taskSpec(task.name).withItems.length > 0) {
     guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));
+  if (event.leases === true) draft.noteLeases();
   } else {
     completeTask(draft, task.id, state, state === 'SUCCESS' ? null : resultText(output.result ?? null));
   }

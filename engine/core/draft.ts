@@ -228,6 +228,12 @@ export class Draft {
     this.latest.set(task.name, task.id);
     this.created.set(task.name, (this.created.get(task.name) ?? 0) + 1);
     if (!isFinal(task.state)) this.open++;
+  /** What was taken in this execution is given back at its end. */
+  noteLeases(): void {
+    const { runtimeContext } = this.current;
+    if (runtimeContext.leases !== true) this.updateExecution({ runtimeContext: { ...runtimeContext, leases: true } });
+  }
+
     this.changes.push({ type: 'task-created', task });
   }
 

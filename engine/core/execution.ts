@@ -93,7 +93,15 @@ function finish(
   draft.commands.push({
     type: 'send',
     to: parentExecutionId,
-    event: { type: 'child-completed', task: taskExecutionId, child: id, state, stateInfo, output },
+    event: {
+      type: 'child-completed',
+      task: taskExecutionId,
+      child: id,
+      state,
+      stateInfo,
+      output,
+      ...(runtimeContext.leases === true && { leases: true }),
+    },
   });
 }
 

@@ -55,6 +55,8 @@ export interface ExecutionRuntimeContext {
   readonly index?: number;
   /** Commands that wait for resume because they followed a `pause` (spec/engine.md E-4.2). */
   readonly backlog?: readonly StoredCommand[];
+  /** It, or an execution below it, has run an action that takes leases: its end is told to who keeps them. */
+  readonly leases?: true;
 }
 
 /** A transition that fired and waits: what the backlog of a paused execution holds. */
@@ -242,6 +244,8 @@ export type Event =
       readonly state: 'SUCCESS' | 'ERROR' | 'CANCELLED';
       readonly stateInfo: string | null;
       readonly output: JsonObject;
+      /** The child may have taken something that the outermost execution gives back. */
+      readonly leases?: true;
     }
   | {
       readonly type: 'child-updated';

@@ -13,6 +13,7 @@ export interface EffectsOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly submit: (id: ExecutionId, event: Event, options: { readonly outboxId: string | null }) => Promise<Outcome>;
+  readonly endLeases: (row: { readonly id: string; readonly body: string }) => void;
 }
 
 /** Carries out what committed batches ask for: timers, messages to executors, events for other executions. */
@@ -56,6 +57,7 @@ export class EffectRunner {
           this.sentActions.delete(change.id);
       }
       this.carryOutCommands(effect);
+      for (const row of effect.outbox) if (row.kind === 'release-leases') this.options.endLeases(row);
     }
   }
 

@@ -53,6 +53,7 @@ export interface JanitorOptions {
   readonly submit: (executionId: ExecutionId, event: Event, outboxId: string | null) => void;
   readonly addTimer: (timer: TimerRecord) => void;
   readonly send: (messages: readonly ExecutorMessage[]) => void;
+  readonly endLeases: (row: { readonly id: string; readonly body: string }) => void;
   readonly failStandAlone: (action: ActionRecord, message: string) => Promise<void>;
   /** What was on its way to a node that is gone. */
   readonly takeOver: (nodeId: string, roles: readonly string[]) => Promise<void>;
@@ -150,6 +151,7 @@ export class Janitor {
       if (row.kind === 'event' && row.execution_id !== null)
         this.options.submit(row.execution_id as ExecutionId, parseJson(row.body) as unknown as Event, row.id);
       else if (row.kind === 'stop-action') stops.push(stopMessage(row));
+      else if (row.kind === 'release-leases') this.options.endLeases(row);
     }
     if (stops.length > 0) this.options.send(stops);
   }

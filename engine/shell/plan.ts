@@ -5,6 +5,7 @@ import type { ExecutionChanges, OutboxRow } from '../store/batch.ts';
 import { approximateBytes } from './approximate-bytes.ts';
 import type { NotificationRow } from '../store/notifications.ts';
 import type { Outcome, WorkItem } from './intake.ts';
+import { leaseRowsOf } from './lease-endings.ts';
 import { LookupRows } from './lookups.ts';
 import type { CachedView } from './view-cache.ts';
 
@@ -88,20 +89,25 @@ export interface Write {
 export function toWrite(plan: Plan): Write {
   const { cached, changes, commands } = plan;
   if (cached === null || changes.length === 0) return { changes: null, outbox: [], notices: [] };
+  const written = { record: cached.view.record, version: cached.version, changes };
   return {
-    changes: { record: cached.view.record, version: cached.version, changes },
+    changes: written,
     notices: plan.notices,
-    outbox: commands.flatMap((command): OutboxRow[] => {
-      if (command.type === 'send') {
-        return [{ id: newId(), executionId: command.to, kind: 'event', body: stringifyJson(command.event) }];
-      }
-      if (command.type === 'stop-action') {
-        const body = stringifyJson({ action: command.action, reason: command.reason });
-        return [{ id: newId(), executionId: null, kind: 'stop-action', body }];
-      }
-      return [];
-    }),
+    outbox: [...rowsOf(commands), ...leaseRowsOf(written)],
   };
+}
+
+function rowsOf(commands: readonly Command[]): readonly OutboxRow[] {
+  return commands.flatMap((command): OutboxRow[] => {
+    if (command.type === 'send') {
+      return [{ id: newId(), executionId: command.to, kind: 'event', body: stringifyJson(command.event) }];
+    }
+    if (command.type === 'stop-action') {
+      const body = stringifyJson({ action: command.action, reason: command.reason });
+      return [{ id: newId(), executionId: null, kind: 'stop-action', body }];
+    }
+    return [];
+  });
 }
 
 // Columns of a row without the values that users give.

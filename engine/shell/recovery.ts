@@ -16,6 +16,7 @@ export interface RecoveryTarget {
   submit(executionId: ExecutionId, event: Event, outboxId: string | null): void;
   addTimer(timer: TimerRecord): void;
   send(messages: readonly ExecutorMessage[]): void;
+  endLeases(row: { readonly id: string; readonly body: string }): void;
   /** A stand-alone action that was lost with its executor. */
   failStandAlone(action: ActionRecord, message: string): Promise<void>;
 }
@@ -53,7 +54,7 @@ export async function recover(target: RecoveryTarget): Promise<void> {
 interface OutboxEntry {
   readonly id: string;
   readonly execution_id: string | null;
-  readonly kind: 'event' | 'stop-action';
+  readonly kind: 'event' | 'stop-action' | 'release-leases';
   readonly body: string;
 }
 
@@ -63,6 +64,7 @@ function deliver(target: RecoveryTarget, row: OutboxEntry): void {
     target.submit(row.execution_id as ExecutionId, parseJson(row.body) as unknown as Event, row.id);
     return;
   }
+  if (row.kind === 'release-leases') return target.endLeases(row);
   const { action, reason } = parseJson(row.body) as { action: string; reason: 'cancelled' | 'timeout' };
   target.send([{ type: 'stop-action', actionExecutionId: action, reason, receipt: row.id }]);
 }

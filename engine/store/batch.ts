@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { type JsonObject, stringifyJson } from '../../dsl/json.ts';
+import type { EndedExecution } from '../contract.ts';
 import { updatedAction } from '../core/children.ts';
 import type {
   ActionRecord,
@@ -7,6 +8,7 @@ import type {
   Event,
   ExecutionId,
   ExecutionRecord,
+  ExecutionRuntimeContext,
   State,
   TaskExecutionId,
   TaskRecord,
@@ -15,7 +17,7 @@ import type {
 import { newId } from '../ids.ts';
 import { type BulkRow, insertMany, rowSource, updateMany } from './bulk.ts';
 import { updateChildren } from './children.ts';
-import { storableText } from './columns.ts';
+import { decodeJson, storableText } from './columns.ts';
 import { insertNotifications } from './notifications.ts';
 import type { NotificationRow } from './notifications.ts';
 import { dialectOf, rowsOf } from './dialect.ts';
@@ -41,8 +43,13 @@ export interface ExecutionChanges {
 export interface OutboxRow {
   readonly id: string;
   readonly executionId: ExecutionId | null;
-  readonly kind: 'event' | 'stop-action';
+  readonly kind: 'event' | 'stop-action' | 'release-leases';
   readonly body: string;
+}
+
+/** What tells the keeper of leases of an end. It belongs to no execution, whose rows a deletion takes along. */
+export function leaseRow(ended: EndedExecution): OutboxRow {
+  return { id: newId(), executionId: null, kind: 'release-leases', body: JSON.stringify(ended) };
 }
 
 export interface Batch {
@@ -145,17 +152,7 @@ export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
     folded.newTimers.map((timer) => timerToRow(timer, batch.nodeId)),
   );
   await deleteMany(trx, 'timers', folded.doneTimers);
-  await insertMany(
-    trx,
-    'outbox',
-    batch.outbox.map(({ id, executionId, kind, body }) => ({
-      id,
-      execution_id: executionId,
-      kind,
-      body,
-      created_at: batch.now,
-    })),
-  );
+  await insertOutbox(trx, batch.outbox, batch.now);
   await insertNotifications(trx, batch.notices ?? [], batch.now);
   await deleteMany(trx, 'outbox', batch.consumed);
   await insertMany(
@@ -459,7 +456,10 @@ export async function quarantine(
   await deleteMany(trx, 'outbox', consumed);
   const stateInfo = storableText(`The engine could not handle an event of this execution: ${error}`);
   const output = { result: stateInfo };
-  const ended: Pick<ExecutionRow, 'version' | 'parent_execution_id' | 'task_execution_id'>[] = await trx('executions')
+  const ended: Pick<
+    ExecutionRow,
+    'version' | 'parent_execution_id' | 'task_execution_id' | 'root_execution_id' | 'runtime_context'
+  >[] = await trx('executions')
     .where('id', executionId)
     .whereNotIn('state', ['SUCCESS', 'ERROR', 'CANCELLED'])
     .update({
@@ -470,7 +470,7 @@ export async function quarantine(
       updated_at: now,
       version: trx.raw('version + 1'),
     })
-    .returning(['version', 'parent_execution_id', 'task_execution_id']);
+    .returning(['version', 'parent_execution_id', 'task_execution_id', 'root_execution_id', 'runtime_context']);
   const [row] = ended;
   if (row === undefined) return null;
   await trx('timers').where('execution_id', executionId).delete();
@@ -482,6 +482,9 @@ export async function quarantine(
       changes: JSON.stringify([moveOf('execution', executionId, { state: 'ERROR', stateInfo })]),
     },
   ]);
+  const leases = tookLeases(row.runtime_context);
+  const rootExecutionId = row.root_execution_id;
+  if (leases) await insertOutbox(trx, [leaseRow({ executionId, rootExecutionId, state: 'ERROR', at: now })], now);
   if (row.parent_execution_id === null || row.task_execution_id === null) return null;
   const news: Event = {
     type: 'child-completed',
@@ -490,12 +493,26 @@ export async function quarantine(
     state: 'ERROR',
     stateInfo,
     output,
+    ...(leases && { leases: true }),
   };
   const outboxId = newId();
   await insertMany(trx, 'outbox', [
     { id: outboxId, execution_id: row.parent_execution_id, kind: 'event', body: stringifyJson(news), created_at: now },
   ]);
   return { to: row.parent_execution_id as ExecutionId, event: news, outboxId };
+}
+
+/** Whether the column `runtime_context` of an execution says that it has taken leases. */
+export function tookLeases(runtimeContext: string): boolean {
+  return runtimeContext.includes('"leases"') && decodeJson<ExecutionRuntimeContext>(runtimeContext).leases === true;
+}
+
+export async function insertOutbox(trx: Knex, rows: readonly OutboxRow[], now: number): Promise<void> {
+  await insertMany(
+    trx,
+    'outbox',
+    rows.map(({ id, executionId, kind, body }) => ({ id, execution_id: executionId, kind, body, created_at: now })),
+  );
 }
 
 /** What an executor has seen to needs no message any more. */

@@ -1,7 +1,9 @@
 import type { Knex } from 'knex';
 import { newId } from '../ids.ts';
+import { insertOutbox, leaseRow, type OutboxRow, tookLeases } from './batch.ts';
 import { insertMany } from './bulk.ts';
 import { deleteExternalJobs, requestExternalJobCancel } from './external-jobs.ts';
+import type { ExecutionRow } from './tables.ts';
 
 const SLICE = 400;
 
@@ -11,44 +13,56 @@ export interface LeftRunning {
   readonly receipt: string;
 }
 
+/** What a deletion leaves to be done outside. */
+export interface DeletedTree {
+  readonly ids: readonly string[];
+  readonly running: readonly LeftRunning[];
+  /** Rows of the outbox that tell the keeper of leases. */
+  readonly leases: readonly OutboxRow[];
+}
+
 /**
  * Deletes an execution and everything below it: tasks, actions, timers, messages and events (spec/engine.md E-1.4). Jobs that are
  * not over keep their record until they have been cancelled.
  *
- * @returns the ids that are gone, none if it was gone before, and what has to be stopped.
+ * @returns the ids that are gone, none if it was gone before, and what has to be stopped and given back.
  */
-export async function deleteExecutionTree(
-  trx: Knex,
-  id: string,
-  now: number,
-): Promise<{ readonly ids: readonly string[]; readonly running: readonly LeftRunning[] }> {
-  const top = await trx('executions').where('id', id).first('id');
-  const ids = top === undefined ? [] : await executionTree(trx, id);
+export async function deleteExecutionTree(trx: Knex, id: string, now: number): Promise<DeletedTree> {
+  const ids = await claimTree(trx, id);
   const running: LeftRunning[] = [];
-  for (let at = 0; at < ids.length; at += SLICE)
-    running.push(...(await deleteSlice(trx, ids.slice(at, at + SLICE), now)));
-  return { ids, running };
+  const leases: OutboxRow[] = [];
+  for (let at = 0; at < ids.length; at += SLICE) {
+    const slice = await deleteSlice(trx, ids.slice(at, at + SLICE), now);
+    running.push(...slice.running);
+    leases.push(...slice.leases);
+  }
+  return { ids, running, leases };
 }
 
-/** The ids of an execution and of everything below it, from the top down. */
-export async function executionTree(knex: Knex, id: string): Promise<string[]> {
-  const ids = [id];
+/**
+ * The ids of an execution and of everything below it, from the top down; none when it is gone. All of them are locked and get another
+ * version: whoever has just decided something about one either stored it before, so that its rows are seen, or stores it no more.
+ */
+export async function claimTree(trx: Knex, id: string): Promise<string[]> {
+  const ids: string[] = [];
   for (let level = [id]; level.length > 0; ) {
-    const children: { id: string }[] = [];
+    const below: string[] = [];
     for (let at = 0; at < level.length; at += SLICE) {
-      children.push(
-        ...(await knex('executions')
-          .whereIn('parent_execution_id', level.slice(at, at + SLICE))
-          .select('id')),
-      );
+      const slice = level.slice(at, at + SLICE);
+      const claimed = await trx('executions')
+        .whereIn('id', slice)
+        .update({ version: trx.raw('version + 1') });
+      if (claimed === 0) continue;
+      ids.push(...slice);
+      // Asked only now: who held the parent may have made some.
+      below.push(...(await trx('executions').whereIn('parent_execution_id', slice).pluck('id')));
     }
-    level = children.map((child) => child.id);
-    ids.push(...level);
+    level = below;
   }
   return ids;
 }
 
-async function deleteSlice(trx: Knex, ids: readonly string[], now: number): Promise<LeftRunning[]> {
+async function deleteSlice(trx: Knex, ids: readonly string[], now: number): Promise<Omit<DeletedTree, 'ids'>> {
   const actions: DeletedAction[] = await trx('action_executions')
     .whereIn('execution_id', [...ids])
     .select('id', 'state', 'kind');
@@ -58,10 +72,17 @@ async function deleteSlice(trx: Knex, ids: readonly string[], now: number): Prom
       .whereIn('execution_id', [...ids])
       .delete();
   }
+  const gone: Pick<ExecutionRow, 'id' | 'root_execution_id' | 'runtime_context'>[] = await trx('executions')
+    .whereIn('id', [...ids])
+    .select('id', 'root_execution_id', 'runtime_context');
   await trx('executions')
     .whereIn('id', [...ids])
     .delete();
-  return running;
+  const leases = gone
+    .filter((row) => tookLeases(row.runtime_context))
+    .map((row) => leaseRow({ executionId: row.id, rootExecutionId: row.root_execution_id, state: 'DELETED', at: now }));
+  await insertOutbox(trx, leases, now);
+  return { running, leases };
 }
 
 /** What belongs to an execution, and the key of each table. */

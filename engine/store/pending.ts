@@ -9,7 +9,7 @@ import type { ActionRow, TimerRow } from './tables.ts';
 export interface OutboxEntry {
   readonly id: string;
   readonly execution_id: string | null;
-  readonly kind: 'event' | 'stop-action';
+  readonly kind: 'event' | 'stop-action' | 'release-leases';
   readonly body: string;
 }
 

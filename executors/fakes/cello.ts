@@ -305,7 +305,7 @@ function shapeOf(cluster: FakeCelloCluster): Record<string, unknown> {
 /** Query, then form, then JSON whatever the content type says; the first hit wins. */
 function valueOf({ query, headers, body }: FakeRequest, name: string): unknown {
   if (query.has(name)) return query.get(name) ?? '';
-  if (/^application\/x-www-form-urlencoded/.test(headers['content-type'] ?? '')) {
+  if ((headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded')) {
     const form = new URLSearchParams(body.toString('utf8'));
     if (form.has(name)) return form.get(name) ?? '';
   }

@@ -18,6 +18,8 @@ import {
   taskFromRow,
   type TaskRow,
 } from '../../engine/store/tables.ts';
+import type { Action } from '../../executors/action.ts';
+import { catalogueOf } from '../../executors/catalogue.ts';
 import { createCatalogue } from '../../executors/index.ts';
 import { TestClock } from './clock.ts';
 import { testDatabase } from './store.ts';
@@ -52,9 +54,14 @@ export interface Seen {
 
 export interface TestEngineOptions
   extends Partial<
-    Pick<EngineOptions, 'limits' | 'cacheBytes' | 'embeddedExecutor' | 'background' | 'publishers' | 'notify'>
+    Pick<
+      EngineOptions,
+      'limits' | 'cacheBytes' | 'embeddedExecutor' | 'background' | 'publishers' | 'notify' | 'leases'
+    >
   > {
   readonly url?: string;
+  /** Besides the system's own. */
+  readonly actions?: readonly Action[];
   readonly store?: Store;
   readonly clock?: TestClock;
   /** Drop every view before each step, so that every decision is made on what is stored. */
@@ -66,7 +73,7 @@ export async function openTestEngine(t: ExecutionContext, options: TestEngineOpt
   await migrate(store);
   const clock = options.clock ?? new TestClock();
   const queue = new EmbeddedQueue(clock, silentLogger);
-  const catalogue = createCatalogue();
+  const catalogue = catalogueOf([...createCatalogue().list(), ...(options.actions ?? [])]);
   const engine = createEngine({
     store,
     catalogue,
@@ -79,6 +86,7 @@ export async function openTestEngine(t: ExecutionContext, options: TestEngineOpt
     ...(options.background === undefined ? {} : { background: options.background }),
     ...(options.publishers === undefined ? {} : { publishers: options.publishers }),
     ...(options.notify === undefined ? {} : { notify: options.notify }),
+    ...(options.leases === undefined ? {} : { leases: options.leases }),
   });
   const waiting: RunAction[] = [];
   const stops: StopAction[] = [];

@@ -19,6 +19,7 @@ export interface ExecutionRequestsOptions {
   readonly conductor: Conductor;
   readonly clock: Clock;
   readonly send: (messages: readonly ExecutorMessage[]) => void;
+  readonly endLeases: (row: { readonly id: string; readonly body: string }) => void;
 }
 
 /** What people ask of executions: start, change, delete (spec/rest-api.md §3.6, §4.1). */
@@ -80,12 +81,13 @@ export class ExecutionRequests {
         `Only completed executions can be deleted. Use --force to override this. Execution ${id} is in ${record.state} state`,
       );
     }
-    const { ids, running } = await store.writer.transaction((trx: Knex) =>
+    const { ids, running, leases } = await store.writer.transaction((trx: Knex) =>
       deleteExecutionTree(trx, id, this.options.clock.now()),
     );
     if (ids.length === 0) throw notFound('WorkflowExecution', id);
     for (const gone of ids) this.options.conductor.forget(gone as ExecutionId);
     this.options.send(running.map((left) => ({ ...left, type: 'stop-action', reason: 'cancelled' })));
+    for (const row of leases) this.options.endLeases(row);
   }
 
   /** The source's workflow, input and params under what is given (spec/engine.md E-21.2, spec/rest-api.md §3.6). */
