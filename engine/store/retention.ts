@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { insertMany } from './bulk.ts';
-import { executionTree, letGoOfActions, OWNED_ROWS } from './delete-executions.ts';
+import { claimTree, letGoOfActions, OWNED_ROWS } from './delete-executions.ts';
 import type { DeletedAction, LeftRunning } from './delete-executions.ts';
 
 /** Old executions go: spec/engine.md §26. */
@@ -70,7 +70,7 @@ export async function buryTree(trx: Knex, root: string): Promise<readonly string
     .whereIn('state', [...FINISHED])
     .update({ version: trx.raw('version + 1') });
   if (claimed === 0) return [];
-  const ids = await executionTree(trx, root);
+  const ids = await claimTree(trx, root);
   for (const slice of slices(ids)) {
     const open = await trx('executions')
       .whereIn('id', slice)
