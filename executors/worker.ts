@@ -129,6 +129,9 @@ export class Worker {
       const stop = this.stopped.get(id);
       if (stop !== undefined) abort.abort(new Stopped(stop));
       const result = await this.runWithin(action, message, abort);
+      // What may be repeated is not failed for want of an executor: another one runs it, or this one after its restart.
+      if (result.kind === 'error' && isShutdown(abort.signal) && (action.repeatSafe || message.safeRerun))
+        throw new Error('The executor was shut down while the action ran: it is to be run again.');
       if (action.kind !== 'async' || result.kind !== 'success') return await this.report(message, result);
       // The work that an async action starts is completed by somebody else (spec/engine.md E-7.4).
       if (action.repeatSafe) return;
@@ -262,6 +265,10 @@ class Stopped extends Error {
     );
     this.why = why;
   }
+}
+
+function isShutdown({ reason }: AbortSignal): boolean {
+  return reason instanceof Stopped && reason.why === 'shutdown';
 }
 
 function resultOfStop(reason: unknown): ActionResult {

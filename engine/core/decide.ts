@@ -4,6 +4,7 @@ import { isJsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../contract.ts';
 import { isForcedFailure, outcomeOf } from './actions.ts';
 import { childMoved, mergeEnvironment, type Refusal, requestPause, requestResume, requestStop } from './control.ts';
+import { endDeadlock } from './deadlock.ts';
 import { dispatch, refreshJoin, refreshWaitingJoins } from './dispatch.ts';
 import { Draft } from './draft.ts';
 import type { Env } from './env.ts';
@@ -107,6 +108,14 @@ function handle(draft: Draft, event: Event): Refusal | Ignored | null {
 
 /** Carries on until nothing is left to do now, or the bounds are reached: the rest then waits for a `continue`. */
 function settle(draft: Draft): void {
+  do {
+    if (!carryOn(draft)) return;
+  } while (endDeadlock(draft));
+  checkCompletion(draft);
+}
+
+/** False when the bounds are reached. */
+function carryOn(draft: Draft): boolean {
   for (;;) {
     const completion = draft.nextCompletion();
     if (completion !== undefined) {
@@ -114,15 +123,14 @@ function settle(draft: Draft): void {
       continue;
     }
     const next = draft.toStart[0];
-    if (next === undefined) break;
+    if (next === undefined) return true;
     if (!draft.env.takeStep()) {
       draft.commands.push({ type: 'continue' });
-      return;
+      return false;
     }
     draft.toStart.shift();
     startTask(draft, next);
   }
-  checkCompletion(draft);
 }
 
 /** spec/engine.md §3, steps 6 and 7. Tasks are only created: whoever started the execution is answered RUNNING. */
@@ -215,6 +223,7 @@ function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'ch
   // Items are counted: what is known to have ended was taken in.
   if (task !== undefined && task.items !== null && isFinal(child.state))
     return { kind: 'ignored', why: 'the end of the child was taken in before' };
+  if (event.leases === true) draft.noteLeases();
   const isReplaced = task !== undefined && isReplacedIn(draft, task, child, () => draft.childrenOf(task.id));
   draft.updateChild(event.child, { state, stateInfo, output, accepted: true });
   if (isReplaced) draft.rejectChild(event.child);
@@ -223,7 +232,6 @@ function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'ch
   if (isFinal(task.state) || task.state === 'DELAYED' || task.state === 'WAITING') return null;
   if (draft.taskSpec(task.name).withItems.length > 0) {
     guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));
-  if (event.leases === true) draft.noteLeases();
   } else {
     completeTask(draft, task.id, state, state === 'SUCCESS' ? null : resultText(output.result ?? null));
   }

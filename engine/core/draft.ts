@@ -62,12 +62,14 @@ export class Draft {
   private readonly timersDone = new Set<string>();
   private current: ExecutionRecord;
   private open: number;
+  private waiting: number;
 
   constructor(view: ExecutionView, env: Env) {
     this.view = view;
     this.env = env;
     this.current = view.record;
     this.open = view.openTasks;
+    this.waiting = view.waitingTasks;
   }
 
   get record(): ExecutionRecord {
@@ -89,6 +91,16 @@ export class Draft {
 
   get openTasks(): number {
     return this.open;
+  }
+
+  /** Joins among the open tasks that wait for their condition. */
+  get waitingTasks(): number {
+    return this.waiting;
+  }
+
+  /** Whether something is to be started or completed in this decision. */
+  get hasWork(): boolean {
+    return this.toStart.length > 0 || this.toComplete.size > 0;
   }
 
   get isCompleted(): boolean {
@@ -216,6 +228,12 @@ export class Draft {
     return [...this.tasks.values()].filter((task) => !this.view.tasks.has(task.id));
   }
 
+  /** What was taken in this execution is given back at its end. */
+  noteLeases(): void {
+    const { runtimeContext } = this.current;
+    if (runtimeContext.leases !== true) this.updateExecution({ runtimeContext: { ...runtimeContext, leases: true } });
+  }
+
   updateExecution(patch: Partial<ExecutionRecord>): void {
     const full = { ...patch, updatedAt: this.env.now };
     this.current = { ...this.current, ...full };
@@ -228,12 +246,7 @@ export class Draft {
     this.latest.set(task.name, task.id);
     this.created.set(task.name, (this.created.get(task.name) ?? 0) + 1);
     if (!isFinal(task.state)) this.open++;
-  /** What was taken in this execution is given back at its end. */
-  noteLeases(): void {
-    const { runtimeContext } = this.current;
-    if (runtimeContext.leases !== true) this.updateExecution({ runtimeContext: { ...runtimeContext, leases: true } });
-  }
-
+    if (task.state === 'WAITING') this.waiting++;
     this.changes.push({ type: 'task-created', task });
   }
 
@@ -244,6 +257,7 @@ export class Draft {
     this.tasks.set(id, after);
     if (inbound !== undefined) this.inbound.set(id, inbound);
     this.open += Number(!isFinal(after.state)) - Number(!isFinal(before.state));
+    this.waiting += Number(after.state === 'WAITING') - Number(before.state === 'WAITING');
     this.changes.push({ type: 'task-updated', id, patch: full, task: after });
     return after;
   }

@@ -20,6 +20,7 @@ export function requestRerun(
 ): Refusal | null {
   if (draft.record.state === 'PAUSED') return null;
   const task = taskOf(draft, id);
+  if (task === undefined) return gone(id);
   if (task.state !== 'ERROR' && task.state !== 'CANCELLED') return refused(task);
   if (!reset && draft.taskSpec(task.name).withItems.length === 0) {
     return { kind: 'refused', code: 'INVALID_INPUT', message: 'Only with-items task has the option to not reset.' };
@@ -47,16 +48,15 @@ export function requestRerun(
   return null;
 }
 
-/** The task with its children, put back into the view when it was let go of. */
-function taskOf(draft: Draft, id: TaskExecutionId): TaskRecord {
+/** The task with its children, put back into the view when it was let go of; undefined when its execution was deleted meanwhile. */
+function taskOf(draft: Draft, id: TaskExecutionId): TaskRecord | undefined {
   const task = draft.findTask(id);
   if (task !== undefined) {
     needMembers(draft, task);
     return task;
   }
   const lookup = { type: 'task-row', id } as const;
-  if (draft.env.findRows(lookupKey(lookup)) !== undefined) throw new Error(`task execution ${id} does not exist`);
-  return need(lookup);
+  return draft.env.findRows(lookupKey(lookup)) === undefined ? need(lookup) : undefined;
 }
 
 /** The execution and all above it run again, and in it what its end had stopped. */
@@ -88,6 +88,7 @@ function wake(draft: Draft): Refusal | null {
 /** A child runs again: so does the task, in an execution that is woken up as well, unless somebody paused it. */
 export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: ExecutionId): void {
   const task = taskOf(draft, taskId);
+  if (task === undefined) return;
   if (draft.record.state !== 'PAUSED' && wake(draft) !== null) return;
   if (task.items === null)
     draft.updateChild(childId, { state: 'RUNNING', accepted: false, stateInfo: null, output: {} });
@@ -103,6 +104,7 @@ export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: Execu
 export function requestSkip(draft: Draft, id: TaskExecutionId): Refusal | null {
   if (draft.record.state === 'PAUSED') return null;
   const task = taskOf(draft, id);
+  if (task === undefined) return gone(id);
   if (task.state !== 'ERROR') return refused(task);
   const problem = wake(draft);
   if (problem !== null) return problem;
@@ -111,6 +113,10 @@ export function requestSkip(draft: Draft, id: TaskExecutionId): Refusal | null {
   completeTask(draft, id, 'SKIPPED', 'Task was skipped.', { policies: false });
   refreshWaitingJoins(draft);
   return null;
+}
+
+function gone(id: TaskExecutionId): Refusal {
+  return { kind: 'refused', code: 'INVALID_STATE', message: `Task execution ${id} was deleted.` };
 }
 
 function refused(task: TaskRecord): Refusal {

@@ -39,6 +39,8 @@ export interface ExecutionView {
   readonly payloads: Map<string, JsonObject>;
   readonly createdOfName: Map<string, number>;
   openTasks: number;
+  /** How many of them are joins that wait. */
+  waitingTasks: number;
   /** A hint, no state: for each waiting `join: all`, the inbound task that was last seen unfinished. */
   readonly joinWatch: Map<string, number>;
 }
@@ -65,6 +67,7 @@ export function createView(spec: WorkflowSpec, record: ExecutionRecord, environm
     payloads: new Map(),
     createdOfName: new Map(),
     openTasks: 0,
+    waitingTasks: 0,
     joinWatch: new Map(),
   };
 }
@@ -147,6 +150,7 @@ export function addTask(view: ExecutionView, task: TaskRecord, inbound: ContextN
   view.inbound.set(task.id, inbound);
   view.createdOfName.set(task.name, (view.createdOfName.get(task.name) ?? 0) + 1);
   if (!isFinal(task.state)) view.openTasks++;
+  if (task.state === 'WAITING') view.waitingTasks++;
   const before = view.latestByName.get(task.name);
   view.latestByName.set(task.name, task.id);
   if (before !== undefined) release(view, before);
@@ -225,6 +229,7 @@ function updateTask(view: ExecutionView, task: TaskRecord, isContextNew: boolean
   if (before === undefined) return;
   view.tasks.set(task.id, task);
   view.openTasks += Number(!isFinal(task.state)) - Number(!isFinal(before.state));
+  view.waitingTasks += Number(task.state === 'WAITING') - Number(before.state === 'WAITING');
   if (isContextNew) view.inbound.set(task.id, inboundNode(view, task));
   release(view, task.id);
 }

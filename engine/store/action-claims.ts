@@ -74,10 +74,28 @@ export async function heartbeatActions(
 
 /** Gives a lost action to a new attempt, which only executors that know of it may report on. */
 export async function reopenActions(trx: Knex, ids: readonly string[], executorId: string | null): Promise<void> {
+  await raiseVersions(trx, ids);
   for (let at = 0; at < ids.length; at += 500) {
     await trx('action_executions')
       .whereIn('id', ids.slice(at, at + 500))
       .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null, started_at: null });
+  }
+}
+
+/**
+ * Whoever holds a view with these actions is to load it again: to him a report on their new attempt would be one on an attempt that was
+ * given up. First in the transaction, since who writes an execution locks it before its actions.
+ */
+export async function raiseVersions(trx: Knex, actionIds: readonly string[]): Promise<void> {
+  for (let at = 0; at < actionIds.length; at += 500) {
+    await trx('executions')
+      .whereIn('id', (actions) => {
+        actions
+          .select('execution_id')
+          .from('action_executions')
+          .whereIn('id', actionIds.slice(at, at + 500));
+      })
+      .update({ version: trx.raw('version + 1') });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { raiseVersions } from './action-claims.ts';
 import type { BulkRow } from './bulk.ts';
 import { rowSource } from './bulk.ts';
 import { databaseNow, rowsOf } from './dialect.ts';
@@ -109,6 +110,10 @@ export async function reopenLost(
   executorId: string | null,
 ): Promise<ReadonlySet<string>> {
   if (actions.length === 0) return new Set();
+  await raiseVersions(
+    trx,
+    actions.map(({ id }) => id),
+  );
   const rows = actions.map(({ id, attempt, executor_id }): BulkRow => ({ id, attempt, executor_id }));
   const source = rowSource(trx, 'action_executions', ['id', 'attempt', 'executor_id'], rows);
   const result = await trx.raw(

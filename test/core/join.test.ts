@@ -410,3 +410,60 @@ wf:
   t.is(self.task('j').stateInfo, "Failed by tasks: ['j']");
   t.is(self.state, 'SUCCESS');
 });
+
+test('joins that wait for each other and for nothing else end in ERROR, which says so', (t) => {
+  const m = Machine.start(`
+wf:
+  tasks:
+    s: {action: std.noop, on-success: [a, b]}
+    a: {join: all, action: std.noop, on-skip: b, on-error: e}
+    b: {join: all, action: std.noop, on-success: c}
+    c: {join: one, action: std.noop, on-success: a}
+    e: {action: std.noop}
+`);
+  t.deepEqual(m.states, ['s:SUCCESS', 'a:ERROR', 'b:ERROR', 'e:SUCCESS']);
+  t.regex(m.task('a').stateInfo ?? '', /^The joins \['a', 'b'\] wait for each other and for nothing else/);
+  t.is(m.task('b').stateInfo, m.task('a').stateInfo);
+  t.is(m.state, 'ERROR');
+  t.regex(m.record.stateInfo ?? '', /^Failure caused by error in tasks: b\n/);
+});
+
+test('a join behind a circle of joins is judged by how the circle ended', (t) => {
+  const m = Machine.start(`
+wf:
+  tasks:
+    s: {action: std.noop, on-success: [a, b, last, other]}
+    a: {join: all, action: std.noop, on-success: b, on-error: noop}
+    b: {join: all, action: std.noop, on-success: a, on-error: last}
+    last: {join: 2, action: std.noop}
+    other: {join: 2, action: std.noop, on-error: noop}
+    x: {action: std.async_noop, on-success: other}
+`);
+  t.is(m.task('a').state, 'WAITING', 'something runs that may change it');
+  m.finish('x');
+  t.is(m.task('other').state, 'SUCCESS');
+  t.is(m.task('a').state, 'ERROR');
+  t.is(m.task('last').state, 'SUCCESS', m.task('last').stateInfo ?? '');
+  t.is(m.state, 'SUCCESS');
+});
+
+test('a join that waits for its next try is no part of a circle, and a circle without end is ended by the cap on runs', (t) => {
+  const m = Machine.start(
+    `
+wf:
+  tasks:
+    s: {action: std.noop, on-success: [a, b]}
+    a: {join: all, action: std.noop, on-success: b, on-error: b}
+    b: {join: all, action: std.noop, on-success: a, on-error: a}
+    r: {action: std.noop, on-success: j}
+    j: {join: all, action: std.fail, retry: {count: 1, delay: 5}, on-error: noop}
+`,
+    { tasksPerName: 20 },
+  );
+  t.is(m.task('j').state, 'WAITING');
+  t.is(m.task('a').state, 'WAITING');
+  m.advance(5);
+  t.is(m.task('j').state, 'ERROR');
+  t.is(m.state, 'ERROR');
+  t.regex(m.record.stateInfo ?? '', /20/);
+});

@@ -38,8 +38,12 @@ export interface StateOfWorld {
 export function operate(world: StateOfWorld, { kind, pick }: Operation): void {
   const node = world.liveNodes[pick % Math.max(1, world.liveNodes.length)];
   if (node === undefined) return;
-  const choose = (table: string, states: readonly string[]): string | undefined => {
-    const rows = world.rows(table).filter((row) => states.includes(String(row.state)));
+  const choose = (
+    table: string,
+    states: readonly string[],
+    fits: (row: Row) => boolean = () => true,
+  ): string | undefined => {
+    const rows = world.rows(table).filter((row) => states.includes(String(row.state)) && fits(row));
     const row = rows[pick % Math.max(1, rows.length)];
     return row === undefined ? undefined : String(row.id);
   };
@@ -83,7 +87,11 @@ export function operate(world: StateOfWorld, { kind, pick }: Operation): void {
     case 'cancel-action':
       return updateAction(choose('action_executions', ['RUNNING', 'PAUSED']), 'CANCELLED');
     case 'pause-action':
-      return updateAction(choose('action_executions', ['RUNNING']), 'PAUSED');
+      // Mostly one that can be paused; another is refused.
+      return updateAction(
+        choose('action_executions', ['RUNNING'], (row) => row.kind === 'async' || pick % 5 === 0),
+        'PAUSED',
+      );
     case 'resume-action':
       return updateAction(choose('action_executions', ['PAUSED']), 'RUNNING');
     case 'start-again':
