@@ -8,23 +8,66 @@
  * - postgres: needs POSTGRES_URL, a server on which databases may be created
  * - redis: needs POSTGRES_URL, and REDIS_URL, a server that tests may flush
  * - long: needs nothing, but takes many minutes (planted bugs, many random cases); only when named, as `.ci/full` does
+ * - spark-long, flink-long: need SPARK_HOME, FLINK_HOME and FLINK_REST_URL, and many minutes; only when named
  */
-export const SUITES = ['fast', 'slow', 'postgres', 'redis', 'spark', 'flink', 'chain', 'long'];
+export const SUITES = [
+  'fast',
+  'slow',
+  'postgres',
+  'redis',
+  'spark',
+  'flink',
+  'chain',
+  'long',
+  'spark-long',
+  'flink-long',
+];
 
 /** What `npm test` runs. */
-export const USUAL_SUITES = SUITES.filter((name) => name !== 'long');
+export const USUAL_SUITES = SUITES.filter((name) => !name.endsWith('long'));
 
 /**
  * Fast test files of these folders of `test/`, and these files, run together, each line in one process (test/suites/gather.ts). ava starts a process
- * for every file, which takes half a second of CPU and as much again to load what is tested: for files of small, independent
- * tests that is most of the time. Left alone are files that start processes or wait at the top level.
+ * for every file, which takes half a second of CPU and up to three times as much again to load what is tested: for most files
+ * that is most of their time. Left alone are files that start processes, wait at the top level, or measure the time of their process.
  */
 export const GATHERED = [
   ['dsl'],
   ['expressions', 'yaql'],
   ['core', 'suites', 'api/call-check.test', 'api/schema.test', 'api/test-command.test'],
-  // These wait for databases: what computes for seconds would let them run into their time limits.
-  ['queue', 'engine/flows.test', 'engine/timers.test', 'engine/secrets.test', 'executors/external-jobs.test'],
+  ['queue', 'store', 'simulation', 'executors/external-jobs.test'],
+  [
+    'engine/background.test',
+    'engine/eviction.test',
+    'engine/flows.test',
+    'engine/secrets.test',
+    'engine/timers.test',
+    'engine/triggers.test',
+  ],
+  [
+    'api/auth.test',
+    'api/client.test',
+    'api/code-sources.test',
+    'api/definitions.test',
+    'api/executions.test',
+    'api/graph.test',
+    'api/hostile.test',
+    'api/openapi.test',
+    'api/routing.test',
+    'api/storage.test',
+    'api/streams.test',
+    'api/triggers.test',
+  ],
+  [
+    'executors/flink-client.test',
+    'executors/flink-docs.test',
+    'executors/flink-operations.test',
+    'executors/flink-run-jar.test',
+    'executors/spark-servers.test',
+    'executors/std-remote.test',
+    'executors/std.test',
+    'executors/worker.test',
+  ],
 ];
 
 /**

@@ -8,6 +8,9 @@ export interface Gathering {
   readonly otherSuites: readonly string[];
 }
 
+/** Imported before the tests: not all of them begin at once. */
+const LIMIT = '../suites/limit.js';
+
 /**
  * Writes a file `<build>/test/gathered/<folders>.test.js` for each line of `rooms`, which imports the fast test files of those folders,
  * whatever they are called. The imports are static, since ava wants all tests declared at once.
@@ -29,6 +32,9 @@ export function gatherTests(buildFolder: string, { rooms, otherSuites }: Gatheri
             .map((name) => `../${folder}/${name}`),
     );
     const names = new Set(folders.map((folder) => folder.split('/')[0]));
-    writeFileSync(join(target, `${[...names].join('-')}.test.js`), files.map((file) => `import '${file}';\n`).join(''));
+    writeFileSync(
+      join(target, `${[...names].join('-')}.test.js`),
+      [LIMIT, ...files].map((file) => `import '${file}';\n`).join(''),
+    );
   }
 }

@@ -26,8 +26,8 @@ export class Machine {
 
   async prepare(suite: string): Promise<Readiness> {
     const parts: Readiness[] = [];
-    if (suite === 'spark' || suite === 'chain') parts.push(await this.#spark());
-    if (suite === 'flink' || suite === 'chain') parts.push(await (this.#flink ??= this.#startFlink()));
+    if (['spark', 'chain', 'spark-long'].includes(suite)) parts.push(await this.#spark());
+    if (['flink', 'chain', 'flink-long'].includes(suite)) parts.push(await (this.#flink ??= this.#startFlink()));
     if (suite === 'postgres' || suite === 'redis') parts.push(await (this.#postgres ??= this.#startPostgres()));
     if (suite === 'redis') parts.push(await (this.#redis ??= this.#startRedis()));
     const missing = parts.flatMap((part) => ('missing' in part ? [part.missing] : []));

@@ -73,7 +73,7 @@ test('fast test files of rooms are gathered in one file, those of other suites a
   t.deepEqual(readdirSync(join(build, 'test/gathered')), ['a-b-c.test.js'], 'what was gathered before is gone');
   t.is(
     readFileSync(join(build, 'test/gathered/a-b-c.test.js'), 'utf8'),
-    ['../a/deep/two.test.js', '../a/one.test.js', '../b/three.test.js', '../c/four.test.js']
+    ['../suites/limit.js', '../a/deep/two.test.js', '../a/one.test.js', '../b/three.test.js', '../c/four.test.js']
       .map((file) => `import '${file}';\n`)
       .join(''),
   );
