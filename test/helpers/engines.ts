@@ -1,8 +1,12 @@
-import { mkdir } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { run, type Finished } from './processes.ts';
+import { freePort } from './free-port.ts';
+import { run, signalGroup, waitForExit, type Finished } from './processes.ts';
 import { projectRoot } from './project.ts';
+import { waitFor } from './waiting.ts';
 
 const scripts = join(projectRoot, 'scripts/engines');
 
@@ -66,11 +70,12 @@ export async function startFlink(
   flinkHome: string,
   folder: string,
   signal: AbortSignal,
-  more: { readonly port?: number; readonly options?: readonly string[] } = {},
+  more: { readonly port?: number; readonly slots?: number; readonly options?: readonly string[] } = {},
 ): Promise<FlinkSession> {
   await mkdir(folder, { recursive: true });
   const options = (more.options ?? []).flatMap((option) => ['-D', option]);
-  const start = ['--home', flinkHome, '--port', String(more.port ?? 0), '--state', folder, ...options];
+  const slots = more.slots === undefined ? [] : ['--slots', String(more.slots)];
+  const start = ['--home', flinkHome, '--port', String(more.port ?? 0), '--state', folder, ...slots, ...options];
   const stop = async () => {
     await run(join(scripts, 'flink/stop-session.sh'), ['--state', folder]);
   };
@@ -98,6 +103,48 @@ export async function startSqlGateway(
   const options = ['--home', flinkHome, '--port', port, '--cluster-port', clusterPort, '--state', session.state];
   const started = await run(join(scripts, 'flink/start-sql-gateway.sh'), options, { signal });
   return /FLINK_SQL_URL=(\S+)/.exec(succeeded(started, 'Starting the SQL gateway', signal))?.[1] ?? null;
+}
+
+/** Starts the ZooKeeper that comes with Flink, for clusters with high availability; answers its address, `host:port`. */
+export async function startZooKeeper(
+  flinkHome: string,
+  folder: string,
+): Promise<{ readonly address: string; stop(): Promise<void> }> {
+  await mkdir(folder, { recursive: true });
+  const port = await freePort();
+  const config = join(folder, 'zoo.cfg');
+  const settings = [`dataDir=${folder}/data`, `clientPort=${port}`, 'clientPortAddress=127.0.0.1', 'tickTime=1000'];
+  await writeFile(config, [...settings, 'admin.enableServer=false', ''].join('\n'));
+  const main = 'org.apache.flink.runtime.zookeeper.FlinkZooKeeperQuorumPeer';
+  const args = [
+    '-Xmx64m',
+    '-XX:TieredStopAtLevel=1',
+    '-cp',
+    `${flinkHome}/lib/*`,
+    main,
+    '--zkConfigFile',
+    config,
+    '--peerId',
+    '1',
+  ];
+  const child = spawn('java', args, { cwd: folder, stdio: 'ignore', detached: true });
+  const stop = async () => {
+    signalGroup(child, 'SIGKILL');
+    await waitForExit(child);
+  };
+  const answers = () =>
+    new Promise<boolean>((resolve, reject) => {
+      if (child.exitCode !== null) return reject(new Error(`ZooKeeper ended with ${child.exitCode}`));
+      const socket = connect(port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+  try {
+    await waitFor('ZooKeeper', answers, 120_000);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { address: `127.0.0.1:${port}`, stop };
 }
 
 async function installed(engine: EngineName, version: string, say: Say, signal: AbortSignal): Promise<string> {
