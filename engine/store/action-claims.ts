@@ -88,13 +88,12 @@ export async function reopenActions(trx: Knex, ids: readonly string[], executorI
  */
 export async function raiseVersions(trx: Knex, actionIds: readonly string[]): Promise<void> {
   for (let at = 0; at < actionIds.length; at += 500) {
+    const owners: string[] = await trx('action_executions')
+      .whereIn('id', actionIds.slice(at, at + 500))
+      .whereNotNull('execution_id')
+      .pluck('execution_id');
     await trx('executions')
-      .whereIn('id', (actions) => {
-        actions
-          .select('execution_id')
-          .from('action_executions')
-          .whereIn('id', actionIds.slice(at, at + 500));
-      })
+      .whereIn('id', owners)
       .update({ version: trx.raw('version + 1') });
   }
 }
