@@ -1,6 +1,8 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { catalogueOf, type Catalogue } from './catalogue.ts';
+import { withLeaseCheck } from './cluster/leased.ts';
+import { clusterPack, type ClusterOptions } from './cluster/pack.ts';
 import { createEgressPolicy } from './egress.ts';
 import { flinkPack, type FlinkOptions, type HttpClients } from './flink/pack.ts';
 import { createHttpClient } from './http-client.ts';
@@ -16,6 +18,8 @@ export interface CatalogueOptions {
   readonly std?: Partial<StdOptions>;
   readonly spark?: SparkOptions;
   readonly flink?: FlinkOptions;
+  /** Without pools only clusters of other services can be leased. */
+  readonly cluster?: ClusterOptions;
   /** Clients of job backends; default: the strictest policy for users' addresses. */
   readonly http?: HttpClients;
 }
@@ -27,7 +31,9 @@ export function createCatalogue(options: CatalogueOptions = {}): Catalogue {
   const spark = options.spark ?? { runsFolder: join(folder, 'runs'), sparkHome: null, environment: {} };
   const flink = options.flink ?? { jarsFolder: join(folder, 'jars') };
   const http = options.http ?? defaultClients();
-  const actions = [...stdPack(options.std, scripts), ...sparkPack(spark, http), ...flinkPack(flink, http)];
+  const cluster = options.cluster ?? { pools: null, rootOf: () => Promise.resolve(null) };
+  const onClusters = withLeaseCheck([...sparkPack(spark, http), ...flinkPack(flink, http)], { ...cluster, http });
+  const actions = [...stdPack(options.std, scripts), ...onClusters, ...clusterPack(cluster, http)];
   return catalogueOf(actions, () => scripts.close());
 }
 

@@ -408,3 +408,21 @@ function toLines(text: string | null): readonly string[] {
   const value = text === null ? [] : parseJson(text);
   return Array.isArray(value) ? value.filter((line) => typeof line === 'string') : [];
 }
+
+/**
+ * Whether jobs of an execution are not over; with `wholeTree` those of every execution below it count, too. What the rows of a deleted
+ * execution no longer tell stands in the job's own record.
+ */
+export async function hasLiveExternalJobs(knex: Knex, executionId: string, wholeTree: boolean): Promise<boolean> {
+  const live = knex('external_jobs')
+    .whereNot('external_jobs.phase', 'done')
+    .select('external_jobs.action_execution_id');
+  const own: unknown = await live.clone().where('external_jobs.request', 'like', `%${executionId}%`).first();
+  if (own !== undefined || !wholeTree) return own !== undefined;
+  const below: unknown = await live
+    .join('action_executions', 'action_executions.id', 'external_jobs.action_execution_id')
+    .join('executions', 'executions.id', 'action_executions.execution_id')
+    .where('executions.root_execution_id', executionId)
+    .first();
+  return below !== undefined;
+}
