@@ -130,7 +130,7 @@ export class JobWatcher {
       backend: backend.name,
       key: plan.key ?? keyOf(id),
       url: plan.url,
-      data: toData(toWatchPlan(plan, message), message.context.attempt, plan.data),
+      data: toData(toWatchPlan(plan, message), { attempt: message.context.attempt, unclearSubmits: 0 }, plan.data),
       request: toRequest(message),
       leaseOwner: this.options.nodeId,
       leaseUntil: this.leaseUntil(),

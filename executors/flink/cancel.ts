@@ -1,6 +1,8 @@
 import type { CancelOutcome, JobContext } from '../jobs/backend.ts';
 import type { FlinkClient } from './client/client.ts';
-import { FlinkApiError, rootCauseOf } from './client/errors.ts';
+import { FlinkApiError } from './client/errors.ts';
+import { makeSavepoint, type SavepointRun } from './flows/savepoint.ts';
+import { isUnknownJob } from './outcome.ts';
 import { fromJarPlan, type JarPlan } from './plan.ts';
 
 /**
@@ -23,38 +25,35 @@ export async function cancelJob(plan: JarPlan, context: JobContext, client: Flin
 
 async function stopWithSavepoint(plan: JarPlan, context: JobContext, client: FlinkClient): Promise<CancelOutcome> {
   const since = plan.stopSinceMs ?? context.nowMs;
-  if (plan.stopSinceMs === null) {
-    const body = {
-      drain: plan.drain,
-      triggerId: plan.triggerId,
-      ...(plan.savepointDir !== null && { targetDirectory: plan.savepointDir }),
-    };
-    try {
-      await client.jobs.stop(plan.jobId, { ...body, signal: context.signal });
-    } catch (error) {
-      if (!(error instanceof FlinkApiError) || error.retryable) throw error;
-      return failed(plan, error.rootCause);
-    }
-    return { update: { data: fromJarPlan({ ...plan, stopSinceMs: since }) }, againMs: 500 };
-  }
   if (context.nowMs - since > STOP_TIMEOUT_MS)
     return failed(plan, 'The stop with savepoint took more than 10 minutes.');
-  const savepoint = await client.jobs
-    .getSavepoint(plan.jobId, plan.triggerId, { signal: context.signal })
-    .catch((error: unknown) => {
-      // The trigger's memory is lost with its JobManager: ask again under the same id.
-      if (error instanceof FlinkApiError && error.code === 'FLINK_TRIGGER_UNKNOWN') return null;
-      throw error;
-    });
-  if (savepoint === null) return { update: { data: fromJarPlan({ ...plan, stopSinceMs: null }) } };
-  switch (savepoint.status) {
-    case 'IN_PROGRESS':
-      return {};
-    case 'COMPLETED':
-      return { update: { data: fromJarPlan({ ...plan, savepoint: savepoint.value }) } };
-    case 'FAILED':
-      return failed(plan, rootCauseOf(savepoint.cause.stack));
+  try {
+    const made = await makeSavepoint(stopRun({ ...plan, stopSinceMs: since }, context, client), 'stop');
+    if (made.kind === 'made' && made.failure !== null) return failed(plan, made.failure.message);
+    if (made.kind === 'made') return { update: { data: fromJarPlan({ ...plan, savepoint: made.location }) } };
+    const stopFacts = made.step.facts ?? plan.stopFacts;
+    return {
+      update: { data: fromJarPlan({ ...plan, stopSinceMs: since, stopFacts }) },
+      ...(made.step.afterMs !== undefined && { againMs: made.step.afterMs }),
+    };
+  } catch (error) {
+    // In a fail-over the job is unknown for a while; whether it is lost the next look decides.
+    if (!(error instanceof FlinkApiError) || error.retryable || isUnknownJob(error)) throw error;
+    return failed(plan, error.rootCause);
   }
+}
+
+/** The stop of a job of ours, as flink.stop would make it. */
+export function stopRun(plan: JarPlan, context: JobContext, client: FlinkClient): SavepointRun {
+  return {
+    client,
+    facts: plan.stopFacts,
+    input: { job_id: plan.jobId, target_directory: plan.savepointDir, drain: plan.drain },
+    signal: context.signal,
+    nowMs: context.nowMs,
+    startedMs: plan.stopSinceMs ?? context.nowMs,
+    triggerId: plan.triggerId,
+  };
 }
 
 function failed(plan: JarPlan, reason: string): CancelOutcome {

@@ -1,7 +1,7 @@
 import type { JobBackend } from '../jobs/backend.ts';
 import { cancelJob } from './cancel.ts';
 import { find, stage, submit } from './jar-submit.ts';
-import { giveUp, progress, state } from './jar-watch.ts';
+import { giveUp, progress, resubmit, state } from './jar-watch.ts';
 import type { JarStore } from './jars.ts';
 import { planJar, toJarPlan } from './plan.ts';
 import type { FlinkServers } from './servers.ts';
@@ -29,12 +29,13 @@ export function createJarBackend(servers: FlinkServers, jars: JarStore): JobBack
     },
     state: async (job, context) => {
       const plan = toJarPlan(job.data);
-      return state(job, plan, context, servers.client(plan));
+      return state(job, plan, context, servers.client(plan), jars);
     },
     cancel: async (job, context) => {
       const plan = toJarPlan(job.data);
       return cancelJob(plan, context, servers.client(plan));
     },
+    resubmit: (job, context) => resubmit(job, toJarPlan(job.data), context, servers),
     giveUp: (job, why, context) => giveUp(job, toJarPlan(job.data), why, context, servers),
     progress: async (job, context) => {
       const plan = toJarPlan(job.data);

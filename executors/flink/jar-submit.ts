@@ -26,7 +26,8 @@ export async function stage(
     const probed: JarPlan = { ...plan, version: version.raw };
     if ((await jobOf(client, plan, context)) !== null)
       return { kind: 'found', update: adopted({ ...probed, jarId: plan.jarId }) };
-    const restorePath = await restorePathOf(input, client, context);
+    // Once found it stays: a repeat must not start from somewhere else.
+    const restorePath = plan.restorePath ?? (await restorePathOf(input, client, context));
     const jar = await jars.stage(client, input, context.signal);
     const staged: JarPlan = {
       ...probed,
@@ -63,12 +64,6 @@ export async function submit(
   } catch (error) {
     return submitFailed(error, plan, context, client, jars);
   }
-  if (!plan.keepJar && plan.ownJar && plan.jarId !== null) {
-    jars.forget(client, plan.jarHash);
-    await client.jars
-      .delete(plan.jarId)
-      .catch((error: unknown) => context.log.warn('The jar could not be deleted from Flink.', { error }));
-  }
   return { kind: 'submitted', update: adopted(plan) };
 }
 
@@ -84,7 +79,7 @@ async function submitFailed(
   const code = error instanceof FlinkApiError ? error.code : null;
   if (code === 'FLINK_DUPLICATE_JOB') return { kind: 'submitted', update: adopted(plan) };
   if (code === 'FLINK_JAR_NOT_FOUND' && plan.jarHash !== null && plan.jarLosses === 0) {
-    jars.forget(client, plan.jarHash);
+    jars.lost(client, plan.jarHash, plan.jarId);
     return { kind: 'later', reason, giveUp, update: { data: fromJarPlan({ ...plan, jarId: null, jarLosses: 1 }) } };
   }
   switch (natureOf(error)) {
@@ -146,7 +141,6 @@ function missingFeature(input: JsonObject, plan: JarPlan, version: FlinkVersion)
       'flinkConfiguration',
     ],
     [typeof input.claim_mode === 'string', 'claim_mode', 'restoreMode'],
-    [plan.onCancel === 'stop', 'on_cancel: stop', 'triggerId'],
   ];
   const missing = wanted.find(([asked, , feature]) => asked && !version.atLeast(FEATURES[feature]));
   return missing === undefined

@@ -1,16 +1,39 @@
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../../engine/contract.ts';
-import type { GivingUp, Job, JobContext, JobStatus } from '../jobs/backend.ts';
+import type { GivingUp, Job, JobContext, JobStatus, JobUpdate } from '../jobs/backend.ts';
 import type { FlinkClient } from './client/client.ts';
 import type { AnswerOf, JobDetails } from './client/methods.ts';
 import { parseVersion } from './client/version.ts';
 import { FEATURES } from './client/endpoints.ts';
 import { failureOf } from './failure.ts';
 import { isUnknownJob, outputOf, refused, webUrlOf, type JobFacts } from './outcome.ts';
+import { stopRun } from './cancel.ts';
+import { savepointOf } from './flows/savepoint.ts';
+import type { JarStore } from './jars.ts';
 import { fromJarPlan, type JarPlan } from './plan.ts';
 import type { FlinkServers } from './servers.ts';
 
-export async function state(job: Job, plan: JarPlan, context: JobContext, client: FlinkClient): Promise<JobStatus> {
+export async function state(
+  job: Job,
+  plan: JarPlan,
+  context: JobContext,
+  client: FlinkClient,
+  jars: JarStore | null,
+): Promise<JobStatus> {
+  // Here and not after the submit: whatever became of that call, and of the process that made it, this follows.
+  const isDue = jars !== null && !plan.keepJar && plan.ownJar && plan.jarId !== null;
+  if (!isDue) return lookAt(job, plan, context, client);
+  await jars
+    .remove(client, plan.jarId, context.signal)
+    .catch((error: unknown) => context.log.warn('The jar could not be deleted from Flink.', { error }));
+  const without: JarPlan = { ...plan, ownJar: false };
+  const status = await lookAt(job, without, context, client);
+  return status.kind !== 'live' && status.kind !== 'ended'
+    ? status
+    : { ...status, update: { data: fromJarPlan(without), ...status.update } };
+}
+
+async function lookAt(job: Job, plan: JarPlan, context: JobContext, client: FlinkClient): Promise<JobStatus> {
   let word: string;
   try {
     word = await stateWord(client, plan, context);
@@ -65,10 +88,7 @@ function isPatient(plan: JarPlan, context: JobContext): boolean {
 /** The job may have ended before its stop was looked at: then the trigger tells whether it ended by that. */
 async function stoppedAt(plan: JarPlan, context: JobContext, client: FlinkClient): Promise<string | null> {
   if (plan.savepoint !== null || plan.stopSinceMs === null) return plan.savepoint;
-  const savepoint = await client.jobs
-    .getSavepoint(plan.jobId, plan.triggerId, { signal: context.signal })
-    .catch(() => null);
-  return savepoint?.status === 'COMPLETED' ? savepoint.value : null;
+  return savepointOf(stopRun(plan, context, client));
 }
 
 function stopped(job: Job, output: JsonObject): ActionResult {
@@ -80,6 +100,20 @@ function stopped(job: Job, output: JsonObject): ActionResult {
 
 function success(word: string, plan: JarPlan, details: JobDetails | null): JobStatus {
   return { kind: 'ended', state: word, result: { kind: 'success', output: outputOf(factsOf(plan, word, details)) } };
+}
+
+/** The record with which a lost job is submitted again: same id, so that it is one job even if the old one comes back. */
+export async function resubmit(
+  job: Job,
+  plan: JarPlan,
+  context: JobContext,
+  servers: FlinkServers,
+): Promise<JobUpdate | null> {
+  if (plan.onLost !== 'resubmit' || plan.resubmits >= MOST_RESUBMITS) return null;
+  if ((await fromHistory(job, plan, context, servers)) !== null) return null;
+  // The jar is probably lost as well.
+  const { resubmits } = plan;
+  return { data: fromJarPlan({ ...plan, resubmits: resubmits + 1, jarId: null, jarLosses: 0, staleSinceMs: null }) };
 }
 
 export async function giveUp(
@@ -196,3 +230,4 @@ function allTasksRun(details: JobDetails): boolean {
 const TERMINAL: ReadonlySet<string> = new Set(['FINISHED', 'FAILED', 'CANCELED']);
 
 const CACHE_MS = 500;
+const MOST_RESUBMITS = 3;

@@ -1,16 +1,22 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, rm, stat } from 'node:fs/promises';
-import { basename, join, resolve, sep } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { readdir, realpath, rm, stat } from 'node:fs/promises';
+import { basename, isAbsolute, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { TramontaneError } from '../../dsl/errors.ts';
+import { makeFolder } from '../../engine/folders.ts';
 import { passingStatus, withRetry, type HttpClient, type HttpResponse } from '../http-client.ts';
 import type { FlinkClient } from './client/client.ts';
+import { FlinkApiError } from './client/errors.ts';
+import { FileHashes, type HashedFile } from './file-hashes.ts';
 import type { FlinkOptions } from './servers.ts';
+import { SharedWork } from './shared-work.ts';
 
 /** A jar on the cluster. */
 export interface StagedJar {
   readonly jarId: string;
   readonly hash: string | null;
+  /** By this very call: nobody else takes it for one of their own. */
   readonly uploaded: boolean;
 }
 
@@ -29,9 +35,13 @@ export class JarError extends TramontaneError {
  */
 export class JarStore {
   private readonly known = new Map<string, string>();
-  private readonly uploads = new Map<string, Promise<StagedJar>>();
+  /** Ids that a run did not find: behind a load balancer another JobManager may still list them. */
+  private readonly gone = new Set<string>();
+  private readonly uploads = new SharedWork<StagedJar>();
+  private readonly hashes = new FileHashes();
   private readonly options: FlinkOptions;
   private readonly http: HttpClient;
+  private swept: Promise<void> | null = null;
 
   /** `http` fetches jars from addresses that users give. */
   constructor(options: FlinkOptions, http: HttpClient) {
@@ -45,8 +55,10 @@ export class JarStore {
       return { jarId: typeof jar.jar_id === 'string' ? jar.jar_id : '', hash: null, uploaded: false };
     const source = typeof jar === 'string' ? jar : '';
     const wanted = typeof sha256 === 'string' ? sha256.toLowerCase() : null;
-    if (!/^https?:\/\//i.test(source))
-      return this.stageFile(client, this.checkedPath(source), basename(source), wanted, signal);
+    if (!/^https?:\/\//i.test(source)) {
+      const path = await this.checkedPath(source);
+      return this.stageFile(client, path, basename(path), wanted, signal);
+    }
     const file = await this.fetch(source, signal);
     try {
       return await this.stageFile(client, file, basename(new URL(source).pathname), wanted, signal);
@@ -55,13 +67,24 @@ export class JarStore {
     }
   }
 
-  /** The server has lost it. */
-  forget(client: FlinkClient, hash: string | null): void {
-    if (hash !== null) this.known.delete(`${client.url} ${hash}`);
+  /** A run has not found it; without a hash only its id is known. It is uploaded anew. */
+  lost(client: FlinkClient, hash: string | null, jarId: string | null): void {
+    this.forget(client, hash, jarId);
+    if (jarId === null) return;
+    if (this.gone.size >= MOST_REMEMBERED) this.gone.clear();
+    this.gone.add(`${client.url} ${jarId}`);
   }
 
-  /** The same, where only the id is known. */
-  forgetId(client: FlinkClient, jarId: string | null): void {
+  /** Deletes it from the cluster; that it is gone already is as good. */
+  async remove(client: FlinkClient, jarId: string, signal: AbortSignal): Promise<void> {
+    this.forget(client, null, jarId);
+    await client.jars.delete(jarId, { signal }).catch((error: unknown) => {
+      if (!(error instanceof FlinkApiError) || error.code !== 'FLINK_JAR_NOT_FOUND') throw error;
+    });
+  }
+
+  private forget(client: FlinkClient, hash: string | null, jarId: string | null): void {
+    if (hash !== null) this.known.delete(`${client.url} ${hash}`);
     for (const [key, id] of this.known) if (id === jarId && key.startsWith(`${client.url} `)) this.known.delete(key);
   }
 
@@ -72,23 +95,27 @@ export class JarStore {
     wanted: string | null,
     signal: AbortSignal,
   ): Promise<StagedJar> {
-    const hash = await hashOf(file);
-    if (wanted !== null && hash !== wanted)
-      throw new JarError(`The jar ${name} has the SHA-256 ${hash}, not ${wanted}.`);
-    const key = `${client.url} ${hash}`;
-    const jarId = this.known.get(key);
-    if (jarId !== undefined) return { jarId, hash, uploaded: false };
-    // Many tasks that start together upload one jar once.
-    const upload =
-      this.uploads.get(key) ??
-      this.findOrUpload(client, file, `${stemOf(name)}--${hash.slice(0, 16)}.jar`, hash, signal);
-    this.uploads.set(key, upload);
-    try {
-      const staged = await upload;
-      this.known.set(key, staged.jarId);
-      return staged;
-    } finally {
-      this.uploads.delete(key);
+    for (let tries = 1; ; tries++) {
+      const { hash, identity } = await this.hashOf(file);
+      if (wanted !== null && hash !== wanted)
+        throw new JarError(`The jar ${name} has the SHA-256 ${hash}, not ${wanted}.`);
+      const key = `${client.url} ${hash}`;
+      const jarId = this.known.get(key);
+      if (jarId !== undefined) return { jarId, hash, uploaded: false };
+      const wireName = `${stemOf(name)}--${hash.slice(0, 16)}.jar`;
+      // Many tasks that start together upload one jar once.
+      const { value, isOwn } = await this.uploads.join(key, signal, (shared) =>
+        this.findOrUpload(client, file, wireName, hash, shared),
+      );
+      // Replaced meanwhile, and so perhaps sent under a name that is not its own.
+      if (value.uploaded && isOwn && !(await this.hashes.isSame(file, identity))) {
+        await this.remove(client, value.jarId, signal);
+        if (tries < MOST_TRIES) continue;
+        throw new JarError(`The jar ${name} is being written while it is uploaded.`);
+      }
+      if (this.known.size >= MOST_REMEMBERED) this.known.clear();
+      this.known.set(key, value.jarId);
+      return { ...value, uploaded: value.uploaded && isOwn };
     }
   }
 
@@ -99,18 +126,27 @@ export class JarStore {
     hash: string,
     signal: AbortSignal,
   ): Promise<StagedJar> {
-    const found = (await client.jars.all({ signal })).find((jar) => jar.name === name);
+    const found = (await client.jars.all({ signal }))
+      .filter((jar) => jar.name === name && !this.gone.has(`${client.url} ${jar.id}`))
+      .toSorted((a, b) => b.uploaded - a.uploaded)[0];
     if (found !== undefined) return { jarId: found.id, hash, uploaded: false };
     return { jarId: await client.jars.upload(file, { name, signal }), hash, uploaded: true };
   }
 
-  private checkedPath(source: string): string {
-    const path = source.startsWith('file:') ? new URL(source).pathname : source;
+  private async hashOf(file: string): Promise<HashedFile> {
+    const hashed = await this.hashes.of(file);
+    if (hashed === null) throw new JarError(`There is no jar ${file} on the executor's host.`);
+    return hashed;
+  }
+
+  /** The file itself: a link out of the allowed folders leads out of them. */
+  private async checkedPath(source: string): Promise<string> {
+    const path = source.startsWith('file:') ? pathOf(source) : source;
     const roots = this.options.jarRoots ?? null;
-    if (roots !== null && !roots.some((root) => resolve(path).startsWith(resolve(root) + sep))) {
-      throw new JarError(`jar ${path} lies outside the allowed folders ${roots.join(', ')}.`);
-    }
-    return path;
+    if (roots === null) return path;
+    const real = await realpath(path).catch(() => path);
+    for (const root of roots) if (isWithin(await realpath(root).catch(() => root), real)) return real;
+    throw new JarError(`jar ${path} lies outside the allowed folders ${roots.join(', ')}.`);
   }
 
   private async download(url: string, file: string, maxBytes: number, signal: AbortSignal): Promise<HttpResponse> {
@@ -119,8 +155,10 @@ export class JarStore {
   }
 
   private async fetch(url: string, signal: AbortSignal): Promise<string> {
-    await mkdir(this.options.jarsFolder, { recursive: true });
-    const file = join(this.options.jarsFolder, `${randomUUID()}.jar`);
+    const folder = this.options.jarsFolder;
+    makeFolder(folder);
+    await (this.swept ??= sweep(folder));
+    const file = join(folder, `${randomUUID()}.jar`);
     const maxBytes = this.options.largestJarBytes ?? LARGEST_JAR_BYTES;
     try {
       const answer = await withRetry(() => this.download(url, file, maxBytes, signal), { forMs: 60_000, signal });
@@ -133,25 +171,31 @@ export class JarStore {
   }
 }
 
-const PIECE_BYTES = 256 * 1024;
 const LARGEST_JAR_BYTES = 1024 * 1024 * 1024;
+const MOST_REMEMBERED = 10_000;
+const MOST_TRIES = 3;
 
-async function hashOf(file: string): Promise<string> {
-  const found = await stat(file).catch(() => null);
-  if (found === null || !found.isFile()) throw new JarError(`There is no jar ${file} on the executor's host.`);
-  const hash = createHash('sha256');
-  // One piece of memory for all of it: a stream would leave the whole jar to the garbage collector.
-  const piece = Buffer.allocUnsafe(PIECE_BYTES);
-  const handle = await open(file);
-  try {
-    for (;;) {
-      const { bytesRead } = await handle.read(piece, 0, piece.length);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(piece.subarray(0, bytesRead));
-    }
-  } finally {
-    await handle.close();
+/** What a process that was killed has left behind. Others may share the folder: what is young may be theirs. */
+async function sweep(folder: string): Promise<void> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => /^[0-9a-f-]{36}\.jar$/.test(name));
+  for (const name of names) {
+    const file = join(folder, name);
+    const found = await stat(file).catch(() => null);
+    if (found !== null && Date.now() - found.mtimeMs > 24 * 3_600_000) await rm(file, { force: true }).catch(() => {});
   }
+}
+
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    throw new JarError(`jar ${url} is no address of a file on this host; it should look like file:///srv/jobs/a.jar.`);
+  }
+}
+
+function isWithin(root: string, path: string): boolean {
+  const way = relative(root, path);
+  return way !== '' && way !== '..' && !/^\.\.[/\\]/.test(way) && !isAbsolute(way);
 }
 
 function stemOf(name: string): string {

@@ -25,6 +25,7 @@ export interface JarPlan {
   readonly drain: boolean;
   readonly cancelFallback: boolean;
   readonly keepJar: boolean;
+  readonly onLost: 'fail' | 'resubmit';
   readonly historyUrl: string | null;
   readonly hasTimeout: boolean;
   /** Known after staging. */
@@ -36,8 +37,11 @@ export interface JarPlan {
   /** How often the server has lost the jar. */
   readonly jarLosses: number;
   readonly restorePath: string | null;
-  /** The stop with savepoint: when it was asked for, what came of it. */
+  /** How often the job was lost and submitted again. */
+  readonly resubmits: number;
+  /** The stop with savepoint: when it was first wanted, what is known of it, what came of it. */
   readonly stopSinceMs: number | null;
+  readonly stopFacts: JsonObject;
   readonly stopFailed: string | null;
   readonly savepoint: string | null;
   /** When the job was first seen to be over while its details still said something else. */
@@ -101,6 +105,7 @@ export function fromJarPlan(plan: JarPlan): JsonObject {
     drain: plan.drain,
     cancel_fallback: plan.cancelFallback,
     keep_jar: plan.keepJar,
+    on_lost: plan.onLost,
     history_url: plan.historyUrl,
     has_timeout: plan.hasTimeout,
     version: plan.version,
@@ -109,7 +114,9 @@ export function fromJarPlan(plan: JarPlan): JsonObject {
     own_jar: plan.ownJar,
     jar_losses: plan.jarLosses,
     restore_path: plan.restorePath,
+    resubmits: plan.resubmits,
     stop_since_ms: plan.stopSinceMs,
+    stop_facts: plan.stopFacts,
     stop_failed: plan.stopFailed,
     savepoint: plan.savepoint,
     stale_since_ms: plan.staleSinceMs,
@@ -132,6 +139,7 @@ export function toJarPlan(data: JsonObject): JarPlan {
     drain: data.drain === true,
     cancelFallback: data.cancel_fallback !== false,
     keepJar: data.keep_jar !== false,
+    onLost: oneOf(text('on_lost'), ['fail', 'resubmit'], 'fail'),
     historyUrl: text('history_url'),
     hasTimeout: data.has_timeout === true,
     version: text('version'),
@@ -140,7 +148,9 @@ export function toJarPlan(data: JsonObject): JarPlan {
     ownJar: data.own_jar === true,
     jarLosses: numberOf(data.jar_losses) ?? 0,
     restorePath: text('restore_path'),
+    resubmits: numberOf(data.resubmits) ?? 0,
     stopSinceMs: numberOf(data.stop_since_ms),
+    stopFacts: isJsonObject(data.stop_facts) ? data.stop_facts : {},
     stopFailed: text('stop_failed'),
     savepoint: text('savepoint'),
     staleSinceMs: numberOf(data.stale_since_ms),

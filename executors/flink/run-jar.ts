@@ -63,6 +63,13 @@ const PROPERTIES: Record<string, JsonObject> = {
   keep_jar: flag('Leave an uploaded jar on the cluster for the next run.', true),
   not_found_grace: { ...seconds('For how long the cluster may not know the job, as during a fail-over.'), default: 60 },
   history_url: text('Address of a history server that may know a job which the cluster has forgotten.'),
+  on_lost: {
+    ...choice(
+      ['fail', 'resubmit'],
+      'When the cluster has lost the job for good: fail, or run it again from its beginning (or savepoint_path) under the same id, three times at most.',
+    ),
+    default: 'fail',
+  },
   job_id: text('32 hex digits; default: derived from the action execution. An id can be used once.'),
 };
 

@@ -34,8 +34,9 @@ export interface FlinkTarget {
 export const SERVER_INPUTS: Readonly<Record<string, JsonObject>> = {
   url: { type: ['string', 'null'], description: 'Address of the JobManager, such as http://host:8081.' },
   cluster: {
-    type: ['string', 'null'],
-    description: "Name of a connection of the type flink in the server's configuration, instead of url.",
+    type: ['string', 'object', 'null'],
+    description:
+      "Name of a connection of the type flink in the server's configuration, or a leased cluster ({endpoints: {rest: …}}), instead of url.",
   },
   headers: { type: ['object', 'null'], description: 'Headers for a proxy in front; with url only.' },
 };
@@ -44,9 +45,9 @@ export const SERVER_INPUTS: Readonly<Record<string, JsonObject>> = {
 export const GATEWAY_INPUTS: Readonly<Record<string, JsonObject>> = {
   gateway_url: { type: ['string', 'null'], description: 'Address of the SQL gateway, such as http://host:8083.' },
   cluster: {
-    type: ['string', 'null'],
+    type: ['string', 'object', 'null'],
     description:
-      'Name of a connection of the type flink-sql-gateway, or of the type flink with a sql_gateway_url, instead of gateway_url.',
+      'Name of a connection of the type flink-sql-gateway, or of the type flink with a sql_gateway_url, or a leased cluster with endpoints.sql_gateway, instead of gateway_url.',
   },
   headers: { type: ['object', 'null'], description: 'Headers for a proxy in front; with gateway_url only.' },
 };
@@ -68,15 +69,13 @@ export class FlinkServers {
     const example = server === 'jobmanager' ? 'http://host:8081' : 'http://host:8083';
     const [url, cluster] = [input[key] ?? null, input.cluster ?? null];
     if (url !== null && cluster !== null && key === 'url') return 'Give url or cluster, not both.';
-    if (isJsonObject(cluster))
-      return `cluster as a mapping (a leased cluster) is not available here; give ${key}: ${example}.`;
+    if (isJsonObject(cluster) && url === null) return leased(cluster, server, input.headers, example);
     if (typeof cluster === 'string' && url === null) return this.configured(cluster, server, example);
     if (typeof url !== 'string')
       return server === 'jobmanager'
         ? `Give url, the address of the JobManager, such as ${example}, or cluster, the name of a connection.`
         : `Give gateway_url, the address of the SQL gateway, such as ${example}, or cluster, the name of a connection.`;
-    if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) return `${key} '${url}' is no http or https address.`;
-    return { url: url.replace(/\/+$/, '').replace(/\/v1$/, ''), cluster: null, headers: textsOf(input.headers) };
+    return givenAddress(key, url, input.headers);
   }
 
   /** @throws Error when the connection of a record is no longer configured. */
@@ -153,6 +152,27 @@ export class FlinkServers {
 }
 
 const MOST_CLIENTS = 500;
+
+/** A cluster that a pool has handed out: `{endpoints: {rest: …}}` (spec/cluster.md §2, §4.3). Its address counts as one that a user gives. */
+function leased(
+  cluster: JsonObject,
+  server: 'jobmanager' | 'sql-gateway',
+  headers: Json | undefined,
+  example: string,
+): FlinkTarget | string {
+  const endpoints = cluster.endpoints ?? cluster.service_url ?? null;
+  const key = server === 'jobmanager' ? 'rest' : 'sql_gateway';
+  const url = isJsonObject(endpoints) ? (endpoints[key] ?? null) : null;
+  if (typeof url === 'string') return givenAddress(`cluster.endpoints.${key}`, url, headers);
+  return server === 'jobmanager'
+    ? `cluster as a mapping must be a leased cluster of Flink: {endpoints: {rest: ${example}}}.`
+    : `The cluster has no endpoints.sql_gateway; give gateway_url: ${example}.`;
+}
+
+function givenAddress(what: string, url: string, headers: Json | undefined): FlinkTarget | string {
+  if (!/^https?:\/\/[^/]/.test(url) || !URL.canParse(url)) return `${what} '${url}' is no http or https address.`;
+  return { url: url.replace(/\/+$/, '').replace(/\/v1$/, ''), cluster: null, headers: textsOf(headers) };
+}
 
 export function textsOf(values: Json | undefined): Record<string, string> {
   return isJsonObject(values)

@@ -30,6 +30,11 @@ export interface JobBackend {
   state(job: Job, context: JobContext): Promise<JobStatus>;
   /** Called for as long as a cancel is wanted and `state` does not answer `ended`; decides by `job.cancel.atMs` how hard to push. */
   cancel(job: Job, context: JobContext): Promise<CancelOutcome>;
+  /**
+   * Asked once a job that had been submitted counts as lost: the record with which it is to be submitted again under its key, or null. Without it,
+   * never.
+   */
+  resubmit?(job: Job, context: JobContext): Promise<JobUpdate | null>;
   /** Result of a job that the watcher gives up for the reason given. */
   giveUp(job: Job, why: GivingUp, context: JobContext): Promise<ActionResult>;
   /** The last lines of the job's log. */
@@ -139,7 +144,7 @@ export type SubmitOutcome =
 
 export type FindOutcome =
   | { readonly kind: 'found'; readonly update?: JobUpdate }
-  /** Proven that no job was started, or that a second submit would be refused: submit with the same key. */
+  /** Proven that no job was started, or that a second submit would be refused: submit with the same key, some ten times at most. */
   | { readonly kind: 'absent' }
   | { readonly kind: 'looking'; readonly reason: string }
   /** It was started and nothing can be known of it, or a person must decide. */

@@ -72,7 +72,7 @@ export async function store(
     ...(externalId !== undefined && { externalId }),
     ...(appId !== undefined && { appId }),
     ...(url !== undefined && { url }),
-    ...(update?.data !== undefined && { data: toData(watched.plan, watched.attempt, update.data) }),
+    ...(update?.data !== undefined && { data: toData(watched.plan, watched, update.data) }),
   });
   if (owned) watched.job = { ...job, cancel: watched.job.cancel };
   return owned;

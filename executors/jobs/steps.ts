@@ -104,7 +104,14 @@ async function look(watched: Watched, desk: Desk): Promise<Next> {
       return finish(watched, { result: found.result }, desk);
     case 'absent':
       watched.lookingSinceMs = null;
-      if (!(await store(watched, undefined, { phase: 'prepared' }, desk))) return { kind: 'lease-lost' };
+      watched.unclearSubmits++;
+      if (watched.unclearSubmits >= MOST_UNCLEAR_SUBMITS) {
+        const reason = `The submit had no clear outcome ${watched.unclearSubmits} times, and no job came of it.`;
+        return giveUp(watched, { kind: 'unreachable', reason }, desk);
+      }
+      // The count goes with the record: whatever a submit breaks over there, it is not broken without end.
+      if (!(await store(watched, { data: watched.job.data }, { phase: 'prepared' }, desk)))
+        return { kind: 'lease-lost' };
       watched.job = { ...watched.job, phase: 'prepared' };
       return { kind: 'again', afterMs: 0, work: 'submit' };
     case 'looking': {
@@ -146,6 +153,9 @@ async function later(watched: Watched, outcome: Later, desk: Desk): Promise<Next
   if (now - watched.tryingSinceMs >= desk.limits.retryForMs) return finish(watched, { result: outcome.giveUp }, desk);
   return { kind: 'again', afterMs: retryPause(watched.tries, desk.random(), 30_000), work: 'submit' };
 }
+
+/** So many crashes of ours in the middle of a submit are no accident either. */
+const MOST_UNCLEAR_SUBMITS = 10;
 
 function toLater(backend: JobBackend, watched: Watched, desk: Desk): (error: unknown) => Promise<Later> {
   return async (error) => {

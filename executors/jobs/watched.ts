@@ -15,6 +15,8 @@ export interface Watched {
   /** Since when the outcome of a submit is looked for, or the job is unknown. */
   lookingSinceMs: number | null;
   unknownSinceMs: number | null;
+  /** How often a submit had no clear outcome and no job was found of it. */
+  unclearSubmits: number;
   /** Failed tries of the present step, and since when. */
   tries: number;
   tryingSinceMs: number | null;
@@ -39,10 +41,15 @@ export interface WatchPlan {
 }
 
 /** The column `data`: the watcher's plan beside the backend's own record. */
-export function toData(plan: WatchPlan, attempt: number, own: JsonObject): JsonObject {
+export function toData(
+  plan: WatchPlan,
+  { attempt, unclearSubmits }: { readonly attempt: number; readonly unclearSubmits: number },
+  own: JsonObject,
+): JsonObject {
   return {
     watch: {
       attempt,
+      unclear_submits: unclearSubmits,
       server: plan.server,
       timeout_seconds: plan.timeoutSeconds,
       limit_seconds: plan.limitSeconds,
@@ -89,6 +96,7 @@ export function toWatched(row: ExternalJobRow): Watched {
     result: row.result,
     lookingSinceMs: null,
     unknownSinceMs: null,
+    unclearSubmits: numberOf(watch.unclear_submits) ?? 0,
     tries: 0,
     tryingSinceMs: null,
     looksAtMs: 0,

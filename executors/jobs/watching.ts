@@ -72,7 +72,14 @@ async function unknownJob(watched: Watched, reason: string, desk: Desk): Promise
   watched.unknownSinceMs ??= now;
   if (now - watched.unknownSinceMs < watched.plan.notFoundGraceMs) return { ...pollAgain(watched, desk), server: UP };
   const { cancel } = watched.job;
-  return giveUp(watched, cancel === null ? { kind: 'lost', reason } : stopReason(watched, cancel.seconds, false), desk);
+  if (cancel !== null) return giveUp(watched, stopReason(watched, cancel.seconds, false), desk);
+  const update = await desk.backendOf(watched).resubmit?.(watched.job, desk.contextOf(watched));
+  if (update === undefined || update === null) return giveUp(watched, { kind: 'lost', reason }, desk);
+  desk.log.warn('The job is lost and is submitted again.', { actionExecutionId: watched.job.id, reason });
+  watched.unknownSinceMs = null;
+  if (!(await store(watched, update, { phase: 'prepared' }, desk))) return { kind: 'lease-lost' };
+  watched.job = { ...watched.job, phase: 'prepared' };
+  return { kind: 'again', afterMs: 0, work: 'submit', server: UP };
 }
 
 /** The silence is the server's, not the job's: of many jobs only a few are asked about meanwhile. */

@@ -10,8 +10,10 @@ import { createEgressPolicy } from '../../executors/egress.ts';
 import { startFakeFlink, type FakeFlink, type FakeFlinkSwitches, type FakeJob } from '../../executors/fakes/flink.ts';
 import { flinkPack } from '../../executors/flink/pack.ts';
 import { jobIdOf } from '../../executors/flink/plan.ts';
+import { kindOf } from '../../executors/flink/flows/sql.ts';
+import { splitScript } from '../../executors/flink/flows/sql-script.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
-import { jobBackends } from '../../executors/index.ts';
+import { createCatalogue, jobBackends } from '../../executors/index.ts';
 import { catalogueOf } from '../../executors/catalogue.ts';
 import { JobWatcher } from '../../executors/job-watcher.ts';
 import { TestClock } from '../helpers/clock.ts';
@@ -474,6 +476,165 @@ test('a stop that meets a fail-over is triggered anew once the job is known agai
   t.like(w.output('a1'), { location: 'file:/s/savepoint-1', state: 'FINISHED' });
   t.is(job.history.length, 1);
   t.is(count(w, /^POST .*\/stop$/), 2);
+});
+
+test('savepoint, stop and checkpoint of a job that is still being deployed are triggered anew once its tasks run', async (t) => {
+  const w = await world(t, { deploying: true });
+  await running(w);
+  for (const [name, id] of [
+    ['flink.savepoint', 'a1'],
+    ['flink.checkpoint', 'a2'],
+  ] as const)
+    await w.start(name, id, { job_id: JOB });
+  await w.pass(30);
+  await w.crash();
+  await w.pass(30);
+  t.deepEqual([w.kind('a1'), w.kind('a2')], [undefined, undefined]);
+  t.is(count(w, /^POST .*\/savepoints$/), 1, 'not asked again while tasks are deployed');
+  w.flink.switches.deploying = false;
+  await w.pass(10);
+  t.regex(String(w.output('a1').location), /^file:\/default\/savepoint-\d$/);
+  t.is(w.kind('a2'), 'success');
+  t.is(count(w, /^POST .*\/savepoints$/), 2);
+  t.is(count(w, /^POST .*\/checkpoints$/), 2);
+  // All tasks run, and it fails all the same: that is an answer.
+  w.flink.switches.failSavepoints = 'CheckpointException: Not all required tasks are currently running.';
+  await w.start('flink.stop', 'a3', { job_id: JOB });
+  await w.pass(40);
+  t.like(w.output('a3'), { code: 'FLINK_STOP_FAILED', state: 'RUNNING' });
+});
+
+test('every Flink action takes a leased cluster', async (t) => {
+  const w = await world(t);
+  const cluster = { cluster_id: 'c1', lease: { id: 'l' }, endpoints: { rest: w.flink.url, sql_gateway: w.flink.url } };
+  const actions = createCatalogue()
+    .list()
+    .filter(({ name }) => name.startsWith('flink.'));
+  t.true(actions.length > 100);
+  for (const { name, parameters } of actions) {
+    const { cluster: declared } = parameters.properties as Readonly<Record<string, { readonly type: unknown }>>;
+    t.deepEqual(declared?.type, ['string', 'object', 'null'], name);
+  }
+  const job = await running(w);
+  t.is((await w.call('flink.jobs.get', { cluster, job_id: JOB })).kind, 'success');
+  t.is((await w.call('flink.sql.info', { cluster })).kind, 'success');
+  await w.start('flink.wait', 'a1', { cluster, job_id: JOB });
+  await w.start('flink.savepoint', 'a2', { cluster, job_id: JOB });
+  await w.start('flink.sql', 'a3', { cluster, statements: ['INSERT INTO a SELECT 1'], wait_for: 'finished' });
+  await w.start('flink.upload_and_run', 'a4', { cluster, jar: join(w.folder, 'one.jar') });
+  await w.pass(5);
+  for (const one of w.flink.jobs.values()) one.state = 'FINISHED';
+  await w.pass(10);
+  for (const id of ['a1', 'a2', 'a3', 'a4']) t.is(w.kind(id), 'success', JSON.stringify(w.output(id)));
+  t.is(job.history.length, 1);
+  await w.start('flink.sql', 'a5', { cluster: { endpoints: { rest: w.flink.url } }, statements: ['SELECT 1'] });
+  t.regex(String(w.output('a5').message), /no endpoints.sql_gateway; give gateway_url/);
+});
+
+test('a CREATE or DROP whose answer is lost is done once; what could be done twice is not sent again', async (t) => {
+  const w = await world(t);
+  const statements = ['CREATE TABLE t (a INT)', 'DROP TABLE t', 'CREATE TEMPORARY VIEW v AS SELECT 1', 'SELECT a'];
+  // Each time the gateway has done it, and its answer is lost, with the node as well.
+  for (const [id, dies] of [
+    ['a1', false],
+    ['a2', true],
+  ] as const) {
+    const sent = w.flink.statements.length;
+    await w.start('flink.sql', id, { statements });
+    for (let i = 0; i < 60 && w.kind(id) === undefined; i++) {
+      if (w.flink.statements.length - sent < 5) w.flink.switches.loseAnswers = 1;
+      await w.pass(0.5);
+      if (dies && i % 3 === 0) await w.crash();
+      if (w.flink.statements.length - sent >= 5) w.flink.switches.loseAnswers = 0;
+      await w.pass(0.5);
+    }
+    t.is(w.kind(id), 'success', JSON.stringify(w.reports.taken));
+    t.is((w.output(id).results as unknown[]).length, 4);
+  }
+  w.flink.switches.loseAnswers = 1;
+  const sent = w.flink.statements.length;
+  await w.start('flink.sql', 'b1', { statements: ["/* once */ CALL sys.compact('t')"] });
+  await w.pass(5);
+  t.like(w.output('b1'), { code: 'FLINK_SQL_AMBIGUOUS', index: 0 });
+  t.is(w.flink.statements.length, sent + 1);
+  // The first time is not forgiven.
+  await w.start('flink.sql', 'b2', { statements: ['CREATE TABLE x (a INT)', 'CREATE TABLE x (a INT)'] });
+  await w.start('flink.sql', 'b3', { statements: ['DROP TABLE x'] });
+  await w.pass(8);
+  t.like(w.output('b2'), { code: 'FLINK_SQL_ERROR', index: 1 });
+  t.like(w.output('b3'), { code: 'FLINK_SQL_ERROR', index: 0 });
+});
+
+test('a session lost while the job of an INSERT is waited for: settings are repeated, the job is not', async (t) => {
+  const w = await world(t);
+  await w.start('flink.sql', 'a1', {
+    statements: ['CREATE TABLE shared.t (a INT)', 'CREATE TABLE u (a INT)', 'INSERT INTO u SELECT 1', 'SELECT u'],
+    wait_for: 'finished',
+  });
+  for (let i = 0; i < 40 && w.flink.jobs.size === 0; i++) await w.pass(0.5);
+  await w.pass(2);
+  w.flink.sessions.clear();
+  // The next heartbeat notices it.
+  await w.pass(200);
+  for (const job of w.flink.jobs.values()) job.state = 'FINISHED';
+  await w.pass(10);
+  t.is(w.kind('a1'), 'success', JSON.stringify(w.output('a1')));
+  const times = (text: string) => w.flink.statements.filter((one) => one.startsWith(text)).length;
+  t.deepEqual([times('INSERT'), times('CREATE TABLE u'), times('SELECT')], [1, 2, 1]);
+  t.like(w.output('a1').results, [
+    { kind: 'OTHER' },
+    { kind: 'OTHER' },
+    { kind: 'INSERT', state: 'FINISHED' },
+    { kind: 'QUERY' },
+  ]);
+});
+
+test('kinds of statements, and sets of them as one', (t) => {
+  const kinds: Readonly<Record<string, readonly string[]>> = {
+    READ: [
+      'SELECT 1',
+      '-- a\n/* b */ with x as (select 1) select * from x',
+      '(SELECT 1)',
+      'SET a = b',
+      'use catalog c',
+    ],
+    INSERT: [
+      'INSERT INTO a SELECT 1',
+      '/* x */ EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1; END',
+      "EXECUTE PLAN '/a.json'",
+      "COMPILE AND EXECUTE PLAN '/a.json' FOR INSERT INTO a SELECT 1",
+      "CREATE TABLE a WITH ('x' = 'y') AS SELECT 1",
+      'REPLACE TABLE a AS (SELECT 1)',
+      'UPDATE a SET b = 1',
+    ],
+    ONCE: ['CALL sys.a()', "STOP JOB 'x'", 'ALTER TABLE a ADD b INT'],
+    CHANGE: ['CREATE TABLE a (b INT)', 'DROP TABLE a', 'CREATE VIEW a AS SELECT 1', "ADD JAR '/a.jar'", 'SETTING'],
+  };
+  for (const [kind, statements] of Object.entries(kinds))
+    for (const statement of statements) t.is<string, string>(kindOf(statement), kind, statement);
+  t.deepEqual(
+    splitScript('-- a\nBEGIN STATEMENT SET;\nINSERT INTO a SELECT 1;\nINSERT INTO b SELECT 2;\nEND;\nSELECT 1'),
+    ['-- a\nEXECUTE STATEMENT SET BEGIN\nINSERT INTO a SELECT 1;\nINSERT INTO b SELECT 2;\nEND', 'SELECT 1'],
+  );
+});
+
+test('an upgrade whose start breaks every answer goes back after three calls, and ends what came late', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  w.flink.switches.loseCalls = 3;
+  await w.start('flink.upgrade', 'a1', {
+    job_id: JOB,
+    jar: join(w.folder, 'two.jar'),
+    rollback: { jar: join(w.folder, 'one.jar') },
+    stable_for: 1,
+  });
+  await w.pass(200);
+  t.is(job.state, 'FINISHED');
+  const next = jobIdOf('a1');
+  const back = [...w.flink.jobs.values()].find(({ id }) => id !== JOB && id !== next);
+  t.is(back?.state, 'RUNNING');
+  t.like(w.output('a1'), { code: 'FLINK_ROLLED_BACK', job_id: back?.id });
+  t.is(count(w, /\/run$/), 1 + 3 + 1);
 });
 
 test('cancelling flink.sql ends the job that it waits for', async (t) => {

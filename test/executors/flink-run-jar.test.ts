@@ -1,8 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
@@ -15,12 +17,16 @@ import { startFakeFlink, type FakeFlink, type FakeFlinkSwitches } from '../../ex
 import { FlinkClient } from '../../executors/flink/client/client.ts';
 import { FlinkApiError } from '../../executors/flink/client/errors.ts';
 import { parseVersion } from '../../executors/flink/client/version.ts';
+import { JarStore } from '../../executors/flink/jars.ts';
 import { flinkPack, type FlinkOptions } from '../../executors/flink/pack.ts';
 import { jobIdOf } from '../../executors/flink/plan.ts';
+import { SharedWork } from '../../executors/flink/shared-work.ts';
+import { deferred } from '../../executors/deferred.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
 import { JobWatcher, type JobWatcherOptions } from '../../executors/job-watcher.ts';
 import { TestClock } from '../helpers/clock.ts';
 import { memoryStore } from '../helpers/store.ts';
+import { waitFor } from '../helpers/waiting.ts';
 import { Reports, runAction } from './helpers/remote.ts';
 
 interface World {
@@ -230,11 +236,89 @@ test('a jar that the server has lost is uploaded once more', async (t) => {
 test('keep_jar: false deletes what this action has uploaded, and nothing else', async (t) => {
   const w = await world(t);
   const watcher = await w.node('n1');
+  // Also where the answer of the submit was lost.
+  w.flink.switches.loseAnswers = 1;
   await w.submit(watcher, 'a1', { keep_jar: false });
+  await w.pass(watcher, 5);
   t.is(w.flink.jars.size, 0);
+  t.is(jobOf(w).state, 'RUNNING');
   await w.submit(watcher, 'a2');
   await w.submit(watcher, 'a3', { keep_jar: false });
+  await w.pass(watcher, 5);
   t.is(w.flink.jars.size, 1);
+  await writeFile(join(w.folder, 'totals.jar'), 'another content');
+  const input = { url: w.flink.url, jar: join(w.folder, 'totals.jar'), keep_jar: false };
+  for (const id of ['b1', 'b2']) await watcher.submit(runAction('flink.run_jar', id, input), w.action.backend);
+  await w.pass(watcher, 8);
+  // One of the two has uploaded it, and so one delete is made.
+  t.is(w.flink.requests.filter((line) => line.startsWith('DELETE ')).length, 2);
+  t.true(w.flink.jobs.has(jobIdOf('b1')) && w.flink.jobs.has(jobIdOf('b2')));
+});
+
+test('a jar is what its name says: replaced in the middle of its upload it is sent again; an id that a run has not found is not taken again', async (t) => {
+  const w = await world(t, { delayMs: 150 });
+  const http = createHttpClient(null);
+  t.teardown(() => http.close());
+  const client = new FlinkClient({ url: w.flink.url }, http);
+  const store = new JarStore({ jarsFolder: join(w.folder, 'jars') }, http);
+  const { signal } = new AbortController();
+  const jar = join(w.folder, 'totals.jar');
+  const staging = store.stage(client, { jar }, signal);
+  await waitFor('the upload', async () => w.flink.requests.includes('POST /v1/jars/upload'));
+  await writeFile(jar, 'replaced');
+  const { jarId, hash } = await staging;
+  t.is(hash, createHash('sha256').update('replaced').digest('hex'));
+  t.deepEqual([...w.flink.jars.keys()], [jarId]);
+  t.deepEqual(await store.stage(client, { jar }, signal), { jarId, hash, uploaded: false });
+  // Another JobManager behind the same address still lists it.
+  store.lost(client, hash, jarId);
+  const anew = await store.stage(client, { jar }, signal);
+  t.not(anew.jarId, jarId);
+  t.true(anew.uploaded);
+});
+
+test('an upload that two wait for goes on when one of them leaves', async (t) => {
+  const work = new SharedWork<string>();
+  const stopped: string[] = [];
+  const begin = (result: Promise<string>) => (signal: AbortSignal) => {
+    signal.addEventListener('abort', () => stopped.push('stopped'));
+    return result;
+  };
+  const result = deferred<string>();
+  const leaver = new AbortController();
+  const stays = new AbortController();
+  const first = work.join('k', leaver.signal, begin(result.promise));
+  const second = work.join('k', stays.signal, () => {
+    throw new Error('begun twice');
+  });
+  leaver.abort(new Error('left'));
+  await t.throwsAsync(first, { message: 'left' });
+  t.deepEqual(stopped, []);
+  result.resolve('done');
+  t.deepEqual(await second, { value: 'done', isOwn: false });
+  const alone = work.join('k', stays.signal, begin(new Promise(() => {})));
+  stays.abort(new Error('left as well'));
+  await t.throwsAsync(alone, { message: 'left as well' });
+  t.deepEqual(stopped, ['stopped', 'stopped'], 'once over, and once left by all');
+});
+
+test('local jars lie in the allowed folders, links followed', async (t) => {
+  const w = await world(t);
+  const http = createHttpClient(null);
+  t.teardown(() => http.close());
+  const client = new FlinkClient({ url: w.flink.url }, http);
+  const inside = join(w.folder, 'inside');
+  await mkdir(inside);
+  await writeFile(join(inside, 'a b.jar'), 'a');
+  await symlink(join(w.folder, 'totals.jar'), join(inside, 'link.jar'));
+  const { signal } = new AbortController();
+  const stage = (root: string, jar: string) =>
+    new JarStore({ jarsFolder: w.folder, jarRoots: [root] }, http).stage(client, { jar }, signal);
+  t.regex((await stage(inside, pathToFileURL(join(inside, 'a b.jar')).href)).jarId, /\.jar$/);
+  t.regex((await stage('/', join(w.folder, 'totals.jar'))).jarId, /\.jar$/);
+  for (const jar of [join(inside, 'link.jar'), join(inside, '../totals.jar'), inside, `${inside}-2/x.jar`])
+    await t.throwsAsync(stage(inside, jar), { message: /outside the allowed folders/ }, jar);
+  await t.throwsAsync(stage(inside, 'file://elsewhere/x.jar'), { message: /no address of a file on this host/ });
 });
 
 test('a jar from an address is fetched, checked against its hash, and uploaded', async (t) => {
@@ -433,6 +517,25 @@ test('on_cancel: stop makes a savepoint and gives its place', async (t) => {
   t.is(jobOf(w).savepoints.size, 1);
 });
 
+for (const version of ['1.13.2', '2.3.0']) {
+  test(`on_cancel: stop waits for tasks that are still being deployed on ${version}, and finds a savepoint that a fail-over has forgotten`, async (t) => {
+    const w = await world(t, { version, deploying: true, pendingPolls: 2 });
+    const watcher = await w.node('n1');
+    await w.submit(watcher, 'a1', { on_cancel: 'stop', savepoint_dir: 'file:/savepoints' });
+    await watcher.stop('a1', 'cancelled');
+    await w.pass(watcher, 30);
+    t.is(w.kind('a1'), undefined);
+    w.flink.switches.deploying = false;
+    const hasStopped = () => jobOf(w).history.length > 0;
+    for (let i = 0; i < 20 && !hasStopped(); i++) await w.pass(watcher, 0.5);
+    jobOf(w).savepoints.clear();
+    await w.pass(watcher, 10);
+    t.is(w.kind('a1'), 'cancelled');
+    t.like(w.output('a1'), { state: 'FINISHED', savepoint: 'file:/savepoints/savepoint-1' });
+    t.is(jobOf(w).history.length, 1);
+  });
+}
+
 test('a stop that fails falls back to cancel, unless that is forbidden', async (t) => {
   const w = await world(t, { failSavepoints: 'java.io.IOException: no room' });
   const watcher = await w.node('n1');
@@ -481,6 +584,45 @@ test('a job that the cluster forgets is waited for, then looked up in the histor
   t.is(w.kind('a2'), 'success');
   t.true(history.requests.every((line) => !line.includes('/v1/')));
   t.is(w.flink.runs.length, 2);
+});
+
+test('on_lost: resubmit runs a lost job again under its id, three times at most, and not one that the history knows', async (t) => {
+  const w = await world(t);
+  const history = await startFakeFlink();
+  t.teardown(() => history.close());
+  const watcher = await w.node('n1');
+  const input = { on_lost: 'resubmit', not_found_grace: 5, history_url: history.url };
+  await w.submit(watcher, 'a1', input);
+  await w.submit(watcher, 'a2', input);
+  await w.submit(watcher, 'a3', { not_found_grace: 5 });
+  const runs = (id: string) => w.flink.runs.filter(({ jobId }) => jobId === jobIdOf(id)).length;
+  history.jobs.set(jobIdOf('a2'), { ...jobOf(w, 'a2'), state: 'FINISHED' });
+  for (let lost = 1; lost <= 4; lost++) {
+    // The JobManager starts anew: neither jobs nor jars are left.
+    w.flink.jobs.clear();
+    w.flink.jars.clear();
+    t.is(w.kind('a1'), undefined, `after ${lost - 1} losses`);
+    await w.pass(watcher, 25);
+    t.is(runs('a1'), Math.min(lost, 3) + 1);
+  }
+  t.like(w.output('a1'), { code: 'FLINK_JOB_LOST', job_id: jobIdOf('a1') });
+  t.like(w.output('a2'), { state: 'FINISHED' });
+  t.like(w.output('a3'), { code: 'FLINK_JOB_LOST' });
+  t.deepEqual([runs('a2'), runs('a3')], [1, 1]);
+});
+
+test('a submit that never gets an answer is not made without end', async (t) => {
+  const w = await world(t, { loseCalls: 1000 });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  await w.pass(watcher, 400);
+  // The count survives the node.
+  watcher.abandon();
+  const second = await w.node('n2', { alone: true });
+  await w.pass(second, 400);
+  t.like(w.output('a1'), { code: 'FLINK_UNREACHABLE' });
+  t.regex(String(w.output('a1').message), /no clear outcome 10 times/);
+  t.is(w.flink.requests.filter((line) => line.endsWith('/run')).length, 10);
 });
 
 test('SUSPENDED and unknown states go on', async (t) => {
@@ -544,6 +686,10 @@ test('a configured cluster is used by name; wrong addresses and names say what w
   t.regex(String(w.output('a3').message), /Give url, the address of the JobManager/);
   t.regex(String(w.output('a4').message), /There is no jar \/nowhere\/x\.jar/);
   t.regex(String(w.output('a5').message), /no http or https address/);
+  await w.submit(watcher, 'a6', { cluster: { cluster_id: 'c1', endpoints: { rest: `${w.flink.url}/` } } });
+  t.is(w.flink.runs.length, 2);
+  await w.submit(watcher, 'a7', { cluster: { cluster_id: 'c1', endpoints: { master: 'spark://h:7077' } } });
+  t.regex(String(w.output('a7').message), /must be a leased cluster of Flink: \{endpoints: \{rest: http/);
 });
 
 test("a user's address obeys the egress policy", async (t) => {

@@ -80,7 +80,7 @@ export function details(job: FakeJob, { fake }: Exchange): Answer {
     name,
     maxParallelism: 128,
     parallelism: job.parallelism,
-    status: word,
+    status: fake.switches.deploying && word === 'RUNNING' ? 'DEPLOYING' : word,
     'start-time': job.startTime,
     'end-time': end,
     duration: 6333,
@@ -201,7 +201,7 @@ export function startSavepoint(how: 'savepoint' | 'stop'): (exchange: Exchange) 
     }
     // The same trigger id is the same savepoint.
     if (!job.savepoints.has(trigger)) {
-      const failure = fake.switches.failSavepoints;
+      const failure = failureOf(job, fake);
       const folder = String(input.targetDirectory ?? input['target-directory'] ?? 'file:/default');
       const location = failure === null ? `${folder}/savepoint-${job.history.length + 1}` : null;
       job.savepoints.set(trigger, { polls: fake.switches.pendingPolls, location, failure, checkpointId: 0 });
@@ -212,6 +212,13 @@ export function startSavepoint(how: 'savepoint' | 'stop'): (exchange: Exchange) 
     }
     return ok({ 'request-id': trigger }, 202);
   };
+}
+
+function failureOf(job: FakeJob, fake: FakeState): string | null {
+  if (!fake.switches.deploying) return fake.switches.failSavepoints;
+  return stackOf([
+    `java.util.concurrent.CompletionException: org.apache.flink.runtime.checkpoint.CheckpointException: Checkpoint triggering task Source (1/1) of job ${job.id} is not being executed at the moment. Aborting checkpoint. Failure reason: Not all required tasks are currently running.`,
+  ]);
 }
 
 export function savepoint({ fake, ids }: Exchange): Answer {
@@ -232,7 +239,7 @@ export function startCheckpoint(job: FakeJob, { fake, body }: Exchange): Answer 
   const trigger = typeof input.triggerId === 'string' ? input.triggerId : newId();
   if (!job.savepoints.has(trigger)) {
     const id = job.history.length + 1;
-    const failure = fake.switches.failSavepoints;
+    const failure = failureOf(job, fake);
     const path = `file:/checkpoints/${job.id}/chk-${id}`;
     job.savepoints.set(trigger, { polls: fake.switches.pendingPolls, location: null, failure, checkpointId: id });
     if (failure === null) job.history.unshift({ id, isSavepoint: false, path, at: Date.now() });

@@ -16,7 +16,8 @@ export function info({ fake }: Exchange): Answer {
 export function openSession({ fake, body }: Exchange): Answer {
   const input = parse(body);
   const handle = randomUUID();
-  fake.sessions.set(handle, { properties: (input.properties ?? {}) as Record<string, string>, operations: new Map() });
+  const properties = (input.properties ?? {}) as Record<string, string>;
+  fake.sessions.set(handle, { properties, objects: new Set(), operations: new Map() });
   return ok({ sessionHandle: handle });
 }
 
@@ -47,13 +48,31 @@ export const execute = inSession((session, { fake, body }) => {
   const name = config['pipeline.name'];
   const job = startsJob ? createJob(newId(), fake, name === undefined ? {} : { name }) : null;
   const handle = randomUUID();
-  session.operations.set(handle, { statement, status: 'FINISHED', polls: 0, jobId: job?.id ?? null });
+  const failure = changeCatalog(statement, session, fake.sharedObjects);
+  session.operations.set(handle, { statement, status: 'FINISHED', polls: 0, jobId: job?.id ?? null, failure });
   if (fake.switches.loseAnswers > 0) {
     fake.switches.loseAnswers--;
     return 'cut';
   }
   return ok({ operationHandle: handle });
 });
+
+/** What CREATE and DROP do; the reason when they cannot. */
+function changeCatalog(statement: string, session: FakeSession, shared: Set<string>): string | null {
+  const [, verb = '', name = ''] =
+    /^\s*(CREATE|DROP)\s+(?:TEMPORARY\s+)?(?:TABLE|VIEW)\s+([\w.]+)/i.exec(statement) ?? [];
+  if (name === '') return null;
+  const objects = name.startsWith('shared.') ? shared : session.objects;
+  const catalog = 'org.apache.flink.table.catalog.exceptions';
+  if (verb.toUpperCase() === 'DROP')
+    return objects.delete(name)
+      ? null
+      : `org.apache.flink.table.api.ValidationException: Table with identifier '${name}' does not exist.`;
+  if (objects.has(name))
+    return `${catalog}.TableAlreadyExistException: Table (or view) ${name} already exists in Catalog default_catalog.`;
+  objects.add(name);
+  return null;
+}
 
 export const operationStatus = inOperation((operation) => ok({ status: operation.status }));
 
@@ -72,7 +91,8 @@ export const closeOperation = inOperation((operation, { fake, ids }) => {
 });
 
 export const fetchResults = inOperation((operation, exchange) => {
-  const { statement, jobId } = operation;
+  const { statement, jobId, failure } = operation;
+  if (failure !== null) return sqlProblem('Failed to fetchResults.', failure);
   const [session, handle, token = '0'] = exchange.ids;
   if (/\bbroken\b/i.test(statement))
     return sqlProblem(

@@ -47,6 +47,8 @@ export interface FakeFlinkSwitches {
   initialState: string;
   /** Savepoints and stops fail with this text. */
   failSavepoints: string | null;
+  /** Tasks are still being deployed: savepoints, stops and checkpoints are taken and fail by that. */
+  deploying: boolean;
   /** How often the state of a savepoint or checkpoint is answered with IN_PROGRESS first. */
   pendingPolls: number;
   /** `web.submit.enable` */
@@ -96,6 +98,8 @@ export interface FakeCheckpoint {
 
 export interface FakeSession {
   readonly properties: Readonly<Record<string, string>>;
+  /** What CREATE has made in the session's own catalog; names that begin with `shared.` outlive it. */
+  readonly objects: Set<string>;
   readonly operations: Map<string, FakeOperation>;
 }
 
@@ -104,11 +108,14 @@ export interface FakeOperation {
   status: string;
   polls: number;
   readonly jobId: string | null;
+  /** Why it fails when its results are fetched. */
+  readonly failure: string | null;
 }
 
 export interface FakeState extends Omit<FakeFlink, 'url' | 'close'> {
   /** Triggers that belong to no job. */
   readonly triggers: Map<string, { polls: number; readonly failure: string | null }>;
+  readonly sharedObjects: Set<string>;
 }
 
 export interface Exchange {

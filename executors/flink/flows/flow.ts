@@ -44,14 +44,21 @@ export interface FlowRun {
   readonly context: JobContext;
 }
 
+/** Look again; new facts replace the old ones. */
+export interface Again {
+  readonly kind: 'again';
+  readonly state: string;
+  readonly facts?: JsonObject;
+  readonly afterMs?: number;
+}
+
 export type FlowStep =
-  /** Look again; new facts replace the old ones. */
-  | { readonly kind: 'again'; readonly state: string; readonly facts?: JsonObject; readonly afterMs?: number }
+  | Again
   | { readonly kind: 'done'; readonly state: string; readonly result: ActionResult }
   /** The cluster does not know the job: after the grace it counts as lost. */
   | { readonly kind: 'unknown'; readonly reason: string };
 
-export function again(state: string, facts?: JsonObject, afterMs?: number): FlowStep {
+export function again(state: string, facts?: JsonObject, afterMs?: number): Again {
   return { kind: 'again', state, ...(facts !== undefined && { facts }), ...(afterMs !== undefined && { afterMs }) };
 }
 

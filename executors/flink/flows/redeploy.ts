@@ -90,6 +90,9 @@ async function startOne(
   const asked = numberOf(run.facts, `${which}_asked`);
   // Right after the call it may not be known yet, and main() may still be running in a call that was lost.
   if (asked !== null && run.nowMs - asked < LOOK_FOR_MS) return again('STARTING', undefined, 1000);
+  // Whatever a start breaks over there, such as the whole JobManager, it is not broken without end.
+  if ((numberOf(run.facts, `${which}_calls`) ?? 0) >= MOST_CALLS)
+    return giveWay(run, plan, which, lateResult(run, plan, jobId));
   return submitOne(run, jars, plan, which, input);
 }
 
@@ -102,7 +105,13 @@ async function submitOne(
 ): Promise<FlowStep> {
   const { client, facts, signal, context } = run;
   const jobId = idOf(run, which);
-  const asked = (value: number) => ({ ...facts, [`${which}_asked`]: value, [`${which}_asking`]: null });
+  const calls = (numberOf(facts, `${which}_calls`) ?? 0) + 1;
+  const asked = (value: number) => ({
+    ...facts,
+    [`${which}_asked`]: value,
+    [`${which}_asking`]: null,
+    [`${which}_calls`]: calls,
+  });
   const asking = textOf(facts, `${which}_asking`);
   // Whoever has written that before us may have died with the call under way: look, as after a lost answer.
   if (asking !== null && asking !== THIS_PROCESS) return again('STARTING', asked(run.nowMs), 1000);
@@ -126,7 +135,7 @@ async function submitOne(
     const code = error instanceof FlinkApiError ? error.code : null;
     if (code === 'FLINK_DUPLICATE_JOB') return again('STARTING', asked(run.nowMs), 300);
     if (code === 'FLINK_JAR_NOT_FOUND' && facts[`${which}_jar_lost`] !== true) {
-      jars.forgetId(client, jarId);
+      jars.lost(client, null, jarId);
       return again(
         'STARTING',
         { ...facts, [`${which}_jar`]: null, [`${which}_asking`]: null, [`${which}_jar_lost`]: true },
@@ -150,6 +159,10 @@ async function watchOne(run: FlowRun, plan: Redeployment, which: Which, details:
   const { client, facts, nowMs, signal, target } = run;
   const jobId = idOf(run, which);
   const webUrl = webUrlOf({ url: target.url, jobId }, 'running');
+  if (which === 'rollback') {
+    const late = await cancelLate(run);
+    if (late !== null) return late;
+  }
   if (TERMINAL.has(details.state)) {
     const isBounded = details.state === 'FINISHED';
     if (isBounded) return up(run, plan, which, details, webUrl);
@@ -174,6 +187,15 @@ async function watchOne(run: FlowRun, plan: Redeployment, which: Which, details:
     return again('CANCELLING', { ...facts, [`${which}_cancelling`]: true }, 1000);
   }
   return again(details.state, since === null ? undefined : { ...facts, [`${which}_up_since`]: null }, 1000);
+}
+
+/** A start that had no clear outcome may come to something after all: not beside the old job. */
+async function cancelLate(run: FlowRun): Promise<FlowStep | null> {
+  const jobId = idOf(run, 'next');
+  const late = await detailsOf(run, jobId);
+  if (late === null || TERMINAL.has(late.state)) return null;
+  if (late.state !== 'CANCELLING') await run.client.jobs.terminate(jobId, { signal: run.signal });
+  return again('CANCELLING', undefined, 1000);
 }
 
 function up(run: FlowRun, plan: Redeployment, which: Which, details: JobDetails, webUrl: string): FlowStep {
@@ -258,5 +280,6 @@ async function detailsOf(run: FlowRun, jobId: string): Promise<JobDetails | null
 }
 
 const LOOK_FOR_MS = 60_000;
+const MOST_CALLS = 3;
 /** Tells a call of ours from one of a process that is gone. */
 const THIS_PROCESS = randomUUID();

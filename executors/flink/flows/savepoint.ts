@@ -2,10 +2,11 @@ import type { JsonObject } from '../../../dsl/json.ts';
 import type { AsyncResult } from '../client/answer.ts';
 import { FEATURES } from '../client/endpoints.ts';
 import { FlinkApiError, rootCauseOf } from '../client/errors.ts';
-import type { OptionsOf } from '../client/methods.ts';
-import { LONGEST_STACK } from '../outcome.ts';
+import type { FlinkClient } from '../client/client.ts';
+import type { JobDetails, OptionsOf } from '../client/methods.ts';
+import { isUnknownJob, LONGEST_STACK } from '../outcome.ts';
 import { digest } from '../plan.ts';
-import { again, fail, numberOf, succeed, textOf, type Flow, type FlowRun, type FlowStep } from './flow.ts';
+import { again, fail, numberOf, succeed, textOf, type Again, type Flow, type FlowRun, type FlowStep } from './flow.ts';
 import { stateOf, TERMINAL } from './states.ts';
 
 /** flink.savepoint (spec/flink.md §3.2, §3.6). */
@@ -80,19 +81,22 @@ export async function stopJob(run: FlowRun): Promise<FlowStep> {
   });
 }
 
+/** What a savepoint needs of the flow that makes it. */
+export type SavepointRun = Pick<FlowRun, 'client' | 'facts' | 'input' | 'signal' | 'nowMs' | 'startedMs' | 'triggerId'>;
+
 type Made =
   | {
       readonly kind: 'made';
       readonly location: string | null;
       readonly failure: { readonly message: string; readonly output: JsonObject } | null;
     }
-  | { readonly kind: 'going'; readonly step: FlowStep };
+  | { readonly kind: 'going'; readonly step: Again };
 
 /**
  * One step of a savepoint: remember the server's time, trigger, ask. Since 1.15 the trigger's id is ours, so a repeat changes nothing;
  * before, and when the trigger was forgotten in a fail-over, a savepoint that was triggered since is taken for ours.
  */
-export async function makeSavepoint(run: FlowRun, how: 'savepoint' | 'stop'): Promise<Made> {
+export async function makeSavepoint(run: SavepointRun, how: 'savepoint' | 'stop'): Promise<Made> {
   const { client, facts, input, signal, nowMs } = run;
   const jobId = textOf(input, 'job_id') ?? '';
   if (typeof facts.location === 'string') return { kind: 'made', location: facts.location, failure: null };
@@ -107,7 +111,7 @@ export async function makeSavepoint(run: FlowRun, how: 'savepoint' | 'stop'): Pr
   const trigger = textOf(facts, 'trigger_id');
   if (trigger === null) {
     if (facts.tried === true && !isKeyed) {
-      const found = await savepointSince(run, jobId, since);
+      const found = await savepointSince(client, jobId, since, signal);
       if (found !== null) return { kind: 'made', location: found, failure: null };
     }
     if (facts.tried !== true && !isKeyed) return going(again('TRIGGERING', { ...facts, tried: true }, 0));
@@ -122,7 +126,7 @@ export async function makeSavepoint(run: FlowRun, how: 'savepoint' | 'stop'): Pr
       throw error;
     });
   if (result === null) {
-    const found = await savepointSince(run, jobId, since);
+    const found = await savepointSince(client, jobId, since, signal);
     if (found !== null) return { kind: 'made', location: found, failure: null };
     return going(again('TRIGGERING', { ...facts, trigger_id: null }, 1000));
   }
@@ -136,33 +140,60 @@ export async function makeSavepoint(run: FlowRun, how: 'savepoint' | 'stop'): Pr
   }
 }
 
-/**
- * A trigger is taken for a job that is not known, and fails by that. In a fail-over the job comes back: then it is triggered anew, under another id, because the
- * old one stands for its failure.
- */
-async function triedTooSoon(run: FlowRun, jobId: string, stack: string): Promise<FlowStep | null> {
-  const { client, facts, signal, nowMs } = run;
-  if (!/FlinkJobNotFoundException/.test(stack)) return null;
-  const since = numberOf(facts, 'unknown_since') ?? nowMs;
-  const state = await stateOf(client, jobId, signal);
-  const isOver = state !== null && TERMINAL.has(state);
-  if (isOver || nowMs - since > GRACE_MS) return null;
-  if (state === null) return again('UNKNOWN', { ...facts, unknown_since: since }, 1000);
-  return again('TRIGGERING', { ...facts, trigger_id: null, round: (numberOf(facts, 'round') ?? 0) + 1 }, 0);
+/** The savepoint of a stop whose outcome was not asked for before its job ended; null when there is none. */
+export async function savepointOf(run: SavepointRun): Promise<string | null> {
+  const { client, facts, signal } = run;
+  const jobId = textOf(run.input, 'job_id') ?? '';
+  const trigger = textOf(facts, 'trigger_id') ?? triggerOf(run);
+  const made = await client.jobs.getSavepoint(jobId, trigger, { signal }).catch(() => null);
+  if (made?.status === 'COMPLETED') return made.value;
+  const since = numberOf(facts, 'server_time');
+  return since === null ? null : savepointSince(client, jobId, since, signal).catch(() => null);
 }
 
-function failedFor(facts: JsonObject, stack: string): FlowStep {
+/**
+ * Flink takes a trigger for a job that it does not know, or whose tasks are still being deployed, and the operation fails by that. Such a one is triggered anew
+ * once the job is there, under another id, because the old one stands for its failure. null when it has failed for good.
+ */
+export async function triedTooSoon(run: SavepointRun, jobId: string, stack: string): Promise<Again | null> {
+  const isUnknown = /FlinkJobNotFoundException/.test(stack);
+  if (!isUnknown && !NOT_UP_YET.test(stack)) return null;
+  const { client, signal, nowMs } = run;
+  const since = numberOf(run.facts, 'too_soon_since') ?? nowMs;
+  const facts = { ...run.facts, too_soon_since: since };
+  const details = await client.jobs.get(jobId, { signal }).catch((error: unknown) => {
+    if (isUnknownJob(error)) return null;
+    throw error;
+  });
+  if (details === null) return nowMs - since > GRACE_MS ? null : again('UNKNOWN', facts, 1000);
+  if (TERMINAL.has(details.state)) return null;
+  if (!isUp(details)) return nowMs - since > DEPLOYMENT_MS ? null : again(details.state, facts, 1000);
+  // Details come from a cache, and tasks that are up may have something else against savepoints.
+  const round = (numberOf(facts, 'round') ?? 0) + 1;
+  return round > MOST_ROUNDS ? null : again('TRIGGERING', { ...facts, trigger_id: null, round }, 1000);
+}
+
+function isUp({ state, vertices }: JobDetails): boolean {
+  return state === 'RUNNING' && vertices.every(({ status }) => status === 'RUNNING' || status === 'FINISHED');
+}
+
+/** The id of the trigger: of this flow, and another one for each time that it is triggered anew. */
+export function triggerOf({ facts, triggerId }: Pick<FlowRun, 'facts' | 'triggerId'>): string {
+  const round = numberOf(facts, 'round');
+  return round === null ? triggerId : digest(`${triggerId}/${round}`);
+}
+
+function failedFor(facts: JsonObject, stack: string): Again {
   return again('FAILED', { ...facts, failed: stack.slice(0, LONGEST_STACK) }, 0);
 }
 
-function start(run: FlowRun, how: 'savepoint' | 'stop', jobId: string, isKeyed: boolean): Promise<string> {
+function start(run: SavepointRun, how: 'savepoint' | 'stop', jobId: string, isKeyed: boolean): Promise<string> {
   const { client, input, signal } = run;
   const targetDirectory = textOf(input, 'target_directory');
-  const round = numberOf(run.facts, 'round');
   const options: OptionsOf<'jobs.stop'> & OptionsOf<'jobs.createSavepoint'> = {
     ...(targetDirectory !== null && { targetDirectory }),
     ...((input.format === 'CANONICAL' || input.format === 'NATIVE') && { formatType: input.format }),
-    ...(isKeyed && { triggerId: round === null ? run.triggerId : digest(`${run.triggerId}/${round}`) }),
+    ...(isKeyed && { triggerId: triggerOf(run) }),
     signal,
   };
   return how === 'stop'
@@ -170,8 +201,13 @@ function start(run: FlowRun, how: 'savepoint' | 'stop', jobId: string, isKeyed: 
     : client.jobs.createSavepoint(jobId, { ...options, cancelJob: input.cancel_job === true });
 }
 
-async function savepointSince(run: FlowRun, jobId: string, since: number): Promise<string | null> {
-  const checkpoints = await run.client.jobs.getCheckpoints(jobId, { signal: run.signal }).catch((error: unknown) => {
+async function savepointSince(
+  client: FlinkClient,
+  jobId: string,
+  since: number,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const checkpoints = await client.jobs.getCheckpoints(jobId, { signal }).catch((error: unknown) => {
     if (error instanceof FlinkApiError && !error.retryable) return null;
     throw error;
   });
@@ -181,7 +217,7 @@ async function savepointSince(run: FlowRun, jobId: string, since: number): Promi
   return found?.external_path ?? null;
 }
 
-function going(step: FlowStep): Made {
+function going(step: Again): Made {
   return { kind: 'going', step };
 }
 
@@ -190,4 +226,10 @@ function madeNot(stack: string, jobId: string): Made {
   return { kind: 'made', location: null, failure: { message, output: { job_id: jobId, root_cause: message, stack } } };
 }
 
+/** Of the checkpoint coordinator while tasks are deployed, and of the dispatcher while the job is initialised. */
+const NOT_UP_YET =
+  /Not all required tasks are currently running|is not being executed at the moment|UnavailableDispatcherOperationException/;
 const GRACE_MS = 60_000;
+/** Tasks may wait for slots. */
+const DEPLOYMENT_MS = 600_000;
+const MOST_ROUNDS = 8;

@@ -22,7 +22,18 @@ export function splitScript(script: string): readonly string[] {
     from = token.at + 1;
   }
   statements.push(script.slice(from));
-  return statements.map((one) => one.trim()).filter((one) => withoutComments(one).trim() !== '');
+  return statements
+    .map((one) => one.trim())
+    .filter((one) => withoutComments(one).trim() !== '')
+    .map(toOneStatement);
+}
+
+/** The words of Flink's command line for a set of statements, as the one statement that the gateway knows. */
+function toOneStatement(statement: string): string {
+  return statement.replace(
+    /^((?:\s+|--[^\n]*\n|\/\*[\s\S]*?\*\/)*)BEGIN\s+STATEMENT\s+SET\s*;/i,
+    '$1EXECUTE STATEMENT SET BEGIN',
+  );
 }
 
 type Token =

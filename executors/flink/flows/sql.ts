@@ -51,11 +51,13 @@ async function advance(run: FlowRun, servers: FlinkServers): Promise<FlowStep> {
     return again('RUNNING', { ...facts, beat_ms: run.nowMs }, 0);
   }
   const index = numberOf(facts, 'index') ?? 0;
+  const resume = resumeOf(facts);
+  if (resume !== null && index >= (numberOf(resume, 'index') ?? 0))
+    return again('RUNNING', { ...facts, ...resume, resume: null }, 0);
   const statement = statements[index];
   if (statement === undefined) return finish(run);
   // A new session has lost what SET, USE and CREATE TEMPORARY did in the old one.
-  if (index < (numberOf(facts, 'replay_until') ?? 0) && !isSetting(statement))
-    return again('RUNNING', { ...facts, index: index + 1 }, 0);
+  if (resume !== null && !isSetting(statement)) return again('RUNNING', { ...facts, index: index + 1 }, 0);
   if (typeof facts.job_id === 'string') return waitForJob(run, servers, statement, index, facts.job_id);
   const operation = textOf(facts, 'operation');
   if (operation === null) return start(run, servers, session, statement, index);
@@ -63,8 +65,8 @@ async function advance(run: FlowRun, servers: FlinkServers): Promise<FlowStep> {
 }
 
 /**
- * An INSERT's id cannot be chosen, but its name can. Who sends it is written down first; when the answer is lost, or that process with it, the job is looked
- * for by its name before the statement is sent again.
+ * Who sends a statement is written down first. When the answer is lost, or that process with it, the job of an INSERT, whose id cannot be chosen, is looked for by
+ * its name before the statement is sent again; a CREATE or DROP is sent again and may find its work done; what must not be done twice and leaves no trace is an error.
  */
 async function start(
   run: FlowRun,
@@ -74,17 +76,27 @@ async function start(
   index: number,
 ): Promise<FlowStep> {
   const { client, facts, signal } = run;
-  const isInsert = kindOf(statement) === 'INSERT';
+  const kind = kindOf(statement);
   const ours = `${index} ${THIS_PROCESS}`;
   const sending = textOf(facts, 'sending');
-  if (isInsert && sending?.startsWith(`${index} `) !== true) return again('RUNNING', { ...facts, sending: ours }, 0);
-  if (isInsert && sending !== ours) return lookFor(run, servers, statement, index);
-  const config = isInsert ? { executionConfig: { 'pipeline.name': markerOf(run, index) } } : {};
+  const isNoted = sending?.startsWith(`${index} `) === true;
+  const isReplay = resumeOf(facts) !== null;
+  if (kind !== 'READ' && !isNoted && !isReplay) return again('RUNNING', { ...facts, sending: ours }, 0);
+  if (isNoted && sending !== ours) {
+    if (kind === 'INSERT') return lookFor(run, servers, statement, index);
+    if (kind === 'ONCE')
+      return ambiguous(run, statement, index, 'Nothing tells whether it was done: see, and go on from there.');
+  }
+  // Written down before: an error of this one may be the success of the one before it.
+  if (isNoted && sending !== ours && facts.repeated !== index)
+    return again('RUNNING', { ...facts, repeated: index }, 0);
+  const config = kind === 'INSERT' ? { executionConfig: { 'pipeline.name': markerOf(run, index) } } : {};
   try {
     const operation = await client.sql.executeStatement(session, { statement, ...config, signal });
     return again('RUNNING', { ...facts, operation, token: 0, rows: [], columns: null }, 100);
   } catch (error) {
-    if (!isInsert || natureOf(error) !== 'unclear') throw error;
+    // Read once more for nothing, or tried again already: the server is what is wrong.
+    if (kind === 'READ' || isReplay || facts.repeated === index || natureOf(error) !== 'unclear') throw error;
     return again('RUNNING', maybeSent(facts, index, run.nowMs), 1000);
   }
 }
@@ -93,22 +105,32 @@ async function lookFor(run: FlowRun, servers: FlinkServers, statement: string, i
   const { facts, signal, nowMs } = run;
   const marker = markerOf(run, index);
   const jobs = jobManagerOf(run, servers);
-  if (jobs === null) {
-    await close(run);
-    const what = `It is not known whether statement ${index + 1} was started, and without url nobody can look`;
-    return fail('UNKNOWN', 'FLINK_SQL_AMBIGUOUS', `${what}: check the cluster for a job named '${marker}'.`, {
-      index,
+  if (jobs === null)
+    return ambiguous(
+      run,
       statement,
-      results: resultsOf(facts),
-    });
-  }
+      index,
+      `Without url nobody can look: check the cluster for a job named '${marker}'.`,
+    );
   const found = (await jobs.jobs.overview({ signal })).find(({ name }) => name === marker);
   if (found !== undefined) return again('RUNNING', { ...facts, job_id: found.jid, rows: [] }, 0);
   const since = numberOf(facts, 'looking_since');
   if (since === null) return again('RUNNING', maybeSent(facts, index, nowMs), 1000);
   // The gateway may still be compiling it.
   if (nowMs - since < LOOK_FOR_MS) return again('RUNNING', undefined, 1000);
-  return again('RUNNING', { ...facts, sending: `${index} ${THIS_PROCESS}`, looking_since: null }, 0);
+  const tries = (numberOf(facts, 'tries') ?? 0) + 1;
+  if (tries >= MOST_TRIES)
+    return ambiguous(run, statement, index, `It was sent ${tries} times, no answer came and no job named '${marker}'.`);
+  return again('RUNNING', { ...facts, sending: `${index} ${THIS_PROCESS}`, looking_since: null, tries }, 0);
+}
+
+async function ambiguous(run: FlowRun, statement: string, index: number, hint: string): Promise<FlowStep> {
+  await close(run);
+  return fail('UNKNOWN', 'FLINK_SQL_AMBIGUOUS', `It is not known whether statement ${index + 1} was run. ${hint}`, {
+    index,
+    statement,
+    results: resultsOf(run.facts),
+  });
 }
 
 function maybeSent(facts: JsonObject, index: number, nowMs: number): JsonObject {
@@ -128,6 +150,9 @@ async function fetch(
     answer = await client.sql.fetchResults(session, operation, numberOf(facts, 'token') ?? 0, { signal });
   } catch (error) {
     if (!(error instanceof FlinkApiError) || error.code !== 'FLINK_SQL_ERROR') throw error;
+    // Done by the try before this one, or in the session before this one where a catalog outlives sessions.
+    const isAgain = facts.repeated === index || resumeOf(facts) !== null;
+    if (isAgain && isDoneAlready(statement, error)) return nextStatement(run, index, { statement, kind: 'OTHER' });
     await close(run);
     const { output } = callFailed(error, null);
     return fail('ERROR', 'FLINK_SQL_ERROR', `Statement ${index + 1} failed: ${error.rootCause}`, {
@@ -144,7 +169,7 @@ async function fetch(
     ...(answer.results?.data ?? []).map((row) => rowOf(row, answer)),
   ];
   const columns = answer.results?.columns.map(({ name, logicalType }) => ({ name, type: logicalType.type })) ?? [];
-  const kind = answer.isQueryResult === true ? 'QUERY' : kindOf(statement);
+  const kind = answer.isQueryResult === true ? 'QUERY' : kindOf(statement) === 'INSERT' ? 'INSERT' : 'OTHER';
   const jobId = typeof answer.jobID === 'string' ? answer.jobID : null;
   if (kind === 'INSERT' && jobId !== null) return again('RUNNING', { ...facts, job_id: jobId, rows: [] }, 0);
   const next = /\/result\/(\d+)(?:\?|$)/.exec(answer.nextResultUri ?? '')?.[1];
@@ -200,7 +225,7 @@ async function waitForJob(
 }
 
 function nextStatement({ facts }: FlowRun, index: number, result: JsonObject): FlowStep {
-  const isReplay = index < (numberOf(facts, 'replay_until') ?? 0);
+  const isReplay = resumeOf(facts) !== null;
   return again(
     'RUNNING',
     {
@@ -209,6 +234,8 @@ function nextStatement({ facts }: FlowRun, index: number, result: JsonObject): F
       operation: null,
       job_id: null,
       sending: null,
+      repeated: null,
+      tries: null,
       looking_since: null,
       rows: [],
       columns: null,
@@ -231,32 +258,36 @@ async function finish(run: FlowRun): Promise<FlowStep> {
 }
 
 /** The session is lost with its gateway: open another, repeat its settings, and go on with the statement that was under way. */
-function replay({ facts, nowMs }: FlowRun): FlowStep {
+function replay({ facts }: FlowRun): FlowStep {
   const tries = numberOf(facts, 'sessions') ?? 1;
   if (tries >= MOST_SESSIONS)
     return fail('ERROR', 'FLINK_SQL_SESSION_LOST', `The gateway has lost the session ${tries} times.`, {
       results: resultsOf(facts),
     });
-  return again(
-    'RUNNING',
-    {
-      ...facts,
-      ...(typeof facts.operation === 'string' && maybeSent(facts, numberOf(facts, 'index') ?? 0, nowMs)),
-      session: null,
-      operation: null,
-      index: 0,
-      replay_until: Math.max(numberOf(facts, 'index') ?? 0, numberOf(facts, 'replay_until') ?? 0),
-      sessions: tries + 1,
-    },
-    1000,
-  );
+  const index = numberOf(facts, 'index') ?? 0;
+  const isSent = typeof facts.operation === 'string' || typeof facts.sending === 'string';
+  const resume = resumeOf(facts) ?? {
+    index,
+    job_id: facts.job_id ?? null,
+    sending: isSent ? `${index} ?` : null,
+    tries: facts.tries ?? null,
+  };
+  const fresh = { session: null, operation: null, job_id: null, sending: null, repeated: null, looking_since: null };
+  return again('RUNNING', { ...facts, ...fresh, index: 0, resume, sessions: tries + 1 }, 1000);
+}
+
+/** What was under way when the session was lost: taken up again once the settings before it have been repeated. */
+function resumeOf(facts: JsonObject): JsonObject | null {
+  return isJsonObject(facts.resume ?? null) ? (facts.resume as JsonObject) : null;
 }
 
 async function stop(run: FlowRun, servers: FlinkServers): Promise<FlowStep> {
   const { facts, signal, cancel } = run;
-  const jobId = textOf(facts, 'job_id');
-  const client = jobId === null ? null : jobManagerOf(run, servers);
-  if (client !== null && jobId !== null && (textOf(run.input, 'on_cancel') ?? 'cancel') === 'cancel') {
+  const isWanted = (textOf(run.input, 'on_cancel') ?? 'cancel') === 'cancel';
+  const client = isWanted ? jobManagerOf(run, servers) : null;
+  const known = textOf(facts, 'job_id') ?? textOf(resumeOf(facts) ?? {}, 'job_id');
+  const jobId = known ?? (client === null ? null : await unheardJob(run, client));
+  if (client !== null && jobId !== null) {
     const state = await stateOf(client, jobId, signal);
     if (state !== null && !TERMINAL.has(state)) {
       if (state !== 'CANCELLING') await client.jobs.terminate(jobId, { signal }).catch(ignore);
@@ -272,6 +303,18 @@ async function stop(run: FlowRun, servers: FlinkServers): Promise<FlowStep> {
     state: 'CANCELED',
     result: { kind: 'cancelled', output: { code: 'FLINK_CANCELLED', message: 'flink.sql was cancelled.', ...about } },
   };
+}
+
+/** An INSERT that was being sent: once its operation is closed, whatever job has come of it is found by its name. */
+async function unheardJob(run: FlowRun, client: FlinkClient): Promise<string | null> {
+  const { facts, signal } = run;
+  const index = numberOf(resumeOf(facts) ?? facts, 'index') ?? 0;
+  const statement = statementsOf(run.input)[index];
+  const waits = (textOf(run.input, 'wait_for') ?? 'submitted') !== 'submitted';
+  if (!waits || statement === undefined || kindOf(statement) !== 'INSERT') return null;
+  await close(run);
+  const marker = markerOf(run, index);
+  return (await client.jobs.overview({ signal })).find(({ name }) => name === marker)?.jid ?? null;
 }
 
 /** Closing an operation cancels the job of a SELECT; sessions end by themselves, too, after ten minutes. */
@@ -310,21 +353,53 @@ function markerOf(run: FlowRun, index: number): string {
   return `${name} [${run.triggerId.slice(0, 8)}-${index + 1}]`;
 }
 
-function kindOf(statement: string): 'INSERT' | 'OTHER' {
-  return /^\s*(?:(?:--[^\n]*\n|\/\*[\s\S]*?\*\/)\s*)*(?:INSERT|EXECUTE\s+(?:STATEMENT\s+SET|INSERT)|UPDATE|DELETE|CREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s[\s\S]*\sAS\s+SELECT)\b/i.test(
-    statement,
-  )
-    ? 'INSERT'
-    : 'OTHER';
+/**
+ * READ may be run as often as one likes; INSERT starts a job that is to run once; ONCE has an effect that adds up or that a second run would
+ * fail for; all others, such as CREATE and DROP, are CHANGE.
+ */
+export function kindOf(statement: string): 'READ' | 'INSERT' | 'ONCE' | 'CHANGE' {
+  const bare = bareOf(statement);
+  if (JOBS.test(bare)) return 'INSERT';
+  if (/^(?:CALL|STOP\s+JOB|ALTER)\b/i.test(bare)) return 'ONCE';
+  return /^(?:SELECT|WITH|VALUES|TABLE|SHOW|DESC|DESCRIBE|EXPLAIN|SET|RESET|USE|\()(?:\b|(?<=\())/i.test(bare)
+    ? 'READ'
+    : 'CHANGE';
+}
+
+const JOBS = new RegExp(
+  [
+    'INSERT\\s',
+    'UPDATE\\s',
+    'DELETE\\s',
+    'EXECUTE\\s+(?:STATEMENT\\s+SET|INSERT|PLAN)\\b',
+    'COMPILE\\s+AND\\s+EXECUTE\\s+PLAN\\b',
+    '(?:CREATE\\s+(?:OR\\s+REPLACE\\s+)?|REPLACE\\s+)TABLE\\s[\\s\\S]*\\sAS\\s*\\(?\\s*(?:SELECT|WITH|VALUES|TABLE)\\b',
+  ]
+    .map((one) => `^${one}`)
+    .join('|'),
+  'i',
+);
+
+/** Without what stands before it: comments. */
+function bareOf(statement: string): string {
+  return statement.replace(/^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/, '');
 }
 
 /** What belongs to the session and is lost with it. */
 function isSetting(statement: string): boolean {
   return (
-    /^\s*(?:SET|RESET|USE|LOAD|UNLOAD|ADD\s+JAR|CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMPORARY|CATALOG|TABLE|VIEW|FUNCTION|DATABASE))\b/i.test(
-      statement,
-    ) && kindOf(statement) === 'OTHER'
+    /^(?:SET|RESET|USE|LOAD|UNLOAD|ADD\s+JAR|REMOVE\s+JAR|(?:CREATE(?:\s+OR\s+REPLACE)?|DROP)\s+(?:TEMPORARY|CATALOG|TABLE|VIEW|FUNCTION|DATABASE|MODEL))\b/i.test(
+      bareOf(statement),
+    ) && kindOf(statement) !== 'INSERT'
   );
+}
+
+/** Whether a repeated statement failed because what it does has been done. */
+function isDoneAlready(statement: string, error: FlinkApiError): boolean {
+  const text = error.errors.join('\n');
+  const bare = bareOf(statement);
+  if (/^(?:CREATE|LOAD)\b/i.test(bare)) return /AlreadyExist|already exists?\b/i.test(text);
+  return /^(?:DROP|UNLOAD|REMOVE)\b/i.test(bare) && /NotExist|(?:does|do) not exist|No module with name/i.test(text);
 }
 
 function isJustOk(rows: readonly Json[]): boolean {
@@ -364,6 +439,8 @@ function wrongInput(input: JsonObject, servers: FlinkServers): string | null {
 
 const HEARTBEAT_MS = 180_000;
 const MOST_SESSIONS = 5;
+/** Of one INSERT without an answer. */
+const MOST_TRIES = 5;
 const LOOK_FOR_MS = 60_000;
 /** Tells a call of ours from one of a process that is gone. */
 const THIS_PROCESS = randomUUID();

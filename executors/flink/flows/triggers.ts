@@ -1,30 +1,35 @@
 import { FlinkApiError, rootCauseOf } from '../client/errors.ts';
 import { LONGEST_STACK } from '../outcome.ts';
 import { again, fail, succeed, textOf, type Flow } from './flow.ts';
+import { triedTooSoon, triggerOf } from './savepoint.ts';
 
 /** flink.checkpoint (spec/flink.md §3.2); Flink 1.17 or later. */
 export const checkpointFlow: Flow = {
   name: 'checkpoint',
   timeoutSeconds: 600,
   onStop: 'leave',
-  async step({ input, facts, client, signal, triggerId, nowMs, startedMs }) {
+  async step(run) {
+    const { input, facts, client, signal, nowMs, startedMs } = run;
     const jobId = textOf(input, 'job_id') ?? '';
     const trigger = textOf(facts, 'trigger_id');
     if (trigger === null) {
       const { type } = input;
       const started = await client.jobs.createCheckpoint(jobId, {
         ...((type === 'FULL' || type === 'CONFIGURED') && { checkpointType: type }),
-        triggerId,
+        triggerId: triggerOf(run),
         signal,
       });
-      return again('IN_PROGRESS', { trigger_id: started }, 200);
+      return again('IN_PROGRESS', { ...facts, trigger_id: started }, 200);
     }
     const result = await client.jobs.getCheckpoint(jobId, trigger, { signal }).catch(forgotten);
     // Forgotten in a fail-over: one more checkpoint does no harm.
-    if (result === null) return again('TRIGGERING', {}, 1000);
+    if (result === null) return again('TRIGGERING', { ...facts, trigger_id: null }, 1000);
     if (result.status === 'IN_PROGRESS') return again('IN_PROGRESS', undefined, 500);
     if (result.status === 'FAILED')
-      return failed('FLINK_CHECKPOINT_FAILED', 'checkpoint', result.cause.stack, { job_id: jobId });
+      return (
+        (await triedTooSoon(run, jobId, result.cause.stack)) ??
+        failed('FLINK_CHECKPOINT_FAILED', 'checkpoint', result.cause.stack, { job_id: jobId })
+      );
     const details = await client.jobs.getCheckpointDetails(jobId, result.value, { signal }).catch(() => null);
     return succeed('COMPLETED', {
       job_id: jobId,

@@ -26,7 +26,9 @@ export function createWaitBackend(servers: FlinkServers): JobBackend {
       const plan = toJarPlan(job.data);
       const client = servers.client(plan);
       const version = plan.version ?? (await client.version(context.signal)).raw;
-      return look(job.data, async () => keepOwn(job.data, await state(job, { ...plan, version }, context, client)));
+      return look(job.data, async () =>
+        keepOwn(job.data, await state(job, { ...plan, version }, context, client, null)),
+      );
     },
     cancel: async () => ({}),
     giveUp: (job, why, context) => giveUp(job, toJarPlan(job.data), why, context, servers),
