@@ -3,9 +3,12 @@ import { callCheck } from './call-check.ts';
 import { readTextFile } from './commands/settings.ts';
 import { hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { openClusterPools } from '../cluster-pool/index.ts';
+import type { RunningClusterPools } from '../cluster-pool/index.ts';
 import type { Config, Role } from '../engine/config.ts';
 import { makeFolder } from '../engine/folders.ts';
 import { createEngine } from '../engine/index.ts';
+import { newId } from '../engine/ids.ts';
 import type { RunningEngine } from '../engine/index.ts';
 import type { Logger } from '../engine/log.ts';
 import { EventStream } from '../engine/scheduler/event-stream.ts';
@@ -28,6 +31,7 @@ import { DEFAULT_SCRIPT_LIMITS } from '../executors/javascript/script-runner.ts'
 import { JobWatcher } from '../executors/job-watcher.ts';
 import { createPublishers } from '../executors/publishers.ts';
 import { Worker } from '../executors/worker.ts';
+import { createLeasing } from './leasing.ts';
 import { joinCluster, migrateWhenFree } from './cluster.ts';
 import { isLoopback } from './server.ts';
 
@@ -38,6 +42,8 @@ export interface Node extends Pick<RunningEngine, 'cronTriggers' | 'eventTrigger
   readonly finder: DefinitionFinder;
   readonly engine: RunningEngine;
   readonly catalogue: Catalogue;
+  /** Clusters that can be leased. */
+  readonly pools: RunningClusterPools;
   /** Reads uploaded modules; absent where dynamic actions are switched off. */
   readonly modules: DynamicActions | undefined;
   /** Calls back after each commit of this node, and soon after those of others. Call it once. */
@@ -104,8 +110,19 @@ async function assemble(
   const http = { forUsers: createHttpClient(policy), forConnections: createHttpClient(null) };
   const folder = dataFolderOf(config);
   const connections = readConnections(config.connections, environment);
+  const pools = openClusterPools({
+    store,
+    clock,
+    log,
+    nodeId: newId(),
+    config: { pools: config.pools, clusters: config.clusters },
+    folder: join(folder, 'clusters'),
+    environment,
+  });
+  const leasing = createLeasing({ store, pools, connections, http, clock, log, releaseGraceSeconds: 60 });
   const catalogue = createCatalogue({
     http,
+    cluster: leasing.cluster,
     std: {
       egress: policy,
       scripts: {
@@ -146,6 +163,7 @@ async function assemble(
     background: backgroundSettings(config),
     publishers,
     notify: config.notify,
+    leases: leasing.keeper,
   });
   const port = cluster.port(engine);
   const watcher = new JobWatcher({
@@ -173,11 +191,13 @@ async function assemble(
     concurrency: config.executorConcurrency,
   });
   await cluster.start(engine);
+  if (serves || Object.keys(config.pools).length > 0) await pools.start();
   const stopDelivery = does('executor')
     ? queue.consume(engine.acknowledging((message) => worker.handle(message)))
     : () => Promise.resolve();
   if (does('executor')) await watcher.start();
   await engine.start(serves && (does('engine') || does('scheduler')));
+  leasing.keeper.start();
   const signal = new CommitSignal(cluster.commits, clock);
   engine.onCommit(() => signal.tell());
   const events = serves && does('scheduler') ? followEvents(config, engine, log) : null;
@@ -190,6 +210,7 @@ async function assemble(
     eventTriggers: engine.eventTriggers,
     maintenance: engine.maintenance,
     catalogue,
+    pools,
     modules: dynamic ?? undefined,
     onCommit: (listener) => {
       engine.onCommit(listener);
@@ -206,6 +227,8 @@ async function assemble(
       dynamic?.close();
       await delivered;
       await watcher.close();
+      await leasing.keeper.stop();
+      await pools.stop();
       await cluster.closeExecutor();
       await cluster.closeReceiver();
       await engine.close();

@@ -1,3 +1,4 @@
+import type { ClusterPools, RunningClusterPools } from '../cluster-pool/index.ts';
 import type { ActionCatalogue } from '../engine/contract.ts';
 import type { Engine } from '../engine/facade.ts';
 import type { CronTriggers } from '../engine/shell/cron-triggers.ts';
@@ -29,6 +30,8 @@ export interface Services {
   readonly eventTriggers: EventTriggers;
   readonly maintenance: Maintenance;
   readonly catalogue: ActionCatalogue;
+  /** Clusters that can be leased. */
+  readonly pools: Pick<RunningClusterPools, 'settings'> & ClusterPools;
   /** Reads what modules say of their actions; absent where dynamic actions are switched off. */
   readonly modules?: ModuleReader | undefined;
   /** A JSON file that `GET /info` answers with, or null to switch that off. */

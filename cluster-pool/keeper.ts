@@ -58,8 +58,8 @@ export class Keeper {
 
   /** Resolves when what an earlier process left has been looked at. */
   async start(): Promise<void> {
-    await this.registerPools();
     if (!(await this.hasWork())) return;
+    await this.registerPools();
     await this.round();
     this.running = this.loop();
   }

@@ -125,6 +125,9 @@ export interface Config {
   readonly sparkAllowedEnvironment: readonly string[] | null;
   readonly sparkHistoryUrl: string | null;
   readonly flinkJarRoots: readonly string[] | null;
+  /** Pools of clusters that this node keeps, and how their service works (spec/cluster.md §4): read by cluster-pool/settings.ts. */
+  readonly pools: JsonObject;
+  readonly clusters: JsonObject;
   /** Servers by name: `executors/connections` reads what is in it. */
   readonly connections: JsonObject;
 }
@@ -208,6 +211,8 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   sparkHistoryUrl: null,
   flinkJarRoots: null,
   connections: {},
+  pools: {},
+  clusters: {},
 });
 
 /**
@@ -328,6 +333,12 @@ const SETTINGS: Section = {
     allow: setting('egressAllow', 'a list of addresses, ranges or host names', texts),
     deny: setting('egressDeny', 'a list of addresses or ranges', texts),
   },
+  pools: setting('pools', 'a mapping of names to {provider: …, capacity: …}', (value) =>
+    isJsonObject(value) ? value : undefined,
+  ),
+  clusters: setting('clusters', 'a mapping of settings of the pool service', (value) =>
+    isJsonObject(value) ? value : undefined,
+  ),
   connections: setting('connections', 'a mapping of names to {type: …, url: …}', (value) =>
     isJsonObject(value) ? value : undefined,
   ),

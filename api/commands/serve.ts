@@ -49,6 +49,7 @@ export async function serveCommand(
         eventTriggers: node.eventTriggers,
         maintenance: node.maintenance,
         catalogue: node.catalogue,
+        pools: node.pools,
         modules: node.modules,
         infoFile: config.infoFile,
         processes: () => serviceGroups(node.store, config.roles),

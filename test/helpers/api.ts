@@ -2,6 +2,8 @@ import { createApp } from '../../api/app.ts';
 import { createAccess } from '../../api/auth/index.ts';
 import { listen } from '../../api/server.ts';
 import { DEFAULT_CONFIG } from '../../engine/config.ts';
+import { openClusterPools } from '../../cluster-pool/index.ts';
+import type { RunningClusterPools } from '../../cluster-pool/index.ts';
 import type { Config } from '../../engine/config.ts';
 import type { ActionCatalogue, ActionDefinition } from '../../engine/contract.ts';
 import type { Engine } from '../../engine/facade.ts';
@@ -41,6 +43,7 @@ export async function startApi(
       engine: { ...absentEngine, ...options.engine },
       ...withoutEngine(store),
       catalogue,
+      pools: withoutPools(store),
       infoFile: null,
       processes: () => [{ name: 'test', type: 'api_group' }],
     },
@@ -76,6 +79,12 @@ export function sender(url: string): Send {
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) };
   };
+}
+
+function withoutPools(store: Store): RunningClusterPools {
+  const config = { pools: {}, clusters: {} };
+  const common = { store, clock: systemClock, log: silentLogger };
+  return openClusterPools({ ...common, config, nodeId: 'none', folder: '', environment: {} });
 }
 
 /** Triggers can be made; nothing starts. */
