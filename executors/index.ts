@@ -33,7 +33,7 @@ export function createCatalogue(options: CatalogueOptions = {}): Catalogue {
   const http = options.http ?? defaultClients();
   const cluster = options.cluster ?? { pools: null, rootOf: () => Promise.resolve(null) };
   const onClusters = withLeaseCheck([...sparkPack(spark, http), ...flinkPack(flink, http)], { ...cluster, http });
-  const actions = [...stdPack(options.std, scripts), ...onClusters, ...clusterPack(cluster, http)];
+  const actions = [...stdPack(options.std, scripts), ...onClusters, ...clusterPack(cluster, http, onClusters)];
   return catalogueOf(actions, () => scripts.close());
 }
 
