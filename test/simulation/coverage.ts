@@ -18,6 +18,7 @@ export class Coverage {
     this.seeds++;
     for (const name of constructsOf(scenario)) if (this.constructs.has(name)) raise(this.constructs, name);
     for (const name of ran.faults.keys()) raise(this.faults, name);
+    raise(this.ends, `kept by ${scenario.keeper}`);
     for (const name of ran.operations.keys()) if (this.operations.has(name)) raise(this.operations, name);
     for (const name of ran.log.moves.keys()) raise(this.moves, name);
     for (const row of ran.database.rows('executions')) raise(this.ends, `ended ${String(row.state)}`);

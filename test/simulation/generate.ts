@@ -1,5 +1,5 @@
 import type { Json, JsonObject } from '../../dsl/json.ts';
-import { Random } from './random.ts';
+import { hash, Random } from './random.ts';
 import {
   type Clause,
   type Fault,
@@ -24,6 +24,8 @@ export function generate(seed: number): Scenario {
   return {
     seed,
     mode: random.chance(0.35) ? 'embedded' : 'workers',
+    // By a generator of its own: the rest of a seed's scenario is what it was before there was a choice.
+    keeper: new Random(hash(seed, 'keeper')).chance(0.4) ? 'janitor' : 'start',
     nodes: random.pick([1, 1, 2, 3]),
     cacheBytes: random.chance(0.3) ? 1 : 64_000_000,
     workflows,

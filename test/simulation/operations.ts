@@ -1,5 +1,6 @@
 import type { Caller } from '../../engine/facade.ts';
 import type { RunningEngine } from '../../engine/index.ts';
+import type { Membership } from '../../engine/shell/membership.ts';
 import type { JobWatcher } from '../../executors/job-watcher.ts';
 import type { Worker } from '../../executors/worker.ts';
 import type { ModelStore } from './model-store/store.ts';
@@ -17,6 +18,8 @@ export interface Node extends Owner {
   readonly store: ModelStore;
   readonly worker: Worker;
   readonly watcher: JobWatcher;
+  /** Its place among the others, where they know of each other. */
+  readonly membership: Membership | null;
   skew: number;
   phase: 'starting' | 'up' | 'stopping';
 }

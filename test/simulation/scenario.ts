@@ -5,6 +5,8 @@ export interface Scenario {
   readonly seed: number;
   /** Whether each node runs the actions that it made, or any node takes them from a common queue and claims them. */
   readonly mode: 'embedded' | 'workers';
+  /** Who picks up what a dead node left: the next one that starts, or a janitor among those that share the database. */
+  readonly keeper: 'start' | 'janitor';
   /** Nodes at the start. */
   readonly nodes: number;
   /** Views are let go of at once where it is small. */

@@ -1,7 +1,9 @@
 import { createDefinitions } from '../../engine/shell/definitions.ts';
 import type { ActionReport, ActionResult, EnginePort } from '../../engine/contract.ts';
 import { EngineError } from '../../engine/errors.ts';
-import { createEngine, type RunningEngine } from '../../engine/index.ts';
+import { createEngine, type RunningEngine, type SharedOptions } from '../../engine/index.ts';
+import { newId } from '../../engine/ids.ts';
+import { DEFAULT_MEMBERSHIP, Membership, SharedClock } from '../../engine/shell/membership.ts';
 import type { Logger } from '../../engine/log.ts';
 import { EmbeddedQueue } from '../../engine/queue/embedded.ts';
 import type { Clock } from '../../engine/shell/clock.ts';
@@ -63,6 +65,12 @@ export async function run(scenario: Scenario, options: WorldOptions = {}): Promi
   } finally {
     Math.random = random;
   }
+}
+
+interface Shared {
+  readonly clock: Clock;
+  readonly membership: Membership;
+  readonly options: SharedOptions;
 }
 
 export class World implements StateOfWorld {
@@ -240,6 +248,7 @@ export class World implements StateOfWorld {
     const start = async (): Promise<void> => {
       // Its chores take most of the time of a run that has no jobs.
       if (this.hasJobs) await node.watcher.start();
+      await node.membership?.start();
       await node.engine.start();
       node.phase = 'up';
       this.note(`${name} is up: ${node.engine.nodeId}`);
@@ -253,7 +262,7 @@ export class World implements StateOfWorld {
   private makeNode(name: string): Node {
     const { scenario, scheduler } = this;
     const owner: Owner & { skew: number } = { name, state: 'live', skew: 0 };
-    const clock: Clock = {
+    const local: Clock = {
       now: () => {
         // Computing takes time as well: the bounds of a batch are met now and then.
         if (this.random.chance(0.01)) scheduler.time += this.random.int(12);
@@ -263,6 +272,8 @@ export class World implements StateOfWorld {
     };
     const log = this.logger(name, owner);
     const store = new ModelStore(this.database, this.hooks(owner));
+    const shared = scenario.keeper === 'janitor' ? this.share(name, store, local, log) : null;
+    const clock: Clock = shared?.clock ?? local;
     const queue = scenario.mode === 'embedded' ? new EmbeddedQueue(clock, log) : this.queue.connect(owner);
     const catalogue = simulatedCatalogue({
       run: (isRepeatSafe, context) => this.runAction(owner, isRepeatSafe, context),
@@ -278,6 +289,7 @@ export class World implements StateOfWorld {
       embeddedExecutor: scenario.mode === 'embedded',
       limits: LIMITS,
       cacheBytes: scenario.cacheBytes,
+      ...(shared === null ? {} : { shared: shared.options }),
     });
     const port = this.port(owner, engine);
     const watcher = new JobWatcher({
@@ -306,7 +318,25 @@ export class World implements StateOfWorld {
         return worker.handle(message);
       }),
     );
-    return Object.assign(owner, { engine, store, worker, watcher, phase: 'starting' as const });
+    const membership = shared?.membership ?? null;
+    return Object.assign(owner, { engine, store, worker, watcher, membership, phase: 'starting' as const });
+  }
+
+  /** What a node is to others that know of it: it says that it lives, and one of them sees to what the dead have left. */
+  private share(name: string, store: ModelStore, local: Clock, log: Logger): Shared {
+    const clock = new SharedClock(local);
+    const nodeId = newId();
+    const membership = new Membership({
+      store,
+      clock,
+      log,
+      service: { id: nodeId, name, host: 'host', roles: ['api', 'engine', 'executor'], schemaVersion: 1 },
+      times: DEFAULT_MEMBERSHIP,
+      onOutdated: () => {},
+      schemaVersion: () => Promise.resolve(1),
+    });
+    const options: SharedOptions = { nodeId, leaseMs: DEFAULT_MEMBERSHIP.leaseMs, takeOver: () => Promise.resolve() };
+    return { clock, membership, options };
   }
 
   private kill(node: Node, why: string, isFault: boolean): void {
@@ -370,7 +400,11 @@ export class World implements StateOfWorld {
     const log: Logger = {
       ...silentLogger,
       with: () => log,
-      warn: (message, fields) => this.note(`${name} warns: ${message} ${textOf(fields?.error)}`),
+      warn: (message, fields) => {
+        this.note(`${name} warns: ${message} ${textOf(fields?.error)}`);
+        if (owner.state !== 'dead' && !isDisturbed(fields?.error) && BROKEN_ROUNDS.includes(message))
+          this.problems.push(`${name}: ${message}: ${textOf(fields?.error)}`);
+      },
       error: (message, fields) => {
         this.note(`${name} errs: ${message} ${textOf(fields?.error)}`);
         if (owner.state === 'dead' || isDisturbed(fields?.error)) return;
@@ -455,7 +489,8 @@ export class World implements StateOfWorld {
 
   /** Whether an action ended otherwise than it would have: it was lost with its node. */
   private hasLostActions(): boolean {
-    if (this.nodeCount === this.scenario.nodes) return false;
+    // Who stands still for long is taken for dead.
+    if (this.nodeCount === this.scenario.nodes && !this.faults.has('slow-node')) return false;
     return this.rows('action_executions').some(
       (row) =>
         row.kind !== 'pure' && row.state !== 'SUCCESS' && this.resultFor(String(row.id)).result.kind === 'success',
@@ -607,6 +642,7 @@ export class World implements StateOfWorld {
       .drain(1000)
       .then(() => node.engine.close())
       .then(() => node.watcher.close(1000))
+      .then(() => node.membership?.close())
       .catch(() => {})
       // What it wrote last nobody has seen to.
       .finally(() => this.kill(node, 'stopped', true))
@@ -711,6 +747,12 @@ const REFUSALS: ReadonlySet<string> = new Set([
 
 /** Log lines that tell of a fault of ours. */
 const FATAL = ['The conductor stopped', 'An event could not', 'An event was lost', 'A step of a job failed'];
+
+/** Rounds that are made again and again: one that breaks off does so every time, unless a fault of ours did it. */
+const BROKEN_ROUNDS: readonly string[] = [
+  'The round of what was left undone broke off; the next one goes on',
+  'This process could not tell that it lives',
+];
 
 /** What a fault of the simulator looks like to the engine. */
 class Disturbance extends Error {

@@ -132,6 +132,11 @@ export class Query {
     return this.whereExists(query);
   }
 
+  orWhereNotExists(query: unknown): this {
+    this.isNext = 'or';
+    return this.whereNotExists(query);
+  }
+
   whereNotExists(query: unknown): this {
     return this.add(not(this.exists(query)));
   }
@@ -217,6 +222,11 @@ export class Query {
   }
 
   onConflict(_columns?: unknown): this {
+    return this;
+  }
+
+  /** One writer at a time: what a transaction reads stays as it is. */
+  forShare(): this {
     return this;
   }
 

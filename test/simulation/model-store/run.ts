@@ -29,10 +29,28 @@ export function runInsert(data: Data, insert: Insert): { readonly rows: Row[]; r
   const inserted: Row[] = [];
   for (const row of values) {
     const fields = Object.fromEntries(insert.columns.map((column, i) => [column, row[i] ?? null]));
-    const made = table.insert(fields, insert.onConflict === 'ignore');
+    const made = table.insert(fields, insert.onConflict !== 'fail') ?? overwrite(run, insert, fields);
     if (made !== null) inserted.push(made);
   }
   return { rows: run.returning(insert.returning, insert.table, inserted), count: inserted.length };
+}
+
+/** `on conflict do update`: null where nothing is changed. */
+function overwrite(run: Run, { table: name, onConflict }: Insert, fields: Row): Row | null {
+  if (typeof onConflict === 'string') return null;
+  const table = run.table(name);
+  const found = table.holderOf(fields);
+  const row = found === null ? undefined : table.get(found);
+  if (found === null || row === undefined) throw new Error(`nothing in ${name} is in conflict`);
+  const scope = new Map([
+    ['excluded', fields],
+    [name, row],
+  ]);
+  if (onConflict.where !== null && !isTrue(run.value(onConflict.where, scope))) return null;
+  return table.update(
+    found,
+    Object.fromEntries(onConflict.set.map(([column, expr]) => [column, run.value(expr, scope)])),
+  );
 }
 
 export function runUpdate(data: Data, update: Update): { readonly rows: Row[]; readonly count: number } {
@@ -69,6 +87,10 @@ class Run {
 
   constructor(data: Data) {
     this.data = data;
+  }
+
+  table(name: string): Table {
+    return this.data.table(name);
   }
 
   select(query: Select, outer: Scope): Row[] {
@@ -373,7 +395,8 @@ function isConstant(expr: Expr, alias: string, scope: Scope): boolean {
 
 function column({ table, name }: Extract<Expr, { kind: 'column' }>, scope: Scope): Value {
   if (table !== null) return scope.get(table)?.[name] ?? null;
-  for (const row of scope.values()) if (Object.hasOwn(row, name)) return row[name] ?? null;
+  // A query's own tables come before those of the query around it.
+  for (const row of [...scope.values()].reverse()) if (Object.hasOwn(row, name)) return row[name] ?? null;
   throw new Error(`no such column: ${name}`);
 }
 

@@ -1,4 +1,6 @@
 import {
+  type Insert,
+  type Update,
   toValue,
   type BinaryOp,
   type Expr,
@@ -157,7 +159,7 @@ class Parser {
         return row;
       });
     } else rows = this.select();
-    let onConflict: 'fail' | 'ignore' = 'fail';
+    let onConflict: Insert['onConflict'] = 'fail';
     if (this.takeWord('on')) {
       this.word('conflict');
       if (this.takeSign('(')) {
@@ -165,21 +167,30 @@ class Parser {
         this.sign(')');
       }
       this.word('do');
-      this.word('nothing');
-      onConflict = 'ignore';
+      if (this.takeWord('nothing')) onConflict = 'ignore';
+      else {
+        this.word('update');
+        this.word('set');
+        const set = this.assignments();
+        onConflict = { set, where: this.takeWord('where') ? this.expression() : null };
+      }
     }
     return { kind: 'insert', table, columns, rows, onConflict, returning: this.returning() };
+  }
+
+  private assignments(): Update['set'] {
+    return this.list((): readonly [string, Expr] => {
+      const column = this.name();
+      this.sign('=');
+      return [column, this.expression()];
+    });
   }
 
   private update(): Statement {
     this.word('update');
     const table = this.name();
     this.word('set');
-    const set = this.list((): readonly [string, Expr] => {
-      const column = this.name();
-      this.sign('=');
-      return [column, this.expression()];
-    });
+    const set = this.assignments();
     const from = this.takeWord('from') ? this.sources() : [];
     const where = this.takeWord('where') ? this.expression() : null;
     return { kind: 'update', table, set, from, where, returning: this.returning() };

@@ -59,7 +59,8 @@ export interface Insert {
   readonly table: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Expr[])[] | Select;
-  readonly onConflict: 'fail' | 'ignore';
+  /** A row that is there is changed where `update` stands; `excluded` is the one that was to be inserted. */
+  readonly onConflict: 'fail' | 'ignore' | { readonly set: Update['set']; readonly where: Expr | null };
   readonly returning: readonly ResultColumn[];
 }
 

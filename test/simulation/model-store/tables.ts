@@ -180,6 +180,16 @@ export class Table {
     }
   }
 
+  /** The row that stands in the way of an insert. */
+  holderOf(values: Readonly<Record<string, Value>>): number | null {
+    for (const { columns, taken } of this.keys) {
+      const key = keyOf(columns, values);
+      const holder = key === null ? undefined : taken.get(key);
+      if (holder !== undefined) return holder;
+    }
+    return null;
+  }
+
   private conflict(row: Row, self: number | null): readonly string[] | null {
     for (const { columns, taken } of this.keys) {
       const key = keyOf(columns, row);
