@@ -38,8 +38,10 @@ export const GATHERED = [
   ['queue', 'store', 'simulation', 'executors/external-jobs.test'],
   [
     'engine/background.test',
+    'engine/conductor.test',
     'engine/eviction.test',
     'engine/flows.test',
+    'engine/scale.test',
     'engine/secrets.test',
     'engine/timers.test',
     'engine/triggers.test',
