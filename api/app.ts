@@ -1,6 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import Koa from 'koa';
 import type { Logger } from '../engine/log.ts';
-import { ApiError } from './api-error.ts';
+import { ApiError, badRequest } from './api-error.ts';
 import type { Access } from './auth/index.ts';
 import { cors } from './cors.ts';
 import { refuseDuring } from './maintenance.ts';
@@ -70,6 +71,7 @@ function measure(metrics: Metrics) {
 function answerErrors(log: Logger) {
   return async (ctx: AppContext, next: Koa.Next): Promise<void> => {
     try {
+      toOriginForm(ctx.req);
       await next();
       if (ctx.status === 404 && ctx.body === undefined) sendFault(ctx, fault(404, `There is nothing at ${ctx.path}`));
       else if (ctx.status === 405 || ctx.status === 501)
@@ -88,6 +90,21 @@ function sendFault(ctx: AppContext, { status, headers, body }: Fault): void {
   ctx.status = status;
   ctx.set(headers);
   ctx.body = body;
+}
+
+/**
+ * Proxies name the whole address, which servers have to take (RFC 9112 §3.2.2). Only the path and the query count here; what has
+ * none would make every reader of the path fail.
+ */
+function toOriginForm(request: IncomingMessage): void {
+  const target = request.url ?? '';
+  if (target.startsWith('/')) return;
+  request.url = '/';
+  if (target === '*' && request.method === 'OPTIONS') return;
+  const address = URL.canParse(target) ? new URL(target) : null;
+  if (address === null || !/^https?:$/.test(address.protocol))
+    throw badRequest('The address of the request is neither a path nor http://HOST/PATH.');
+  request.url = `${address.pathname}${address.search}`;
 }
 
 /** Repeated slashes count as one: clients are configured with addresses that end in one. */

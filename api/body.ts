@@ -20,24 +20,35 @@ export const MAX_NESTING = 500;
  */
 export async function readText(request: IncomingMessage, contentType: string): Promise<string> {
   if (/^(?:text|application)\/(?:[\w.-]+\+)?xml\b/i.test(contentType)) throw unknownMediaType(contentType);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  // Giving up must not close the connection: the answer still has to go through it.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) {
-      // The rest is not read: the connection ends with this answer.
-      throw new ApiError('TOO_LARGE', `The body is larger than the limit of ${MAX_BODY_BYTES} bytes.`, {
-        Connection: 'close',
-      });
-    }
-    chunks.push(chunk);
-  }
+  const bytes = await readBytes(request);
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw badRequest('The body is not valid UTF-8 text.');
   }
+}
+
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    // Giving up must not close the connection: the answer still has to go through it.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MAX_BODY_BYTES) {
+        // The rest is not read: the connection ends with this answer.
+        throw new ApiError('TOO_LARGE', `The body is larger than the limit of ${MAX_BODY_BYTES} bytes.`, {
+          Connection: 'close',
+        });
+      }
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    // The client has gone, or its time is over: nobody hears the answer, and nothing of the server has failed.
+    if (request.errored !== null) throw badRequest('The body did not arrive as a whole.');
+    throw error;
+  }
+  return Buffer.concat(chunks);
 }
 
 /** The attributes that a resource takes: what the API knows of it, and which of these cannot be set. */

@@ -251,6 +251,8 @@ test('what is no request at all is answered as JSON too', async (t) => {
     ['nonsense\r\n\r\n', 400],
     ['GET /v2/workflows HTTP/9.9\r\n\r\n', 400],
     [`GET /v2/workflows?name=${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431],
+    ['GET http://[/v2/workflows HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
+    ['GET nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 400],
     ['POST /v2/workflows HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n', 400],
     ['POST /v2/workflows HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 400],
   ] as const) {
@@ -258,6 +260,16 @@ test('what is no request at all is answered as JSON too', async (t) => {
     t.regex(reply, new RegExp(`^HTTP/1.1 ${status} `), text.slice(0, 60));
     t.truthy(JSON.parse(reply.slice(reply.indexOf('\r\n\r\n'))).faultstring);
   }
+});
+
+test('an address that names the server, as proxies send it, is taken for its path', async (t) => {
+  const { url } = await startNodeServer(t);
+  const reply = await rawExchange(
+    url,
+    'GET http://elsewhere:1/v2/actions?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+  );
+  t.regex(reply, /^HTTP\/1.1 200 /);
+  t.regex(reply, /"next":/);
 });
 
 interface Reply {
