@@ -61,8 +61,9 @@ function postgresTrouble(code: string): string | null {
 
 const SOCKET_ERRORS =
   /^(?:ECONN(?:REFUSED|RESET|ABORTED)|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT)$/;
-// The pg package has no codes for these.
-const LOST = /^(?:Connection terminated|Connection ended|Client has encountered a connection error|timeout expired)/;
+// The pg package has no codes for these. knex puts the statement in front of them.
+const LOST =
+  /(?:^| - )(?:Connection terminated(?: unexpectedly| due to connection timeout)?|Connection ended unexpectedly|Client has encountered a connection error and is not queryable|Client was closed and is not queryable|timeout expired)$/;
 
 function lostConnection(error: Error): string | null {
   if (SOCKET_ERRORS.test(codeOf(error)) && 'syscall' in error) return 'cannot be reached';

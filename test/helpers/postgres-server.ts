@@ -11,8 +11,8 @@ import { waitForExit } from './processes.ts';
 export interface PostgresServer {
   /** Of the database `postgres`. */
   readonly url: string;
-  /** As a power cut: every process of it ends at once. */
-  kill(): Promise<void>;
+  /** Every process of it ends at once. @returns false when it was not up. */
+  kill(): Promise<boolean>;
   /** After {@link kill}: on the same port, with what was committed. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -26,11 +26,15 @@ export async function findPostgres(): Promise<string | null> {
   return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres'))) ?? null;
 }
 
-/** A new cluster in an empty folder. The server refuses to run as root: there it runs as the user that its package made. */
+/**
+ * A new cluster in an empty folder. The server refuses to run as root: there it runs as the user that its package made.
+ *
+ * By default a {@link PostgresServer.kill} may lose what was committed last; with `survivesKills` only a power cut, with `durable` nothing.
+ */
 export async function startPostgres(
   programs: string,
   folder: string,
-  options: { readonly durable?: boolean } = {},
+  options: { readonly durable?: boolean; readonly survivesKills?: boolean } = {},
 ): Promise<PostgresServer> {
   const user = process.getuid?.() === 0 ? await userNamed('postgres') : null;
   const data = join(folder, 'data');
@@ -71,7 +75,8 @@ export async function startPostgres(
     max_connections: '200',
     // Machines of tests have little shared memory.
     dynamic_shared_memory_type: 'posix',
-    ...(options.durable === true ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    ...(options.durable === true ? {} : { fsync: 'off', full_page_writes: 'off' }),
+    ...(options.durable === true || options.survivesKills === true ? {} : { synchronous_commit: 'off' }),
   };
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
   let server: ChildProcess | null = null;
@@ -86,10 +91,11 @@ export async function startPostgres(
   const end = async (signal: NodeJS.Signals, wholeGroup: boolean) => {
     const child = server;
     server = null;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return false;
     // Its helpers are in sessions of their own; they end when they miss the first one.
     process.kill(wholeGroup ? -child.pid : child.pid, signal);
     await waitForExit(child);
+    return true;
   };
   await start();
   return {

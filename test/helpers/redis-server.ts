@@ -9,8 +9,8 @@ import { waitForExit } from './processes.ts';
 
 export interface RedisServer {
   readonly url: string;
-  /** It keeps nothing: what it held is gone. */
-  kill(): Promise<void>;
+  /** It keeps nothing: what it held is gone. @returns false when it was not up. */
+  kill(): Promise<boolean>;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -53,12 +53,20 @@ export async function startRedis(program: string, folder: string, args: readonly
   const end = async (signal: NodeJS.Signals) => {
     const child = server;
     server = null;
-    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return false;
     child.kill(signal);
     await waitForExit(child);
+    return true;
   };
   await start();
-  return { url, start, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
+  return {
+    url,
+    start,
+    kill: () => end('SIGKILL'),
+    stop: async () => {
+      await end('SIGTERM');
+    },
+  };
 }
 
 async function untilItAnswers(url: string, server: ChildProcess): Promise<void> {
