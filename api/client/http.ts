@@ -96,6 +96,8 @@ async function faultOf(response: Response): Promise<string> {
   try {
     const body = parseJson(text);
     if (isJsonObject(body) && typeof body['faultstring'] === 'string') return body['faultstring'];
+    // The envelope of clusters (spec/cluster.md §1.2).
+    if (isJsonObject(body) && typeof body['error'] === 'string' && body['status'] === 'FAIL') return body['error'];
   } catch {
     // Not of this API.
   }
