@@ -26,12 +26,14 @@ export interface ApiRequest {
   header(name: string): string;
   /** The body as text. */
   text(): Promise<string>;
+  /** Aborted when the client has gone before the answer. */
+  readonly gone: AbortSignal;
   /** @throws EngineError FORBIDDEN when the rule, such as `executions:list:all_projects`, is not for this caller. */
   authorize(rule: string): void;
 }
 
 export interface Reply {
-  readonly status: 200 | 201 | 204 | 503;
+  readonly status: 200 | 201 | 204 | 400 | 403 | 404 | 503;
   readonly body?: Json;
   /** Where the answer is not JSON: its media type and its text, in place of `body`. */
   readonly text?: { readonly type: string; readonly text: string };
@@ -109,8 +111,21 @@ export function authorizedRequest(ctx: RouterContext<ApiState>): ApiRequest {
     contentType: ctx.get('content-type'),
     header: (name) => ctx.get(name),
     text: () => readText(ctx.req, ctx.get('content-type')),
+    get gone() {
+      return goneSignal(ctx.res);
+    },
     authorize,
   };
+}
+
+/** Made for those who ask: few requests wait for long. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController();
+  if (response.destroyed) controller.abort();
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort();
+  });
+  return controller.signal;
 }
 
 /** Whoever asks for what is open to everybody: no project, no rights. */

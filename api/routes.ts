@@ -8,6 +8,7 @@ import { rootRoutes } from './root.ts';
 import type { Services } from './services.ts';
 import { actionExecutionRoutes } from './v2/action-executions.ts';
 import { actionRoutes } from './v2/actions.ts';
+import { clusterRoutes } from './v2/clusters.ts';
 import { codeSourceRoutes } from './v2/code-sources.ts';
 import { cronTriggerRoutes } from './v2/cron-triggers.ts';
 import { dynamicActionRoutes } from './v2/dynamic-actions.ts';
@@ -46,6 +47,7 @@ export function createRouters(services: Services, { feed, metrics }: Live): Rout
   cronTriggerRoutes(v2, services);
   eventTriggerRoutes(v2, services);
   jobViewRoutes(v2, services);
+  clusterRoutes(v2, services);
   streamRoutes(v2, services, feed);
   v2.get(
     '/services',

@@ -112,7 +112,8 @@ export type ApplyAnswer =
 
 /** By cluster, by user, or all that an execution holds (`scope: none` too). */
 export interface ReleaseRequest {
-  readonly project: string;
+  /** Null: of any project. */
+  readonly project: string | null;
   readonly cluster_id?: string;
   readonly user_id?: string;
   readonly execution_id?: string;

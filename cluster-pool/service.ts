@@ -363,7 +363,9 @@ function notFound(id: string): Refusal {
 async function leasesToRelease(change: Change, request: ReleaseRequest): Promise<readonly LeaseRow[] | Refusal> {
   const { project, cluster_id: id, user_id: user, execution_id: execution } = request;
   const open = async (by: Parameters<typeof openLeases>[1]) =>
-    (await openLeases(change.trx, { project_id: project, ...by })).filter((lease) => lease.remote === null);
+    (await openLeases(change.trx, { ...(project !== null && { project_id: project }), ...by })).filter(
+      (lease) => lease.remote === null,
+    );
   if (id === undefined) {
     if (user !== undefined) return open({ user_id: user });
     return execution === undefined ? [] : open({ execution_id: execution });

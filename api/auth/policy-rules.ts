@@ -34,6 +34,8 @@ export const DEFAULT_RULES: Readonly<Record<string, string>> = {
   ...rules('dynamic_actions', ['create', 'delete', 'get', 'list', 'update'], ADMIN),
   'dynamic_actions:publicize': ADMIN,
   ...rules('services', ['list'], OWNER),
+  ...rules('clusters', ['get', 'list', 'operate'], OWNER),
+  'clusters:administrate': ADMIN,
   ...rules('events', ['create', 'list'], OWNER),
   'maintenance:get': OWNER,
   // Without authentication nobody could be told from an administrator, and the reference lets everybody.
@@ -57,9 +59,18 @@ export function ruleOf(method: string, path: string): string | null {
   const last = names.at(-1) ?? first;
   if (last === 'validate') return `${first}:validate`;
   if (first === 'services') return 'services:list';
+  if (first.startsWith('cluster')) return `clusters:${CLUSTER_RULES[first] ?? 'operate'}`;
   const [resource, isItem] = names.length === 1 ? [first, parts.length > 1] : subResource(first, last, parts);
   return `${resource}:${verbOf(method, isItem || SINGLE.has(resource))}`;
 }
+
+/** By the path, since both verbs do the same (spec/cluster.md §1.1). */
+const CLUSTER_RULES: Readonly<Record<string, string>> = {
+  cluster: 'get',
+  clusters: 'list',
+  cluster_pools: 'list',
+  cluster_leases: 'list',
+};
 
 /** Things that there is one of: no list. */
 const SINGLE: ReadonlySet<string> = new Set(['maintenance', 'metrics']);

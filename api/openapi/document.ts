@@ -72,9 +72,14 @@ function describe(method: string, path: string, operation: Operation): JsonObjec
     ...(body === null ? {} : { requestBody: body }),
     responses: {
       [String(statusOf(method, operation))]: { description: 'Done.', ...contentOf(operation) },
-      default: { description: 'Refused or failed.', content: json({ $ref: '#/components/schemas/Fault' }) },
+      default: { description: 'Refused or failed.', content: json(refusalSchema(operation)) },
     },
   };
+}
+
+function refusalSchema({ refusal }: Operation): JsonObject {
+  const fault = { $ref: '#/components/schemas/Fault' };
+  return refusal === undefined ? fault : { anyOf: [{ $ref: `#/components/schemas/${refusal}` }, fault] };
 }
 
 function tagOf(path: string): string {

@@ -20,6 +20,7 @@ import type { Resource } from '../resources.ts';
 import { BODY as ACTION_EXECUTION_BODY } from '../v2/action-executions.ts';
 import { LIST as ACTION_LIST } from '../v2/actions.ts';
 import { LIST as CODE_SOURCE_LIST } from '../v2/code-sources.ts';
+import { APPLY_PARAMETERS, LIST_KEYS } from '../v2/clusters.ts';
 import { BODY as CRON_BODY, LIST as CRON_LIST } from '../v2/cron-triggers.ts';
 import { BODY as DYNAMIC_BODY, LIST as DYNAMIC_LIST } from '../v2/dynamic-actions.ts';
 import { BODY as ENVIRONMENT_BODY, LIST as ENVIRONMENT_LIST } from '../v2/environments.ts';
@@ -49,6 +50,8 @@ export interface Operation {
   readonly status?: 200 | 201 | 204;
   /** Not of the reference. */
   readonly ours?: boolean;
+  /** The schema of refusals where these are no faults. */
+  readonly refusal?: string;
 }
 
 const UPLOAD = ['namespace', 'scope', 'skip_validation'];
@@ -337,8 +340,40 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     reply: EVENT_TRIGGER,
   },
   'DELETE /v2/event_triggers/:id': { summary: 'Delete an event trigger' },
+  ...clusterOperations(),
   'GET /v2/services': { summary: 'Processes of the cluster', reply: { schema: 'Services' } },
 };
+
+/** The same for both verbs; parameters may stand in the query, in a form or in a JSON object (spec/cluster.md §1.1). */
+function clusterOperations(): Readonly<Record<string, Operation>> {
+  const answer = { reply: { schema: 'ClusterAnswer' }, refusal: 'ClusterAnswer', ours: true } as const;
+  const both = (path: string, summary: string, query: readonly string[]): Readonly<Record<string, Operation>> => ({
+    [`GET ${path}`]: { summary, query, ...answer },
+    [`POST ${path}`]: { summary, query, status: 200, ...answer },
+  });
+  return {
+    ...both('/v2/cluster_op', 'Apply for, release, start, stop or restart a cluster', [
+      'action',
+      ...APPLY_PARAMETERS,
+      'cluster_id',
+      'node_id',
+      'pool',
+      'force',
+    ]),
+    ...both('/v2/cluster_apply', 'Apply for a cluster', APPLY_PARAMETERS),
+    ...both('/v2/cluster_release', 'Release a cluster, or all of a user', ['cluster_id', 'user_id']),
+    ...both('/v2/clusters', 'Clusters', LIST_KEYS),
+    'GET /v2/cluster/:id': { summary: 'A cluster', ...answer },
+    'GET /v2/cluster/:id/log': { summary: "The last lines of a node's log", query: ['node', 'tail'], ...answer },
+    'GET /v2/cluster/:id/events': { summary: 'What happened to a cluster', ...answer },
+    'GET /v2/cluster_pools': { summary: 'Pools of clusters', ...answer },
+    'GET /v2/cluster_leases': {
+      summary: 'Leases of clusters',
+      query: ['user_id', 'execution_id', 'cluster_id', 'state'],
+      ...answer,
+    },
+  };
+}
 
 function definitions(collection: string, one: string, list: ListShape): Readonly<Record<string, Operation>> {
   return {

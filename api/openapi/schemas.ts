@@ -29,6 +29,12 @@ export const SCHEMAS: JsonObject = {
   },
   Graph: { type: 'object' },
   Services: exactly({ services: listOf(exactly({ name: TEXT, type: TEXT })) }),
+  ClusterAnswer: exactly({
+    status: { type: 'string', enum: ['OK', 'FAIL'] },
+    code: COUNT,
+    error: TEXT,
+    data: { description: 'An empty text where there is nothing to say.' },
+  }),
   Published: { type: 'object' },
   Timeline: {
     type: 'object',
