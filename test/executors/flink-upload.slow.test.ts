@@ -1,35 +1,31 @@
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import test from 'ava';
 import { startFakeFlink } from '../../executors/fakes/flink.ts';
-import { buildFolder } from '../helpers/project.ts';
+import { RestClient } from '../helpers/rest-client.ts';
+import { startServer } from '../helpers/server-process.ts';
+import { waitForEnd } from '../helpers/waiting.ts';
 
 const MIB = 1024 * 1024;
 
-/** The process that uploads: its peak of resident memory is the kernel's own figure, so nothing between two looks is missed. */
-const UPLOADER = (client: string, jars: string, http: string) => `
-  const { FlinkClient } = await import(${JSON.stringify(client)});
-  const { JarStore } = await import(${JSON.stringify(jars)});
-  const { createHttpClient } = await import(${JSON.stringify(http)});
-  const http = createHttpClient(null);
-  const [url, small, large] = process.argv.slice(-3);
-  const client = new FlinkClient({ url }, http);
-  const store = new JarStore({ jarsFolder: '/nowhere' }, http);
-  const signal = new AbortController().signal;
-  // Everything is loaded and warm before it counts.
-  await store.stage(client, { jar: small }, signal);
-  const before = process.resourceUsage().maxRSS;
-  const first = await store.stage(client, { jar: large }, signal);
-  const again = await new JarStore({ jarsFolder: '/nowhere' }, http).stage(client, { jar: large }, signal);
-  const grown = process.resourceUsage().maxRSS - before;
-  await http.close();
-  process.send({ grownKib: grown, first, again });
+const WORKFLOW = `version: '2.0'
+upload:
+  input: [url, jar]
+  output:
+    jar_id: <% $.jar_id %>
+  tasks:
+    upload:
+      action: flink.upload_and_run
+      input:
+        url: <% $.url %>
+        jar: <% $.jar %>
+        poll_interval: 0.1
+      publish:
+        jar_id: <% task().result.jar_id %>
 `;
 
-test('the upload of a jar of 500 MiB costs less than 50 MiB of memory, and the second run uploads nothing', async (t) => {
+test('the upload of a jar of 500 MiB costs the server less than 50 MiB of memory, and the second run uploads nothing', async (t) => {
   t.timeout(600_000);
   const folder = await mkdtemp(join(tmpdir(), 'tramontane-upload-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
@@ -45,29 +41,44 @@ test('the upload of a jar of 500 MiB costs less than 50 MiB of memory, and the s
   }
   const fake = await startFakeFlink();
   t.teardown(() => fake.close());
-  const at = (file: string) => new URL(`file://${join(buildFolder, file)}`).href;
-  const program = UPLOADER(
-    at('executors/flink/client/client.js'),
-    at('executors/flink/jars.js'),
-    at('executors/http-client.js'),
-  );
-  const module = `data:text/javascript,${encodeURIComponent(program)}`;
-  const child = fork(join(folder, 'none.js'), [fake.url, small, large], {
-    execArgv: ['--input-type=module', '--import', module],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const [message] = (await once(child, 'message')) as [
-    {
-      readonly grownKib: number;
-      readonly first: { readonly jarId: string };
-      readonly again: { readonly jarId: string; readonly uploaded: boolean };
-    },
-  ];
-  child.kill();
-  t.log(`grown by ${Math.round(message.grownKib / 1024)} MiB`);
-  t.true(message.grownKib < 50 * 1024, `grown by ${message.grownKib} KiB`);
-  t.is(message.again.jarId, message.first.jarId);
-  t.false(message.again.uploaded);
-  t.is(fake.jars.get(message.first.jarId)?.bytes, 500 * MIB);
-  t.is(fake.requests.filter((line) => line === 'POST /v1/jars/upload').length, 2);
+  const uploads = () => fake.requests.filter((line) => line === 'POST /v1/jars/upload').length;
+  const options = { database: `sqlite:${join(folder, 'upload.sqlite')}`, cwd: folder };
+  const run = async (client: RestClient, jar: string): Promise<string> => {
+    const { id } = await client.startExecution('upload', { url: fake.url, jar });
+    const execution = await waitForEnd(client, id, 300_000);
+    t.is(execution.state, 'SUCCESS', execution.state_info ?? '');
+    return (JSON.parse(execution.output ?? '{}') as { readonly jar_id: string }).jar_id;
+  };
+
+  const first = await startServer(options);
+  t.teardown(first.stop);
+  const client = new RestClient(first.url);
+  await client.createWorkflows(WORKFLOW);
+  // Everything is loaded and warm before it counts.
+  await run(client, small);
+  // From now on the peak counts anew: that of the start would hide what an upload costs.
+  await writeFile(`/proc/${first.child.pid}/clear_refs`, '5');
+  const before = await peakKib(first.child.pid);
+  const jarId = await run(client, large);
+  t.is(await run(client, large), jarId);
+  const grown = (await peakKib(first.child.pid)) - before;
+  t.log(`grown by ${Math.round(grown / 1024)} MiB`);
+  t.true(grown < 50 * 1024, `grown by ${grown} KiB`);
+  t.is(fake.jars.get(jarId)?.bytes, 500 * MIB);
+  t.is(uploads(), 2);
+
+  // One that remembers nothing finds it on the cluster.
+  await first.stop();
+  const second = await startServer(options);
+  t.teardown(second.stop);
+  t.is(await run(new RestClient(second.url), large), jarId);
+  t.is(uploads(), 2);
 });
+
+/** The most that the process has had in memory since its peak was last cleared, by the kernel's own figure: nothing between two looks is missed. */
+async function peakKib(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const [, peak] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
+  if (peak === undefined) throw new Error(`/proc/${pid}/status tells no VmHWM`);
+  return Number(peak);
+}
