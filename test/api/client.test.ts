@@ -292,3 +292,40 @@ test('completion knows every command and option', async (t) => {
   t.regex(await ok(t, cli, 'completion', 'zsh'), /^#compdef tramontane/);
   t.is((await cli('completion', 'powershell')).code, 2);
 });
+
+test('clusters are leased, looked at, operated and given back; pools are listed and drained', async (t) => {
+  const { url } = await startNodeServer(t, {
+    pools: { lab: { provider: 'fake', type: 'spark', mode: 'standalone', capacity: 1, min_free: 1 } },
+    clusters: { tick_seconds: 0.05, health_seconds: 0.1 },
+  });
+  const cli = cliFor({ TRAMONTANE_URL: url });
+  const leased = await json(t, cli, 'cluster', 'apply', '--user', 'ann', '--type', 'spark', '--wait', '60');
+  t.like(leased, { user_id: 'ann', pool: 'lab', lease: { scope: 'none' } });
+  const { id } = leased;
+  t.regex(await ok(t, cli, 'cluster', 'list', '--user', 'ann'), /^ID +NAME +POOL.*\n\S+ +\S+ +lab +spark/);
+  t.deepEqual(await json(t, cli, 'cluster', 'list', '--free'), []);
+  t.deepEqual(await json(t, cli, 'cluster', 'list', '--label', 'zone=b'), []);
+  t.regex(await ok(t, cli, 'cluster', 'get', id), /^user_id +ann$/m);
+  t.regex(await ok(t, cli, 'cluster', 'log', id, '--node', 'master'), /says nothing\n$/);
+  t.regex(await ok(t, cli, 'cluster', 'events', id), /granted/);
+  t.regex(await ok(t, cli, 'cluster', 'renew', id, '--ttl', '60'), /^expires_at +\d+$/m);
+  t.like(await json(t, cli, 'cluster', 'stop', id), { status: 'stopped' });
+  t.like(await json(t, cli, 'cluster', 'start', id, '--node', 'w0'), { id });
+  t.like(await json(t, cli, 'cluster', 'restart', id), { status: 'running' });
+  t.regex(await ok(t, cli, 'pool', 'list'), /^NAME +PROVIDER.*\nlab +fake +spark/);
+  t.regex(await ok(t, cli, 'pool', 'leases'), /ann/);
+  const full = await cli('cluster', 'apply', '--user', 'bob', '--type', 'spark');
+  t.is(full.code, 1);
+  t.is(full.err, 'No available res for bob\n');
+  const foreign = await cli('cluster', 'release', id, '--user', 'bob');
+  t.is(foreign.code, 1);
+  t.is((await cli('cluster', 'release', id)).err, `released ${id}\n`);
+  t.regex((await cli('cluster', 'get', 'nothing')).err, /cluster not found with id=nothing/);
+  const again = await json(t, cli, 'cluster', 'apply', '--user', 'bob', '--wait', '60');
+  t.not(again.id, id);
+  t.regex(await ok(t, cli, 'pool', 'drain', 'lab'), /drained/);
+  t.is((await cli('cluster', 'release', '--user', 'bob')).err, 'released all of bob\n');
+  t.regex(await ok(t, cli, 'pool', 'undrain', 'lab'), /undrained/);
+  for (const wrong of [['apply'], ['release'], ['apply', '--user', 'u', '--wait', 'x'], ['list', '--label', 'zone']])
+    t.is((await cli('cluster', ...wrong)).code, 2, wrong.join(' '));
+});
