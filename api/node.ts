@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { openClusterPools } from '../cluster-pool/index.ts';
 import type { RunningClusterPools } from '../cluster-pool/index.ts';
 import type { Config, Role } from '../engine/config.ts';
-import { makeFolder } from '../engine/folders.ts';
+import { makeFolder } from '../processes/folders.ts';
 import { createEngine } from '../engine/index.ts';
 import { newId } from '../engine/ids.ts';
 import type { RunningEngine } from '../engine/index.ts';

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringifyJson, type JsonObject } from '../dsl/json.ts';
+import { makeFolder } from './folders.ts';
 import { parseStat, type ProcessIdentity } from './process.ts';
 
 /**
@@ -27,7 +28,7 @@ export interface RunCommand {
 
 /** Makes the directory and what belongs into it before the start. May be repeated. */
 export async function layOut(path: string, description: JsonObject, script: string | null): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  makeFolder(path, 0o700);
   if (script !== null) await replaceFile(join(path, 'script.py'), script);
   await replaceFile(join(path, 'command.json'), stringifyJson(description));
 }

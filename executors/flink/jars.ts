@@ -4,7 +4,7 @@ import { basename, isAbsolute, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { TramontaneError } from '../../dsl/errors.ts';
-import { makeFolder } from '../../engine/folders.ts';
+import { makeFolder } from '../../processes/folders.ts';
 import { passingStatus, withRetry, type HttpClient, type HttpResponse } from '../http-client.ts';
 import type { FlinkClient } from './client/client.ts';
 import { FlinkApiError } from './client/errors.ts';

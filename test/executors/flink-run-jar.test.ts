@@ -319,6 +319,9 @@ test('local jars lie in the allowed folders, links followed', async (t) => {
   for (const jar of [join(inside, 'link.jar'), join(inside, '../totals.jar'), inside, `${inside}-2/x.jar`])
     await t.throwsAsync(stage(inside, jar), { message: /outside the allowed folders/ }, jar);
   await t.throwsAsync(stage(inside, 'file://elsewhere/x.jar'), { message: /no address of a file on this host/ });
+  // Below /proc nobody can make a folder, and Node's own way of making one with those above it never returns.
+  const nowhere = new JarStore({ jarsFolder: '/proc/nowhere/jars' }, http);
+  await t.throwsAsync(nowhere.stage(client, { jar: `${w.flink.url}/x.jar` }, signal), { code: 'ENOENT' });
 });
 
 test('a jar from an address is fetched, checked against its hash, and uploaded', async (t) => {

@@ -16,7 +16,7 @@ import { readResult, rotateOutput } from '../../executors/spark/output.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
 import { sparkPack, type SparkOptions } from '../../executors/spark/pack.ts';
 import { isAlive, parseStat } from '../../processes/process.ts';
-import { readProcess } from '../../processes/run-directory.ts';
+import { layOut, readProcess } from '../../processes/run-directory.ts';
 import { memoryStore } from '../helpers/store.ts';
 import { waitFor } from '../helpers/waiting.ts';
 import { fakeSparkHome } from './helpers/fake-spark.ts';
@@ -523,6 +523,10 @@ test('what Spark logs is recognised', (t) => {
   );
   t.is(rootCauseIn(['Error: Failed to load class X.']), 'Error: Failed to load class X.');
   t.is(rootCauseIn(['all well']), null);
+});
+
+test('a run directory that cannot be made is an error at once', async (t) => {
+  await t.throwsAsync(layOut('/proc/nowhere/run', {}, null), { code: 'ENOENT' });
 });
 
 test('the name in /proc may hold anything', (t) => {

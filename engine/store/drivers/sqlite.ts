@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import knexDefault from 'knex';
 import type { Knex } from 'knex';
 import { EngineError } from '../../errors.ts';
-import { makeFolder } from '../../folders.ts';
+import { makeFolder } from '../../../processes/folders.ts';
 import type { Logger } from '../../log.ts';
 import type { Store, StoreOptions } from '../connection.ts';
 import { holdFile } from '../file-lock.ts';

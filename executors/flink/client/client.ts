@@ -13,7 +13,7 @@ import { pathNames, type Endpoint, type Params } from './endpoint.ts';
 import { CallError, FlinkApiError, UnsupportedError } from './errors.ts';
 import { Gate } from './gate.ts';
 import type { AnswerOf, CallOptions, Group, GroupName, Method, OptionsOf } from './methods.ts';
-import { multipartOf, type FormPart } from './multipart.ts';
+import { multipartOf, type FormPart } from '../../multipart.ts';
 import { portionsOf } from './portions.ts';
 import { problemsOf } from './shapes.ts';
 import { apiVersionFor, newestApiVersion, parseVersion, type FlinkVersion } from './version.ts';

@@ -8,7 +8,7 @@ import {
   type TlsOptions,
 } from '../../http-client.ts';
 import { toText } from '../../inputs.ts';
-import { multipartOf } from '../../flink/client/multipart.ts';
+import { multipartOf } from '../../multipart.ts';
 import { pathInputs, type Endpoint, type Parameter } from './endpoint.ts';
 import { endpointOf, type SystemTable } from './endpoints.ts';
 import { SparkApiError } from './errors.ts';

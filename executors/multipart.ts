@@ -6,7 +6,7 @@ export type FormPart =
   | { readonly field: string; readonly file: string; readonly name: string; readonly type: string }
   | { readonly field: string; readonly text: string; readonly type: string };
 
-/** A form whose files are streamed, with its length known beforehand: a jar of any size costs no memory (spec/flink.md §1.4). */
+/** A form whose files are streamed, with its length known beforehand: a jar of any size costs no memory. */
 export async function multipartOf(parts: readonly FormPart[]): Promise<{
   readonly contentType: string;
   readonly body: { readonly stream: AsyncIterable<Uint8Array>; readonly length: number };
