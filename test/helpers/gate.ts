@@ -2,12 +2,14 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import type { AddressInfo } from 'node:net';
 import { waitFor } from './waiting.ts';
 
-/** Which exchange a lane stops at. Neither the request nor the answer that is held is ever passed on: whoever waits for it dies waiting. */
+/** Which exchange a lane stops at. Neither the request nor the answer that is held is ever passed on: whoever waits for it waits in vain. */
 export interface Hold {
   /** By `METHOD /path`: held before the other side has seen it. */
   request?(line: string): boolean;
   /** The other side has done it, and nobody hears of that. */
   answer?(line: string, text: string): boolean;
+  /** The other side has done it, and the connection is cut instead of an answer. */
+  cut?(line: string): boolean;
 }
 
 export interface PassedExchange {
@@ -49,6 +51,7 @@ export async function openGate(target: string): Promise<Gate> {
     const text = answer.body.toString('utf8');
     passed.set(lane, [...(passed.get(lane) ?? []), { line, status: answer.status, text }]);
     if (holds.get(lane)?.answer?.(line, text) === true) return void stopped.add(lane);
+    if (holds.get(lane)?.cut?.(line) === true) return void response.destroy();
     response.writeHead(answer.status, { 'content-type': answer.type }).end(answer.body);
   }
 
