@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -44,8 +44,6 @@ async function main(): Promise<number> {
   }
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : numberOf('seed', values.seed);
   const folder = await mkdtemp(join(tmpdir(), 'tramontane-chaos-'));
-  // PostgreSQL's own user must get to its folder.
-  await chmod(folder, 0o755);
   const cleanup = new Cleanup();
   const signal = abortOnSignals((name) => console.log(`\n${name}: ending everything that was started ...`));
   const startedAt = Date.now();

@@ -1,9 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cleanup } from '../helpers/cleanup.ts';
-import { findPostgres, startPostgres } from '../helpers/postgres-server.ts';
-import { findRedis, startRedis } from '../helpers/redis-server.ts';
+import { startServers } from '../helpers/cluster.ts';
 import { Random } from '../simulation/random.ts';
 import { Faults } from './faults.ts';
 import { judge, settle } from './judge.ts';
@@ -100,19 +98,6 @@ export async function runChaos(options: ChaosOptions, cleanup: Cleanup): Promise
 }
 
 const SETTLE_MILLISECONDS = 180_000;
-
-export async function startServers(folder: string, cleanup: Cleanup, redisArgs: readonly string[] = []) {
-  const programs = { postgres: await findPostgres(), redis: await findRedis() };
-  if (programs.postgres === null || programs.redis === null)
-    throw new Error('PostgreSQL and Redis are needed (Debian: postgresql, redis-server)');
-  const folders = { postgres: join(folder, 'postgres'), redis: join(folder, 'redis') };
-  for (const path of Object.values(folders)) await mkdir(path, { recursive: true });
-  const postgres = await startPostgres(programs.postgres, folders.postgres, { survivesKills: true });
-  cleanup.add('PostgreSQL', postgres.stop);
-  const redis = await startRedis(programs.redis, folders.redis, redisArgs);
-  cleanup.add('Redis', redis.stop);
-  return { postgres, redis };
-}
 
 function measureNodes(nodes: readonly ServerNode[]): { stop(): void } {
   let isOver = false;

@@ -14,12 +14,14 @@ const SUITES = [...EXPRESSION_SUITES, ...SERVER_SUITES, ...CLIENT_SUITES];
 
 const HELP = `Plays recorded cases of the reference against this build and counts.
 
-  npm run conformance -- SUITE [--cases DIR] [--url URL] [--server KIND] [--only PATTERN]... [--jobs N] [--slice] [--level 1|2|3]
+  npm run conformance -- SUITE [--cases DIR] [--url URL] [--server KIND] [--nodes N] [--only PATTERN]... [--jobs N] [--slice] [--level 1|2|3]
 
   SUITE      ${SUITES.join(', ')}
   --cases    folder of the cases; default: those in test/conformance/cases
   --url      a running server (not for expressions); default: those that are needed are started on fresh databases
   --server   rest with --url: what the server is, ${KINDS.join(', ')}; default open
+  --nodes    workflows, rest without --url: so many servers share a PostgreSQL and a Redis of their own, and each connection goes to
+             the next one; default 1, on SQLite
   --only     workflows, rest: cases whose name fits a shell pattern (workflows: or whose topic is this word)
   --jobs     workflows, rest: cases at the same time, default 4
   --slice    workflows, rest: without what test/conformance/slice.json puts off
@@ -36,6 +38,7 @@ async function main(): Promise<number> {
       cases: { type: 'string' },
       url: { type: 'string' },
       server: { type: 'string' },
+      nodes: { type: 'string', default: '1' },
       only: { type: 'string', multiple: true, default: [] },
       jobs: { type: 'string', default: '4' },
       slice: { type: 'boolean', default: false },
@@ -72,6 +75,7 @@ interface Options {
   readonly url?: string | undefined;
   readonly kind: ServerKind | undefined;
   readonly only: readonly string[];
+  readonly nodes: string;
   readonly jobs: string;
   readonly slice: boolean;
   readonly level: Level;
@@ -79,7 +83,8 @@ interface Options {
 }
 
 async function runSuite(suite: string, options: Options): Promise<SuiteCounts | null> {
-  if (isServerSuite(suite)) return runServerSuite(suite, { ...options, jobs: Number(options.jobs) });
+  if (isServerSuite(suite))
+    return runServerSuite(suite, { ...options, jobs: Number(options.jobs), nodes: Number(options.nodes) });
   if (isClientSuite(suite)) return runClientSuite(suite, options.url);
   if (isExpressionSuite(suite)) return playExpressions(suite, options);
   return null;

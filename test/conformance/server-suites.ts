@@ -15,6 +15,8 @@ export interface ServerSuiteOptions {
   readonly cases?: string | undefined;
   /** With or without `/v2`. Without a URL a server is started on a temporary database. */
   readonly url?: string | undefined;
+  /** Servers that are started for it share the work, if more than one. */
+  readonly nodes?: number;
   readonly only: readonly string[];
   readonly jobs: number;
   readonly slice: boolean;
@@ -53,7 +55,7 @@ export async function runServerSuite(suite: ServerSuite, options: ServerSuiteOpt
     const total = { passed: 0, failed: 0, skipped: 0 };
     const kinds = suite === 'rest' && options.url === undefined ? KINDS : [options.kind ?? 'open'];
     for (const kind of kinds) {
-      const url = options.url ?? (await startTemporaryServer(cleanup, kind)).url;
+      const url = options.url ?? (await startTemporaryServer(cleanup, kind, options.nodes)).url;
       if (kinds.length > 1) console.log(`--- server: ${kind}`);
       const counts = await play(suite, kind, url, options, signal);
       if (kinds.length > 1) console.log(`--- ${kind}: ${counts.passed} passed, ${counts.failed} failed`);

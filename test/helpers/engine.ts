@@ -9,6 +9,7 @@ import { silentLogger } from '../../engine/log.ts';
 import { EmbeddedQueue } from '../../engine/queue/embedded.ts';
 import type { Store } from '../../engine/store/connection.ts';
 import { openStore } from '../../engine/store/connection.ts';
+import { fillIn, fillInOne } from '../../engine/store/large-values.ts';
 import { migrate } from '../../engine/store/migrate.ts';
 import {
   actionFromRow,
@@ -162,15 +163,16 @@ function isResult(value: Json | ActionResult): value is ActionResult {
 
 /** What the store holds of an execution. */
 export async function see(store: Store, id: string): Promise<Seen> {
-  const execution: ExecutionRow | undefined = await store.reader('executions').where('id', id).first();
+  const found: ExecutionRow | undefined = await store.reader('executions').where('id', id).first();
+  const execution = await fillInOne(store.reader, found);
   if (execution === undefined) throw new Error(`no execution ${id}`);
   const tasks: TaskRow[] = await store.reader('task_executions').where('execution_id', id).orderBy('id');
   const actions: ActionRow[] = await store.reader('action_executions').where('execution_id', id).orderBy('id');
-  const records = tasks.map(taskFromRow);
+  const records = (await fillIn(store.reader, tasks)).map(taskFromRow);
   return {
     execution: executionFromRow(execution),
     tasks: records,
-    actions: actions.map(actionFromRow),
+    actions: (await fillIn(store.reader, actions)).map(actionFromRow),
     task: (name) => {
       const found = records.findLast((task) => task.name === name);
       if (found === undefined)

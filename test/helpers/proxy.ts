@@ -13,7 +13,9 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-export async function startProxy(target: number): Promise<Proxy> {
+/** @param targets ports; connections go to them in turn. */
+export async function startProxy(...targets: readonly number[]): Promise<Proxy> {
+  let turn = 0;
   const pairs = new Set<readonly [Socket, Socket]>();
   let isBlocked = false;
   const cut = () => {
@@ -21,7 +23,7 @@ export async function startProxy(target: number): Promise<Proxy> {
   };
   const server = createServer({ noDelay: true }, (inner) => {
     // A connection that is made meanwhile goes nowhere.
-    const outer = connect({ port: target, host: '127.0.0.1', noDelay: true });
+    const outer = connect({ port: targets[turn++ % targets.length] ?? 0, host: '127.0.0.1', noDelay: true });
     const pair = [inner, outer] as const;
     pairs.add(pair);
     const end = () => {
