@@ -66,15 +66,18 @@ test('Delimiters inside of an expression are looked at once.', (t) => {
   t.throws(() => evaluate(`<% ${'%'.repeat(LONG)}x %>`, scopeWith({})), { instanceOf: ExpressionError });
 });
 
-test('The cache forgets the texts used longest ago, by number and by characters.', (t) => {
+test('The cache keeps what is used again, forgets by number and by characters, and never keeps a text as large as half of it.', (t) => {
   const made: string[] = [];
   const make = (text: string): string => {
     made.push(text);
     return text;
   };
-  const cache = new TextCache<string>(2, 10);
-  for (const text of ['a', 'b', 'a', 'c', 'a', 'b', 'x'.repeat(9), 'b']) cache.get(text, make);
-  t.deepEqual(made, ['a', 'b', 'c', 'b', 'x'.repeat(9)]);
+  const cache = new TextCache<string>(4, 20);
+  const huge = 'x'.repeat(10);
+  for (const text of ['a', 'b', 'a', 'c', 'a', 'b', huge, huge, 'a']) t.is(cache.get(text, make), text);
+  t.deepEqual(made, ['a', 'b', 'c', 'b', huge, huge]);
+  for (const text of ['long-1', 'long-2', 'long-3', 'a']) cache.get(text, make);
+  t.deepEqual(made.slice(6), ['long-1', 'long-2', 'long-3', 'a'], 'three long texts push out all others');
   t.throws(() =>
     cache.get('bad', () => {
       throw new Error('not kept');
