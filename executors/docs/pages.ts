@@ -8,7 +8,7 @@ export interface ActionPage {
 }
 
 /** Packs whose pages are in docs/actions. */
-const DOCUMENTED: readonly string[] = ['flink.'];
+const DOCUMENTED: readonly string[] = ['flink.', 'cluster.'];
 
 export function documentedPages(actions: readonly ActionDefinition[]): readonly ActionPage[] {
   return actionPages(actions.filter(({ name }) => DOCUMENTED.some((pack) => name.startsWith(pack))));

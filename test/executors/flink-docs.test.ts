@@ -28,7 +28,7 @@ test('the pages of actions are what their declarations say', async (t) => {
 
 test('the examples of the actions and of the guide pass the checks of an upload', async (t) => {
   const check = { checkCall: callCheck(catalogue, 'strict') };
-  for (const { name, examples } of catalogue.list().filter((action) => action.name.startsWith('flink.'))) {
+  for (const { name, examples } of catalogue.list().filter((action) => /^(?:flink|cluster)\./.test(action.name))) {
     t.true(examples.length > 0, name);
     for (const { yaml } of examples) {
       const indented = yaml.replace(/^/gm, '    ');
@@ -40,12 +40,14 @@ test('the examples of the actions and of the guide pass the checks of an upload'
       );
     }
   }
-  const guide = await readFile(join(projectRoot, 'docs/flink.md'), 'utf8');
-  const [workflow = ''] = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
-  t.deepEqual(validate('workflow', workflow, check), []);
-  t.is(parseWorkflows(workflow).specs.length, 1);
-  const links = [...guide.matchAll(/\]\(([\w./-]+\.md)\)/g)].map(([, link]) => link ?? '');
-  for (const link of links) await t.notThrowsAsync(readFile(join(projectRoot, 'docs', link)), link);
+  for (const page of ['docs/flink.md', 'docs/clusters.md']) {
+    const guide = await readFile(join(projectRoot, page), 'utf8');
+    const [workflow = ''] = [...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
+    t.deepEqual(validate('workflow', workflow, check), [], page);
+    t.is(parseWorkflows(workflow).specs.length, 1);
+    const links = [...guide.matchAll(/\]\(([\w./-]+\.md)\)/g)].map(([, link]) => link ?? '');
+    for (const link of links) await t.notThrowsAsync(readFile(join(projectRoot, 'docs', link)), link);
+  }
   const connections = await readFile(join(projectRoot, 'docs/connections.md'), 'utf8');
   const [yaml = ''] = [...connections.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
   t.is(readYaml(yaml, new Problems()).value === undefined, false);
