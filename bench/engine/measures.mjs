@@ -28,7 +28,10 @@ async function dispatched(node, quick) {
     const runs = quick ? width * 2 : width * 6;
     const before = cpuTimes();
     const seconds = await timed(() => inFlight(width, runs, () => finished(node, 'ten_steps')));
-    lines.push(`${figure((runs * 10) / seconds)} dispatched steps/s, ${width} ten-step workflows in flight`, ...cpuPer(before, runs * 10, 'step'));
+    lines.push(
+      `${figure((runs * 10) / seconds)} dispatched steps/s, ${width} ten-step workflows in flight`,
+      ...cpuPer(before, runs * 10, 'step'),
+    );
   }
   return [...lines, ...memory()];
 }
@@ -87,7 +90,8 @@ async function growing(node, name, total, progress) {
     done = Math.max(done, await progress());
     const elapsed = performance.now() - startedAt;
     peak = Math.max(peak, process.memoryUsage().rss);
-    while (marks.length < 10 && (done >= ((marks.length + 1) * total) / 10 || row.state !== 'RUNNING')) marks.push(elapsed);
+    while (marks.length < 10 && (done >= ((marks.length + 1) * total) / 10 || row.state !== 'RUNNING'))
+      marks.push(elapsed);
     if (row.state !== 'RUNNING') {
       if (row.state !== 'SUCCESS') throw new Error(`${name} ended in ${row.state}: ${row.state_info?.slice(0, 300)}`);
       const perTask = marks.map((mark, i) => ((mark - (marks[i - 1] ?? 0)) / (total / 10)).toFixed(3));

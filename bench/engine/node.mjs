@@ -34,7 +34,8 @@ export async function openEngine(path, options = {}) {
   const definitions = createDefinitions({ store, catalogue, now: () => Date.now() });
   await engine.start();
   return Object.assign(node, {
-    upload: (text) => definitions.createWorkflows(CALLER, `version: '2.0'\n${text}`, { namespace: '', scope: 'private' }),
+    upload: (text) =>
+      definitions.createWorkflows(CALLER, `version: '2.0'\n${text}`, { namespace: '', scope: 'private' }),
     start: (workflowName, input = {}) =>
       engine.startExecution(CALLER, {
         id: null,
