@@ -61,7 +61,7 @@ export interface Cluster {
 
 /** @param onOutdated called when a newer program has changed the schema: this node must stop. */
 export async function joinCluster(config: Config, store: Store, log: Logger, onOutdated: () => void): Promise<Cluster> {
-  if (!store.isShared) return alone(log);
+  if (!store.isShared) return alone(config, log);
   const clock = new SharedClock(systemClock);
   makeIdsBy(() => clock.now());
   const nodeId = newId();
@@ -82,7 +82,7 @@ export async function joinCluster(config: Config, store: Store, log: Logger, onO
   });
   const talk =
     config.redis === null
-      ? embedded(clock, log, postgresCommitChannel(config.database, store.writer, nodeId, clock, log))
+      ? embedded(config, clock, log, postgresCommitChannel(config.database, store.writer, nodeId, clock, log))
       : await overRedis({ config, store, log, clock, nodeId, membership });
   try {
     await membership.start();
@@ -150,8 +150,8 @@ interface Talk extends Pick<Cluster, 'queue' | 'commits' | 'port' | 'start' | 'c
   close(): Promise<void>;
 }
 
-async function alone(log: Logger): Promise<Cluster> {
-  const talk = embedded(systemClock, log, NO_COMMIT_CHANNEL);
+async function alone(config: Config, log: Logger): Promise<Cluster> {
+  const talk = embedded(config, systemClock, log, NO_COMMIT_CHANNEL);
   return {
     ...talk,
     clock: systemClock,
@@ -163,8 +163,8 @@ async function alone(log: Logger): Promise<Cluster> {
   };
 }
 
-function embedded(clock: Clock, log: Logger, commits: CommitChannel): Talk {
-  const queue = new EmbeddedQueue(clock, log);
+function embedded({ rateLimits }: Config, clock: Clock, log: Logger, commits: CommitChannel): Talk {
+  const queue = new EmbeddedQueue(clock, log, rateLimits);
   const nothing = () => Promise.resolve();
   return {
     queue,
@@ -194,6 +194,7 @@ async function overRedis({ config, store, log, clock, nodeId, membership }: Part
     ...DEFAULT_BULLMQ,
     prefix: config.redisPrefix,
     rateLimits: config.rateLimits,
+    priorities: config.priorities,
     lockMs: config.queueLockSeconds * 1000,
   };
   const sender = connectRedis(redis, log, 'fails');

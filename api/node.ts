@@ -189,6 +189,7 @@ async function assemble(
     clock,
     log,
     concurrency: config.executorConcurrency,
+    priorities: config.priorities,
   });
   await cluster.start(engine);
   if (serves || Object.keys(config.pools).length > 0) await pools.start();

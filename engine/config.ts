@@ -7,7 +7,7 @@ import { readYaml } from '../dsl/yaml.ts';
 import { EngineError } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
 import type { LogLevel } from './log.ts';
-import type { RateLimit } from './queue/bullmq.ts';
+import type { RateLimit } from './queue/queue.ts';
 import type { RedisSettings } from './queue/redis.ts';
 import { SQLITE_DRIVERS } from './store/drivers/index.ts';
 import type { SqliteDriver } from './store/drivers/index.ts';
@@ -31,6 +31,8 @@ export interface Config {
   readonly redisPrefix: string;
   /** Actions that may not run more often than so. */
   readonly rateLimits: Readonly<Record<string, RateLimit>>;
+  /** Actions that come before others (or after them) when executors have more to do than they can; 1 comes first. */
+  readonly priorities: Readonly<Record<string, number>>;
   /** After so long without a word from an executor its messages are delivered to another. */
   readonly queueLockSeconds: number;
   /** How often a process tells that it lives, and after how long without a word it counts as dead. */
@@ -152,6 +154,7 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   redis: null,
   redisPrefix: '{tramontane}',
   rateLimits: {},
+  priorities: {},
   queueLockSeconds: 30,
   heartbeatSeconds: 5,
   leaseSeconds: 20,
@@ -245,6 +248,9 @@ interface Setting {
 
 type Section = { readonly [key: string]: Setting | Section };
 
+// BullMQ's own bound.
+const LAST_PRIORITY = 2_097_151;
+
 const SETTINGS: Section = {
   host: setting('host', 'a host name or address', text),
   port: setting('port', 'a number from 0 to 65535', (value) => integer(value, 0, 65_535)),
@@ -291,6 +297,11 @@ const SETTINGS: Section = {
   queue: {
     prefix: setting('redisPrefix', 'a text such as {tramontane}', text),
     rate_limits: setting('rateLimits', 'a mapping of actions to {max: …, seconds: …}', rateLimits),
+    priorities: setting(
+      'priorities',
+      `a mapping of actions to numbers from 1, the first, to ${LAST_PRIORITY}`,
+      priorities,
+    ),
     lock_seconds: setting('queueLockSeconds', 'a number of seconds, at least 1', (value) => integer(value, 1)),
     resend_seconds: setting('resendSeconds', 'a number of seconds, at least 1', (value) => integer(value, 1)),
   },
@@ -461,6 +472,14 @@ function rateLimits(value: Json): Config['rateLimits'] | undefined {
     limits[action] = { max: Number(max), seconds };
   }
   return limits;
+}
+
+function priorities(value: Json): Config['priorities'] | undefined {
+  if (!isJsonObject(value)) return undefined;
+  const entries = Object.entries(value).map(([action, number]) => [action, integer(number, 1, LAST_PRIORITY)] as const);
+  return entries.every((entry): entry is readonly [string, number] => entry[1] !== undefined)
+    ? Object.fromEntries(entries)
+    : undefined;
 }
 
 function text(value: Json): string | undefined {

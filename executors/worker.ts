@@ -10,6 +10,7 @@ import type { HttpClient } from './http-client.ts';
 import type { JobWatcher } from './job-watcher.ts';
 import type { Clock } from '../engine/shell/clock.ts';
 import type { Logger } from '../engine/log.ts';
+import { USUAL_PRIORITY } from '../engine/queue/queue.ts';
 import { Reporter } from './reporter.ts';
 import { afterLong } from './sleep.ts';
 
@@ -28,6 +29,8 @@ export interface WorkerOptions {
   readonly log: Logger;
   /** Actions that run at once; further ones wait. */
   readonly concurrency?: number;
+  /** Which actions go first when some wait: 1 before 2, what is not named counts as 100. */
+  readonly priorities?: Readonly<Record<string, number>>;
   readonly heartbeatMs?: number;
 }
 
@@ -42,7 +45,8 @@ export class Worker {
   private readonly running = new Map<string, Running>();
   /** Stops that came before, or instead of, the action. */
   private readonly stopped = new Map<string, StopAction['reason']>();
-  private readonly waiting: (() => void)[] = [];
+  /** By priority: who waits for his turn. */
+  private readonly waiting = new Map<number, (() => void)[]>();
   private busy = 0;
   private closed = false;
   private beat: (() => void) | null = null;
@@ -71,7 +75,7 @@ export class Worker {
   async drain(waitMs = 30_000): Promise<void> {
     this.closed = true;
     // Let go of what waits for its turn: it is delivered again elsewhere.
-    for (const go of this.waiting.splice(0)) go();
+    for (const queue of this.waiting.values()) for (const go of queue.splice(0)) go();
     const all = Promise.allSettled([...this.running.values()].map(({ done }) => done));
     await Promise.race([all, this.pause(waitMs)]);
     for (const { abort } of this.running.values()) abort.abort(new Stopped('shutdown'));
@@ -98,7 +102,7 @@ export class Worker {
       return this.report(message, refusal ?? failure(`There is no action '${message.name}'.`));
     if (action.kind === 'job') return this.startJob(action, message);
     if (this.isRunning(message)) return;
-    await this.inTurn(() => this.claimAndRun(action, message));
+    await this.inTurn(message.name, () => this.claimAndRun(action, message));
   }
 
   private isRunning({ context: { actionExecutionId: id, attempt } }: RunAction): boolean {
@@ -211,16 +215,30 @@ export class Worker {
     return this.reporter.send({ actionExecutionId, attempt, result });
   }
 
-  private async inTurn(run: () => Promise<void>): Promise<void> {
+  private async inTurn(name: string, run: () => Promise<void>): Promise<void> {
     if (this.busy >= (this.options.concurrency ?? DEFAULT_CONCURRENCY))
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
+      await new Promise<void>((resolve) => this.queueFor(name).push(resolve));
     this.busy++;
     try {
       await run();
     } finally {
       this.busy--;
-      this.waiting.shift()?.();
+      this.next()?.();
     }
+  }
+
+  private queueFor(name: string): (() => void)[] {
+    const { priorities = {} } = this.options;
+    const priority = (Object.hasOwn(priorities, name) ? priorities[name] : undefined) ?? USUAL_PRIORITY;
+    const queue = this.waiting.get(priority) ?? [];
+    this.waiting.set(priority, queue);
+    return queue;
+  }
+
+  /** Of those with the first priority the one that has waited longest. */
+  private next(): (() => void) | undefined {
+    const first = [...this.waiting].filter(([, queue]) => queue.length > 0).toSorted(([a], [b]) => a - b)[0];
+    return first?.[1].shift();
   }
 
   private armHeartbeat(): void {

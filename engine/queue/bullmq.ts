@@ -6,7 +6,8 @@ import { newId } from '../ids.ts';
 import type { Logger } from '../log.ts';
 import { bullmq } from '../optional-libraries.ts';
 import type { Clock } from '../shell/clock.ts';
-import type { Queue } from './queue.ts';
+import { USUAL_PRIORITY } from './queue.ts';
+import type { Queue, RateLimit } from './queue.ts';
 import type { RedisClient } from './redis.ts';
 
 export interface BullmqSettings {
@@ -14,16 +15,18 @@ export interface BullmqSettings {
   readonly prefix: string;
   /** Actions that may not run more often than so, over all executors. */
   readonly rateLimits: Readonly<Record<string, RateLimit>>;
+  /** Which actions come before others that wait: 1 comes first. */
+  readonly priorities: Readonly<Record<string, number>>;
   /** After so long without a word from a worker its messages are delivered to another. */
   readonly lockMs: number;
 }
 
-export interface RateLimit {
-  readonly max: number;
-  readonly seconds: number;
-}
-
-export const DEFAULT_BULLMQ: BullmqSettings = { prefix: '{tramontane}', rateLimits: {}, lockMs: 30_000 };
+export const DEFAULT_BULLMQ: BullmqSettings = {
+  prefix: '{tramontane}',
+  rateLimits: {},
+  priorities: {},
+  lockMs: 30_000,
+};
 
 export interface BullmqOptions {
   readonly settings: BullmqSettings;
@@ -64,7 +67,7 @@ export class BullmqQueue implements Queue {
   private readonly options: BullmqOptions;
   private readonly senders = new Map<string, BullQueue>();
   private readonly replies = new Map<string, string | null>();
-  private unsent: Outgoing[] = [];
+  private readonly unsent = new Map<string, Outgoing>();
   private cancelRetry: (() => void) | null = null;
   private closed = false;
 
@@ -200,7 +203,14 @@ export class BullmqQueue implements Queue {
       body = stringifyJson({ ...envelope, message: null } as unknown as Json);
     const isLimited = Object.hasOwn(settings.rateLimits, message.name);
     const queue = message.target !== null ? hostQueue(message.target) : isLimited ? rateQueue(message.name) : 'actions';
-    return { queue, jobId: `${actionExecutionId}-${attempt}`, body };
+    return { queue, jobId: `${actionExecutionId}-${attempt}`, body, priority: this.priorityOf(message.name) };
+  }
+
+  /** Undefined where nobody asked for priorities: BullMQ's plain list is quicker than its ordered one. */
+  private priorityOf(action: string): number | undefined {
+    const { priorities } = this.options.settings;
+    if (Object.keys(priorities).length === 0) return undefined;
+    return Object.hasOwn(priorities, action) ? priorities[action] : USUAL_PRIORITY;
   }
 
   private async deliver(outgoing: readonly Outgoing[]): Promise<void> {
@@ -213,7 +223,11 @@ export class BullmqQueue implements Queue {
     const results = await Promise.allSettled(
       [...byQueue].map(([name, items]) =>
         this.sender(name).addBulk(
-          items.map(({ jobId, body }) => ({ name: 'm', data: { body }, opts: { ...JOB_OPTIONS, jobId } })),
+          items.map(({ jobId, body, priority }) => ({
+            name: 'm',
+            data: { body },
+            opts: { ...JOB_OPTIONS, jobId, ...(priority === undefined ? {} : { priority }) },
+          })),
         ),
       ),
     );
@@ -222,13 +236,15 @@ export class BullmqQueue implements Queue {
   }
 
   private keep(failed: readonly Outgoing[]): void {
-    const room = Math.max(0, MOST_UNSENT - this.unsent.length);
-    this.unsent.push(...failed.slice(0, room));
+    // What waits is sent again by others too, such as the janitor: once is enough.
+    for (const item of failed) if (this.unsent.size < MOST_UNSENT) this.unsent.set(`${item.queue} ${item.jobId}`, item);
     if (this.closed || this.cancelRetry !== null) return;
-    this.options.log.warn('Messages could not be sent; they are sent again', { messages: this.unsent.length });
+    this.options.log.warn('Messages could not be sent; they are sent again', { messages: this.unsent.size });
     this.cancelRetry = this.options.clock.after(RETRY_MILLISECONDS, () => {
       this.cancelRetry = null;
-      void this.deliver(this.unsent.splice(0));
+      const again = [...this.unsent.values()];
+      this.unsent.clear();
+      void this.deliver(again);
     });
   }
 }
@@ -237,6 +253,7 @@ interface Outgoing {
   readonly queue: string;
   readonly jobId: string;
   readonly body: string;
+  readonly priority: number | undefined;
 }
 
 const LARGEST_MESSAGE = 16_384;
@@ -257,6 +274,7 @@ function stopEnvelope(message: Extract<ExecutorMessage, { type: 'stop-action' }>
   return {
     queue: executorQueue(executor),
     jobId: message.receipt ?? newId(),
+    priority: undefined,
     body: stringifyJson(envelope as unknown as Json),
   };
 }

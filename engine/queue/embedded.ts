@@ -1,7 +1,8 @@
 import type { ExecutorMessage } from '../contract.ts';
 import type { Logger } from '../log.ts';
 import type { Clock } from '../shell/clock.ts';
-import type { Queue } from './queue.ts';
+import type { Queue, RateLimit } from './queue.ts';
+import { RateGate } from './rate-gate.ts';
 
 const RETRY_MILLISECONDS = 1_000;
 
@@ -15,24 +16,28 @@ export class EmbeddedQueue implements Queue {
   private readonly waiting: ExecutorMessage[] = [];
   private readonly running = new Set<Promise<void>>();
   private readonly retries = new Set<() => void>();
+  private readonly gates: ReadonlyMap<string, RateGate>;
   private handler: ((message: ExecutorMessage) => Promise<void>) | null = null;
 
-  constructor(clock: Clock, log: Logger) {
+  /** @param rateLimits actions that may not run more often than so, in this process. */
+  constructor(clock: Clock, log: Logger, rateLimits: Readonly<Record<string, RateLimit>> = {}) {
     this.clock = clock;
     this.log = log;
+    this.gates = new Map(Object.entries(rateLimits).map(([name, limit]) => [name, new RateGate(clock, limit)]));
   }
 
   send(messages: readonly ExecutorMessage[]): Promise<void> {
     if (this.handler === null) this.waiting.push(...messages);
-    else for (const message of messages) this.deliver(this.handler, message);
+    else for (const message of messages) this.admit(this.handler, message);
     return Promise.resolve();
   }
 
   consume(handler: (message: ExecutorMessage) => Promise<void>): () => Promise<void> {
     this.handler = handler;
-    for (const message of this.waiting.splice(0)) this.deliver(handler, message);
+    for (const message of this.waiting.splice(0)) this.admit(handler, message);
     return async () => {
       this.handler = null;
+      for (const gate of this.gates.values()) gate.close();
       for (const cancel of this.retries) cancel();
       this.retries.clear();
       await Promise.allSettled(this.running);
@@ -42,6 +47,13 @@ export class EmbeddedQueue implements Queue {
   close(): Promise<void> {
     this.waiting.length = 0;
     return Promise.resolve();
+  }
+
+  /** An action with a rate limit waits until it may run. */
+  private admit(handler: (message: ExecutorMessage) => Promise<void>, message: ExecutorMessage): void {
+    const gate = message.type === 'run-action' ? this.gates.get(message.name) : undefined;
+    if (gate === undefined) this.deliver(handler, message);
+    else gate.pass(() => this.deliver(handler, message));
   }
 
   private deliver(handler: (message: ExecutorMessage) => Promise<void>, message: ExecutorMessage): void {

@@ -10,3 +10,12 @@ export interface Queue {
   consume(handler: (message: ExecutorMessage) => Promise<void>): () => Promise<void>;
   close(): Promise<void>;
 }
+
+/** At most so many in so many seconds. */
+export interface RateLimit {
+  readonly max: number;
+  readonly seconds: number;
+}
+
+/** The priority of actions that none was configured for, where others have one; 1 comes first. */
+export const USUAL_PRIORITY = 100;

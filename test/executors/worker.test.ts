@@ -303,6 +303,20 @@ test('no more actions run at once than allowed', async (t) => {
   await Promise.all(running);
 });
 
+test('of what waits for its turn the first priority goes first, and the same one in order', async (t) => {
+  const w = await world(t, { concurrency: 1, priorities: { 'test.wait': 1 } });
+  const all = [wait('a'), runAction('test.throw', 'b'), wait('c'), wait('d')].map((one) => w.worker.handle(one));
+  for (const id of ['a', 'c', 'd']) {
+    await w.turns();
+    w.gates.get(id)?.resolve();
+  }
+  await Promise.all(all);
+  t.deepEqual(
+    w.engine.taken.map(({ actionExecutionId }) => actionExecutionId),
+    ['a', 'c', 'd', 'b'],
+  );
+});
+
 test('heartbeats are sent for what runs, and end with it', async (t) => {
   const w = await world(t, { heartbeatMs: 1000 });
   const running = w.worker.handle(wait('a1'));

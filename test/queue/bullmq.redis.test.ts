@@ -112,6 +112,36 @@ test('bullmq: what waits is in no state that survives it: nothing stays in Redis
   t.deepEqual(left, []);
 });
 
+test('bullmq: what has a priority overtakes what waits, and a rate limit holds over all nodes', async (t) => {
+  const settings = {
+    ...DEFAULT_BULLMQ,
+    prefix: `{test-${newId()}}`,
+    priorities: { 'std.email': 1, 'std.ssh': 200 },
+    rateLimits: { 'std.javascript': { max: 2, seconds: 3_600 } },
+  };
+  const [one, other] = [open(t, { settings, concurrency: 1 }), open(t, { settings })];
+  await one.send([
+    { ...run('last'), name: 'std.ssh' },
+    run('usual'),
+    { ...run('first'), name: 'std.email' },
+    ...['x', 'y', 'z'].map((id) => ({ ...run(id), name: 'std.javascript' })),
+  ]);
+  const seen = collect(one);
+  await seen.count(5);
+  await seen.stop();
+  const limited = ['x', 'y', 'z'];
+  t.deepEqual(
+    ids(seen.messages).filter((id) => !limited.includes(id)),
+    ['first', 'usual', 'last'],
+  );
+  t.is(ids(seen.messages).filter((id) => limited.includes(id)).length, 2);
+  const seenThere = collect(other);
+  await other.send([run('more')]);
+  await seenThere.count(1);
+  await seenThere.stop();
+  t.deepEqual(ids(seenThere.messages), ['more'], 'the third one waits whoever asks');
+});
+
 test('a Redis that would throw away messages is refused', async (t) => {
   const client = connectRedis(SETTINGS, silentLogger, 'fails');
   t.teardown(async () => {
