@@ -108,7 +108,7 @@ async function refuseEnded(change: Change, request: ApplyRequest): Promise<Refus
   const ids = [request.execution_id, request.root_execution_id].filter((id) => id !== null);
   if (ids.length === 0 || request.scope === 'none') return null;
   const states = await executionStates(change.trx, ids);
-  const ended = ids.find((id) => isFinalState(states.get(id) ?? null));
+  const ended = ids.find((id) => isFinalState(states.get(id)?.state ?? null));
   return ended === undefined ? null : refused(400, `The execution ${ended} has ended or does not exist`);
 }
 

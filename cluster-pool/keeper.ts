@@ -66,11 +66,11 @@ export class Keeper {
 
   async stop(): Promise<void> {
     if (this.running === null) return;
-    if (this.options.settings.stopFreeOnShutdown) await this.stopFree();
     this.stopping.abort();
     this.options.signals.changed();
     await this.running;
     await this.operations.settled();
+    if (this.options.settings.stopFreeOnShutdown) await this.stopFree();
     await this.hosts.leave();
   }
 
@@ -322,7 +322,7 @@ export class Keeper {
   private async leave(row: ClusterRow): Promise<void> {
     await this.change(async (change) => {
       const patch = { status: 'deleting', userId: SYSTEM_USERS.deleting, attempts: 0, nextTryAt: change.now } as const;
-      if (await patchLife(change.trx, row.id, patch, { status: row.status, userId: '' }))
+      if (await patchLife(change.trx, row.id, patch, { status: row.status, userId: row.userId }))
         change.tell('deleting', subjectOf(row));
     });
   }
@@ -469,18 +469,18 @@ export class Keeper {
     if (result > 0) signals.changed();
   }
 
+  /** What nobody holds, also what is half made; when nothing else is under way any more. */
   private async stopFree(): Promise<void> {
-    const rows = await activeLives(this.options.store.reader, [this.options.providers.host]);
-    const pools = new Map((await findPools(this.options.store.reader)).map((pool) => [pool.name, pool]));
-    await this.operations.settled();
+    const { store, providers } = this.options;
+    const pools = new Map((await findPools(store.reader)).map((pool) => [pool.name, pool]));
+    const rows = await activeLives(store.reader, [providers.host]);
     await Promise.all(
       rows.map(async (row) => {
         const pool = pools.get(row.pool);
-        if (pool === undefined || (row.userId !== '' && row.status !== 'resetting' && row.status !== 'creating'))
-          return;
+        if (pool === undefined || row.leaseId !== null) return;
         await this.leave(row);
-        const provider = this.options.providers.of(pool);
-        await this.operations.run(row, (signal) => this.destroy({ ...row, status: 'deleting' }, provider, signal));
+        const provider = providers.of(pool);
+        await this.destroy({ ...row, status: 'deleting' }, provider, new AbortController().signal);
       }),
     );
   }

@@ -5,7 +5,15 @@ import type { ServiceSettings } from './settings.ts';
 import type { Signals } from './signals.ts';
 import { changePools } from './store/changing.ts';
 import type { Change } from './store/changing.ts';
-import { executionStates, isFinalState, lateLeases, ownedLeases, releaseLease, renewLease } from './store/leases.ts';
+import {
+  executionStates,
+  isFinalState,
+  isLeftOver,
+  lateLeases,
+  ownedLeases,
+  releaseLease,
+  renewLease,
+} from './store/leases.ts';
 import { activeLives, findLife, patchLife, subjectOf } from './store/lives.ts';
 import { findPool } from './store/pools.ts';
 import type { LeaseRow } from './store/rows.ts';
@@ -29,7 +37,9 @@ export async function reap(options: ReaperOptions, silentHosts: readonly string[
   const { store, clock, settings } = options;
   const now = clock.now();
   const owned = (await ownedLeases(store.reader)).filter(({ lease }) => lease.remote === null);
-  const ended = owned.filter(({ lease, state }) => lease.scope !== 'none' && isFinalState(state));
+  const graceMs = settings.releaseGraceSeconds * 1000;
+  // Who was told of the end ends its jobs first, and then the lease (spec/cluster.md §4.4): this is for ends that nobody was told of.
+  const ended = owned.filter((one) => isLeftOver(one, now, graceMs));
   const due = owned.filter(({ lease, state }) => !isFinalState(state) && isDue(lease, now) && renews(state, settings));
   const renewed = new Set(due.map(({ lease }) => lease.id));
   const late = (await lateLeases(store.reader, now)).filter((lease) => !renewed.has(lease.id));
@@ -77,7 +87,7 @@ async function orphanTickets(store: Store): Promise<readonly string[]> {
     store.reader,
     waiting.map((row) => row.execution_id),
   );
-  return waiting.filter((row) => isFinalState(states.get(row.execution_id) ?? null)).map((row) => row.ticket);
+  return waiting.filter((row) => isFinalState(states.get(row.execution_id)?.state ?? null)).map((row) => row.ticket);
 }
 
 async function hide(change: Change, host: string): Promise<void> {

@@ -39,7 +39,7 @@ import {
   remoteId,
   remoteLeaseOf,
   renewLease,
-  isFinalState,
+  isLeftOver,
 } from './store/leases.ts';
 import { findLife, patchLife, subjectOf } from './store/lives.ts';
 import { findPool, findPools, setSchedulable } from './store/pools.ts';
@@ -273,9 +273,10 @@ export class PoolService implements ClusterPools {
   }
 
   async remoteLeasesOfEnded(): Promise<readonly RemoteLease[]> {
-    const owned = await ownedLeases(this.options.store.reader);
+    const { store, clock, settings } = this.options;
+    const owned = await ownedLeases(store.reader);
     return owned
-      .filter(({ lease, state }) => lease.remote !== null && lease.scope !== 'none' && isFinalState(state))
+      .filter((one) => one.lease.remote !== null && isLeftOver(one, clock.now(), settings.releaseGraceSeconds * 1000))
       .map(({ lease }) => remoteLeaseOf(lease));
   }
 

@@ -29,6 +29,8 @@ export interface ServiceSettings {
   /** So many checks in a row make it unhealthy. */
   readonly healthTries: number;
   readonly reaperSeconds: number;
+  /** How long jobs of an ended execution may take to end before their clusters are taken from them. */
+  readonly releaseGraceSeconds: number;
   /** How long a host may be silent before its clusters are not offered any more. */
   readonly hostSilenceSeconds: number;
   readonly createTries: number;
@@ -53,6 +55,7 @@ export const DEFAULT_SERVICE: ServiceSettings = Object.freeze({
   healthSeconds: 5,
   healthTries: 3,
   reaperSeconds: 10,
+  releaseGraceSeconds: 60,
   hostSilenceSeconds: 60,
   createTries: 3,
   retrySeconds: 5,
@@ -118,6 +121,7 @@ const SERVICE_KEYS: Readonly<Record<string, ServiceKey>> = {
   health_seconds: seconds('healthSeconds'),
   health_tries: count('healthTries', 1),
   reaper_seconds: seconds('reaperSeconds'),
+  release_grace: seconds('releaseGraceSeconds'),
   host_silence_seconds: seconds('hostSilenceSeconds'),
   create_tries: count('createTries', 1),
   retry_seconds: seconds('retrySeconds'),

@@ -68,6 +68,33 @@ export async function killOrphans(pgid: number, mark: string): Promise<number> {
   return killed;
 }
 
+/**
+ * Processes that carry the mark (`NAME=value`) in their environment, which children inherit: whatever group they are in. Zombies and
+ * processes of other users are not among them.
+ */
+export async function markedProcesses(mark: string): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (const entry of await readdir('/proc').catch(() => [])) {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
+    const environment = await readText(`/proc/${entry}/environ`);
+    if (!environment.includes(mark) || !environment.split('\0').includes(mark)) continue;
+    const stat = parseStat(await readText(`/proc/${entry}/stat`));
+    if (stat !== null && stat.state !== 'Z' && stat.state !== 'X') found.push(Number(entry));
+  }
+  return found;
+}
+
+/** Signals one process; false when it is gone. */
+export function signalProcess(pid: number, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ESRCH') return false;
+    throw error;
+  }
+}
+
 export interface ProcessStat {
   readonly state: string;
   readonly group: number;

@@ -2,7 +2,11 @@ import { EngineError } from '../../engine/errors.ts';
 import { hostId } from '../../processes/process.ts';
 import type { Provider } from '../provider.ts';
 import type { PoolRow } from '../store/rows.ts';
+import { createCello } from './cello.ts';
+import { createCommand } from './command.ts';
 import { createFake } from './fake.ts';
+import { createFlinkSession } from './flink-session.ts';
+import { createSparkStandalone } from './spark-standalone.ts';
 import { createStatic } from './static.ts';
 
 export interface ProviderOptions {
@@ -47,4 +51,8 @@ export class Providers {
 const BUILT_IN: Readonly<Record<string, ProviderFactory>> = {
   fake: createFake,
   static: createStatic,
+  command: createCommand,
+  cello: createCello,
+  'spark-standalone': createSparkStandalone,
+  'flink-session': createFlinkSession,
 };

@@ -139,15 +139,27 @@ export async function renewLease(
   return renewed === 1 ? { ...lease, renewedAt: change.now, ttlSeconds: seconds, expiresAt } : null;
 }
 
-/** Open leases that belong to executions, with the state of the execution they wait for; null: it is deleted. */
-export async function ownedLeases(
-  knex: Knex,
-): Promise<readonly { readonly lease: LeaseRow; readonly state: string | null }[]> {
+/** An open lease with the state of the execution whose end ends it, and since when; null: it is deleted. */
+export interface OwnedLease {
+  readonly lease: LeaseRow;
+  readonly state: string | null;
+  readonly changedAt: number | null;
+}
+
+/** Whether nobody has given it back although its execution has ended: those who were told of the end have `graceMs` for it. */
+export function isLeftOver({ lease, state, changedAt }: OwnedLease, now: number, graceMs: number): boolean {
+  return lease.scope !== 'none' && isFinalState(state) && (changedAt === null || now - changedAt >= graceMs);
+}
+
+export async function ownedLeases(knex: Knex): Promise<readonly OwnedLease[]> {
   const rows: RawLease[] = await knex<RawLease>('cluster_leases').whereNull('released_at').whereNotNull('execution_id');
   const leases = rows.map(leaseOfRow);
   const owners = leases.map((lease) => ownerOf(lease) ?? '');
   const states = await executionStates(knex, owners);
-  return leases.map((lease) => ({ lease, state: states.get(ownerOf(lease) ?? '') ?? null }));
+  return leases.map((lease) => {
+    const owner = states.get(ownerOf(lease) ?? '');
+    return { lease, state: owner?.state ?? null, changedAt: owner?.changedAt ?? null };
+  });
 }
 
 /** The execution whose end ends the lease. */
@@ -155,14 +167,17 @@ function ownerOf(lease: LeaseRow): string | null {
   return lease.scope === 'root' ? (lease.rootExecutionId ?? lease.executionId) : lease.executionId;
 }
 
-export async function executionStates(knex: Knex, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const states = new Map<string, string>();
+export async function executionStates(
+  knex: Knex,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, { readonly state: string; readonly changedAt: number }>> {
+  const states = new Map<string, { readonly state: string; readonly changedAt: number }>();
   const different = [...new Set(ids)];
   for (let from = 0; from < different.length; from += 500) {
-    const rows: { id: string; state: string }[] = await knex('executions')
+    const rows: { id: string; state: string; updated_at: number }[] = await knex('executions')
       .whereIn('id', different.slice(from, from + 500))
-      .select('id', 'state');
-    for (const { id, state } of rows) states.set(id, state);
+      .select('id', 'state', 'updated_at');
+    for (const { id, state, updated_at: at } of rows) states.set(id, { state, changedAt: Number(at) });
   }
   return states;
 }

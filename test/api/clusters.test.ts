@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import test from 'ava';
 import type { Config } from '../../engine/config.ts';
 import { addToken } from '../../engine/store/tokens.ts';

@@ -1,0 +1,117 @@
+import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ProcessIdentity } from '../../processes/process.ts';
+import { isAlive, markedProcesses, signalGroup, signalProcess } from '../../processes/process.ts';
+import { readProcess, startDetached } from '../../processes/run-directory.ts';
+import { ProviderError } from '../provider.ts';
+
+/**
+ * Processes of a cluster (spec/cluster.md §4.1): each leads a group of its own, outlives the server, and has a run directory that tells any
+ * later server who it is. All that they start carries the cluster's mark in its environment, also what leaves their group as
+ * Python's workers do.
+ */
+
+export interface NodeCommand {
+  readonly name: string;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** The log that people want to see; by default what it writes to standard error. */
+  readonly log?: string;
+}
+
+export interface StartedNode extends ProcessIdentity {
+  readonly name: string;
+  /** Its run directory. */
+  readonly directory: string;
+  readonly log: string;
+}
+
+/** Starts one process and waits until it has said who it is. */
+export async function startNode(
+  clusterFolder: string,
+  runFolder: string,
+  command: NodeCommand,
+  signal: AbortSignal,
+): Promise<StartedNode> {
+  const directory = join(runFolder, command.name);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await startDetached(
+    directory,
+    { argv: command.argv, env: { ...command.env, [MARK]: clusterFolder }, cwd: directory },
+    () => {},
+  );
+  for (let waited = 0; waited < STARTING_MS; waited += 50) {
+    const found = await readProcess(directory);
+    if (typeof found === 'object')
+      return { ...found, name: command.name, directory, log: command.log ?? join(directory, 'stderr') };
+    await sleep(50, undefined, { signal });
+  }
+  throw new ProviderError(`${command.name} has not begun within ${STARTING_MS / 1000} s`);
+}
+
+/** SIGTERM to the group, after the grace SIGKILL. Only to that very process: its number may be somebody else's by now. */
+export async function stopNode(node: ProcessIdentity, graceMs = GRACE_MS): Promise<void> {
+  if (!(await isAlive(node))) return;
+  signalGroup(node.pid, 'SIGTERM');
+  for (let waited = 0; waited < graceMs; waited += 100) {
+    await sleep(100);
+    if (!(await isAlive(node))) return;
+  }
+  if (await isAlive(node)) signalGroup(node.pid, 'SIGKILL');
+}
+
+/**
+ * Ends everything that was ever started below a cluster's folder, and removes it.
+ *
+ * @throws ProviderError when something does not die.
+ */
+export async function endAll(clusterFolder: string): Promise<void> {
+  const mark = `${MARK}=${clusterFolder}`;
+  const directories = await nodeDirectories(clusterFolder);
+  // A wrapper that was started and has not begun yet finds its place taken, and runs nothing.
+  await Promise.all(directories.map((directory) => mkdir(join(directory, 'started')).catch(() => {})));
+  const found = await Promise.all(directories.map((directory) => readProcess(directory)));
+  await Promise.all(found.map(async (process) => (typeof process === 'object' ? stopNode(process) : undefined)));
+  for (let tries = 0; ; tries++) {
+    const left = await markedProcesses(mark);
+    if (left.length === 0) break;
+    if (tries > 100) throw new ProviderError(`processes ${left.join(', ')} do not end`);
+    for (const pid of left) signalProcess(pid, 'SIGKILL');
+    await sleep(100);
+  }
+  await rm(clusterFolder, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** The last lines of a file; of a huge one the last of its last megabyte. */
+export async function readTail(file: string, lines: number): Promise<string> {
+  const handle = await open(file).catch(() => null);
+  if (handle === null) return '';
+  try {
+    const { size } = await handle.stat();
+    const length = Math.min(size, TAIL_BYTES);
+    const { buffer } = await handle.read(Buffer.alloc(length), 0, length, size - length);
+    const all = buffer.toString('utf8').split('\n');
+    const ends = all.at(-1) === '' ? all.slice(0, -1) : all;
+    return ends.length === 0 ? '' : `${ends.slice(-lines).join('\n')}\n`;
+  } finally {
+    await handle.close();
+  }
+}
+
+const MARK = 'TRAMONTANE_CLUSTER';
+const GRACE_MS = 10_000;
+const STARTING_MS = 60_000;
+const TAIL_BYTES = 1_048_576;
+
+/** `<cluster>/<run>/<node>` */
+async function nodeDirectories(clusterFolder: string): Promise<readonly string[]> {
+  const runs = await readdir(clusterFolder).catch(() => []);
+  const nodes = await Promise.all(
+    runs.map(async (run) => {
+      const entries = await readdir(join(clusterFolder, run), { withFileTypes: true }).catch(() => []);
+      return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(clusterFolder, run, name));
+    }),
+  );
+  return nodes.flat();
+}
