@@ -119,7 +119,15 @@ async function assemble(
     folder: join(folder, 'clusters'),
     environment,
   });
-  const leasing = createLeasing({ store, pools, connections, http, clock, log, releaseGraceSeconds: 60 });
+  const leasing = createLeasing({
+    store,
+    pools,
+    connections,
+    http,
+    clock,
+    log,
+    releaseGraceSeconds: pools.settings.releaseGraceSeconds,
+  });
   const catalogue = createCatalogue({
     http,
     cluster: leasing.cluster,
