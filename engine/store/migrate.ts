@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { EngineError } from '../errors.ts';
 import { connectionTrouble } from './connection.ts';
 import { dialectOf } from './dialect.ts';
+import { BUSY_TIMEOUT_MILLISECONDS } from './drivers/sqlite.ts';
 import type { Store } from './connection.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 import type { Migration } from './migrations/index.ts';
@@ -53,13 +54,19 @@ const TABLE = 'schema_versions';
 const CREATE_TABLE = `create table if not exists ${TABLE} (version integer primary key, name varchar(255) not null, applied_at bigint not null)`;
 // Any number that no other program on the database uses.
 const MIGRATION_LOCK = 7_266_823_401;
+const MIGRATION_MILLISECONDS = 120_000;
 
 async function transaction<T>(store: Pick<Store, 'writer'>, work: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
   try {
     // SQLite: by itself, so that the transaction's first statement can take the write lock. After a read it could not wait for another
     // process that writes, but would be refused at once.
-    if (dialectOf(store.writer) !== 'postgres') await store.writer.raw(CREATE_TABLE);
-    return await store.writer.transaction(work);
+    if (dialectOf(store.writer) === 'postgres') return await store.writer.transaction(work);
+    // Another process may be migrating, which takes longer than any other transaction.
+    await store.writer.raw(`pragma busy_timeout = ${MIGRATION_MILLISECONDS}`);
+    await store.writer.raw(CREATE_TABLE);
+    const result = await store.writer.transaction(work);
+    await store.writer.raw(`pragma busy_timeout = ${BUSY_TIMEOUT_MILLISECONDS}`);
+    return result;
   } catch (error) {
     const trouble = connectionTrouble(error);
     throw trouble === null ? error : new EngineError('UNAVAILABLE', `The database ${trouble}.`, { cause: error });

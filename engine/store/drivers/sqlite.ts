@@ -29,7 +29,8 @@ export async function openSqlite(path: string, options: StoreOptions, log: Logge
   }
 }
 
-const BUSY_TIMEOUT_MILLISECONDS = 10_000;
+/** How long a statement waits for another process that writes. */
+export const BUSY_TIMEOUT_MILLISECONDS = 10_000;
 const POOL_WAIT_MILLISECONDS = 60_000;
 
 async function openMemory(driver: DriverModule): Promise<Store> {
