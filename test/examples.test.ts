@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import test from 'ava';
 import { complaints, examplesFolder, listExamples, runExample, startLocalServer } from './helpers/examples.ts';
 
-// Those that need Spark or Flink are in examples.chain.test.ts.
-const NEED_ENGINES = new Set(['spark-then-flink']);
+// Those that need Spark or Flink are in examples.chain.test.ts; flink-upgrade runs here on a stand-in, and on Flink in flink-operations.flink.test.ts.
+const NEED_ENGINES = new Set(['spark-then-flink', 'flink-upgrade', 'leased-clusters']);
 
 const examples = await listExamples();
 const server = await startLocalServer();
@@ -39,3 +39,14 @@ test('every example is listed in examples/README.md', async (t) => {
     [],
   );
 });
+test('examples/leased-clusters rehearses its leases on pools that need no engines', async (t) => {
+  const example = examples.find(({ name }) => name === 'leased-clusters');
+  t.truthy(example);
+  if (example === undefined) return;
+  const outcome = await runExample(example, { workflow: 'rehearse', config: 'rehearsal.yaml', here: true });
+  t.deepEqual(outcome.execution, {
+    state: 'SUCCESS',
+    output: { spark: 'spark', flink: 'flink', held_in_the_middle: 2, given_back: 2 },
+  });
+});
+

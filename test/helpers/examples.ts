@@ -55,6 +55,10 @@ export interface ExampleOptions {
   readonly input?: object;
   readonly env?: NodeJS.ProcessEnv;
   readonly localServer?: string;
+  /** Instead of the one in expect.yaml. */
+  readonly workflow?: string;
+  /** A file of settings, in the example's folder. */
+  readonly config?: string;
   /** In this process instead of one of its own. */
   readonly here?: boolean;
 }
@@ -67,8 +71,11 @@ export async function runExample(example: Example, options: ExampleOptions = {})
       options.localServer === undefined ? example.input : example.input.replaceAll(LOCAL_SERVER, options.localServer);
     const inputFile = join(folder, 'input.json');
     await writeFile(inputFile, JSON.stringify({ ...(JSON.parse(text) as object), ...options.input }));
-    const workflow = example.workflow === null ? [] : ['--workflow', example.workflow];
-    const args = ['run', example.file, ...workflow, '--input', inputFile, '--json'];
+    const name = options.workflow ?? example.workflow;
+    const workflow = name === null ? [] : ['--workflow', name];
+    const config =
+      options.config === undefined ? [] : ['--config', join(examplesFolder, example.name, options.config)];
+    const args = ['run', example.file, ...workflow, ...config, '--input', inputFile, '--json'];
     const env = { ...process.env, ...options.env };
     const finished =
       options.here === true
