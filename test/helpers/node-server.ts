@@ -10,9 +10,11 @@ import type { Config } from '../../engine/config.ts';
 import { silentLogger } from '../../engine/log.ts';
 import type { Logger } from '../../engine/log.ts';
 import type { Store } from '../../engine/store/connection.ts';
+import { testDatabase } from './store.ts';
 
 /**
- * A whole node with its API on a real socket, in this process; by default over a database in memory.
+ * A whole node with its API on a real socket, in this process; by default over a database in memory, in the suites of
+ * PostgreSQL over a new one there.
  *
  * @param pollMilliseconds how often streams look for themselves, without being told of a commit.
  */
@@ -22,7 +24,8 @@ export async function startNodeServer(
   log: Logger = silentLogger,
   pollMilliseconds?: number,
 ): Promise<{ readonly url: string; readonly store: Store; readonly routes: readonly Route[] }> {
-  const config = { ...DEFAULT_CONFIG, database: 'sqlite::memory:', shutdownSeconds: 0, ...settings };
+  const database = settings.database ?? (await testDatabase(t));
+  const config = { ...DEFAULT_CONFIG, shutdownSeconds: 0, ...settings, database };
   const node = await startNode(config, log, {});
   const services = { ...node, infoFile: null, processes: () => [] };
   const live = createLive(node.store, log, pollMilliseconds);
