@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,7 +71,8 @@ export async function surviveKills(
   const gate = await openGate(cluster.url);
   t.teardown(gate.close);
   const flink = new FlinkClient({ url: cluster.url });
-  const before = new Set((await flink.jobs.all()).map(({ id }) => id));
+  // Others use the cluster at the same time: our jobs are known by their names.
+  const name = `crash ${randomUUID()}`;
   const options = {
     database: `sqlite:${join(folder, 'crash.sqlite')}`,
     cwd: folder,
@@ -88,7 +90,10 @@ export async function surviveKills(
       url: gate.url(phase),
       jar: cluster.jar,
       entry_class: crash.cancel === true ? 'tramontane.jobs.Endless' : null,
-      args: crash.cancel === true ? { 'sleep-ms': 20 } : { count: COUNT, 'sleep-ms': phase === 'finished' ? 0 : 200 },
+      args:
+        crash.cancel === true
+          ? { name, 'sleep-ms': 20 }
+          : { name, count: COUNT, 'sleep-ms': phase === 'finished' ? 0 : 200 },
     });
     executions.set(phase, id);
     if (crash.cancel !== true) continue;
@@ -126,8 +131,8 @@ export async function surviveKills(
       `${phase}: no content is uploaded twice`,
     );
   }
-  const jobs = (await flink.jobs.all()).map(({ id }) => id).filter((id) => !before.has(id));
-  t.deepEqual(jobs.toSorted(), ours.toSorted(), 'one job each');
+  const jobs = (await flink.jobs.overview()).filter((job) => job.name === name);
+  t.deepEqual(jobs.map(({ jid }) => jid).toSorted(), ours.toSorted(), 'one job each');
 }
 
 async function comeTo(phase: CrashPhase, gate: Gate): Promise<void> {
