@@ -47,7 +47,9 @@ export class Decider {
     for (let round = 0; ; round++) {
       for (const plan of plans) {
         if (round > 0 && plan.lookups.length === 0) continue;
-        if (round === 0 && this.options.clock.now() - started > SLICE_MILLISECONDS) this.leave(plan);
+        // The first one is decided whatever time it is, else a slow machine would come to nothing.
+        const isLate = round === 0 && plan !== plans[0] && this.options.clock.now() - started > SLICE_MILLISECONDS;
+        if (isLate) this.leave(plan);
         else this.decidePlan(plan);
       }
       const waiting = plans.filter((plan) => plan.lookups.length > 0);
@@ -181,8 +183,13 @@ export class Decider {
     let started: number | null = null;
     return {
       take: () => {
-        started ??= clock.now();
-        return left-- > 0 && clock.now() - started < INLINE_MILLISECONDS;
+        const now = clock.now();
+        // The first one always fits, however slow this machine is.
+        started ??= now;
+        return left-- > 0 && now - started < INLINE_MILLISECONDS;
+      },
+      resume: () => {
+        started = null;
       },
     };
   }
@@ -204,6 +211,7 @@ export class Decider {
         { knex: store.reader, finder, definitions: this.definitions, view: cached.view, rows: plan.rows },
         plan.lookups,
       );
+      plan.steps.resume();
       // Read while definitions changed: what was read may be of before.
       if (plan.epoch !== this.definitions.knownEpoch) this.definitions.clear();
     }

@@ -30,7 +30,10 @@ export interface Plan {
 }
 
 export interface Steps {
+  /** Whether there is room for one more. */
   take(): boolean;
+  /** After a wait for the database: its time is not counted. Else a database slower than the bound would let nothing go on. */
+  resume(): void;
 }
 
 export function newPlan(

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { TestClock } from '../helpers/clock.ts';
 import { openTestEngine } from '../helpers/engine.ts';
 
 test('a chain of pure tasks runs to its end and hands values on', async (t) => {
@@ -203,4 +204,32 @@ needs:
   const error = await t.throwsAsync(e.start('needs', { b: 1 }));
   t.is(error?.message, "Invalid input [name=needs, class=DirectWorkflowSpec, missing=['a'], unexpected=['b']]");
   t.deepEqual(await e.store.reader('executions').select('id'), []);
+});
+
+test('a machine or a database slower than the bounds of a batch gets on all the same, step by step', async (t) => {
+  t.timeout(60_000);
+  /** Each look at it finds that more time has passed than a batch may take. */
+  class SlowClock extends TestClock {
+    override now(): number {
+      this.advance(50);
+      return super.now();
+    }
+  }
+  const e = await openTestEngine(t, { clock: new SlowClock() });
+  const seen = await e.run(`version: '2.0'
+slow:
+  output: {all: <% $.all %>}
+  tasks:
+    a: {action: std.echo output=1, on-success: b}
+    b: {action: std.noop, on-success: [c, d]}
+    c: {action: std.noop, on-success: last}
+    d: {action: std.noop, on-success: last}
+    last:
+      join: all
+      action: std.noop
+      publish:
+        all: <% tasks(execution().id, false, SUCCESS).select($.name).orderBy($) %>
+`);
+  t.is(seen.execution.state, 'SUCCESS', seen.execution.stateInfo ?? '');
+  t.deepEqual(seen.execution.output, { all: ['a', 'b', 'c', 'd', 'last'] });
 });
