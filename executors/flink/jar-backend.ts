@@ -3,6 +3,7 @@ import { cancelJob } from './cancel.ts';
 import { find, stage, submit } from './jar-submit.ts';
 import { giveUp, progress, resubmit, state } from './jar-watch.ts';
 import type { JarStore } from './jars.ts';
+import { refused } from './outcome.ts';
 import { planJar, toJarPlan } from './plan.ts';
 import type { FlinkServers } from './servers.ts';
 
@@ -11,6 +12,7 @@ import type { FlinkServers } from './servers.ts';
  * of a call, the cluster can be asked for exactly this job, and it refuses the id a second time.
  */
 export function createJarBackend(servers: FlinkServers, jars: JarStore): JobBackend {
+  const submits = new Map<string, Promise<unknown>>();
   return {
     name: 'flink-jar',
     refusesDuplicates: true,
@@ -21,7 +23,21 @@ export function createJarBackend(servers: FlinkServers, jars: JarStore): JobBack
     },
     submit: async (job, request, context) => {
       const plan = toJarPlan(job.data);
-      return submit(plan, request, context, servers.client(plan), jars);
+      // Two action executions may name one job. Clusters before 1.18 do not refuse two calls at the same moment (spec/flink.md §3.6).
+      const key = `${plan.url} ${plan.jobId}`;
+      const other = submits.get(key);
+      if (other !== undefined) {
+        await other.catch(() => {});
+        const reason = `Another task was submitting job ${plan.jobId}.`;
+        return { kind: 'later', reason, giveUp: refused('FLINK_DUPLICATE_JOB', reason, { job_id: plan.jobId }) };
+      }
+      const submitting = submit(plan, request, context, servers.client(plan), jars);
+      submits.set(key, submitting);
+      try {
+        return await submitting;
+      } finally {
+        submits.delete(key);
+      }
     },
     find: async (job, _request, context, lookingMs) => {
       const plan = toJarPlan(job.data);

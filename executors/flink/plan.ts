@@ -55,7 +55,7 @@ export function planJar(input: JsonObject, run: RunContext, servers: FlinkServer
   const problem = wrongInput(input);
   if (problem !== null) return { kind: 'refused', result: refused('FLINK_BAD_REQUEST', problem) };
   const plan = toJarPlan({
-    ...input,
+    ...Object.fromEntries(PLANNED_INPUTS.map((name) => [name, input[name] ?? null])),
     url: target.url,
     cluster: target.cluster,
     headers: target.headers,
@@ -84,6 +84,20 @@ export function planJar(input: JsonObject, run: RunContext, servers: FlinkServer
     },
   };
 }
+
+/** What the record takes over from the input; all else in it we find out ourselves. */
+const PLANNED_INPUTS = [
+  'wait_for',
+  'all_tasks_running',
+  'on_cancel',
+  'on_timeout',
+  'savepoint_dir',
+  'drain',
+  'cancel_fallback',
+  'keep_jar',
+  'on_lost',
+  'history_url',
+] as const;
 
 export function jobIdOf(actionExecutionId: string): string {
   return digest(`flink/job/${actionExecutionId}`);

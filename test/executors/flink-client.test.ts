@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -451,6 +453,21 @@ test('authentication travels with each call, and requests at once are bounded', 
   await t.throwsAsync(third, { message: 'enough' });
   await Promise.all([first, second]);
   await t.notThrowsAsync(basic.jobs.all());
+});
+
+test('an upload that stands still ends', async (t) => {
+  const server = createServer();
+  server.on('request', () => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => server.closeAllConnections());
+  t.teardown(() => void server.close());
+  const folder = await mkdtemp(join(tmpdir(), 'tramontane-client-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const file = join(folder, 'a.jar');
+  await writeFile(file, 'x');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const client = new FlinkClient({ url, uploadSilenceMs: 100 });
+  await t.throwsAsync(client.jars.upload(file), { message: /stood still for 0.1 seconds/ });
 });
 
 test('a vertex can be bound; an attempt that is not named is the current one', async (t) => {

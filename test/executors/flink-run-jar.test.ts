@@ -614,6 +614,23 @@ test('on_lost: resubmit runs a lost job again under its id, three times at most,
   t.deepEqual([runs('a2'), runs('a3')], [1, 1]);
 });
 
+test('one job id is submitted by one task at a time, and what only the record knows is no input', async (t) => {
+  const w = await world(t, { version: '1.17.2', delayMs: 20 });
+  const watcher = await w.node('n1');
+  const job = 'd'.repeat(32);
+  const input = { url: w.flink.url, jar: join(w.folder, 'totals.jar'), job_id: job, wait_for: 'running' };
+  for (const id of ['a1', 'a2', 'a3'])
+    await watcher.submit(
+      runAction('flink.run_jar', id, { ...input, jar_id: 'forged', own_jar: true }),
+      w.action.backend,
+    );
+  await watcher.idle();
+  await w.pass(watcher, 20);
+  for (const id of ['a1', 'a2', 'a3']) t.like(w.output(id), { job_id: job, state: 'RUNNING' });
+  t.is(w.flink.requests.filter((line) => line.endsWith('/run')).length, 1);
+  t.false(w.flink.requests.some((line) => line.includes('forged')));
+});
+
 test('a submit that never gets an answer is not made without end', async (t) => {
   const w = await world(t, { loseCalls: 1000 });
   const watcher = await w.node('n1');

@@ -38,6 +38,8 @@ export interface FlinkServer {
   readonly concurrency?: number;
   /** For how long calls that may be repeated are tried again while the cluster starts or elects; default: not at all. */
   readonly retryForMs?: number;
+  /** An upload has no limit of time, but it ends when for so long nothing is taken and no answer comes; default 10 minutes. */
+  readonly uploadSilenceMs?: number;
   /** Answers that do not have the shape of the table are errors. For tests: new versions of Flink add and drop fields. */
   readonly strict?: boolean;
 }
@@ -229,13 +231,23 @@ export class FlinkClient {
   ): Promise<string> {
     const endpoint: Endpoint = ENDPOINTS[name];
     const { body, contentType } = await multipartOf(parts);
-    const value = await this.send(name, endpoint, endpoint.path, {
-      headers: { 'content-type': contentType },
-      body,
-      timeoutMs: options.timeoutMs ?? null,
-      ...(options.signal !== undefined && { signal: options.signal }),
-    });
-    return String(endpoint.answer.read(value));
+    const silenceMs = this.server.uploadSilenceMs ?? UPLOAD_SILENCE_MS;
+    const silent = new AbortController();
+    const timer = setTimeout(() => silent.abort(), silenceMs);
+    try {
+      const value = await this.send(name, endpoint, endpoint.path, {
+        headers: { 'content-type': contentType },
+        body: { ...body, stream: heard(body.stream, timer) },
+        timeoutMs: options.timeoutMs ?? null,
+        signal: options.signal === undefined ? silent.signal : AbortSignal.any([silent.signal, options.signal]),
+      });
+      return String(endpoint.answer.read(value));
+    } catch (error) {
+      if (!silent.signal.aborted) throw error;
+      throw new RemoteError('timeout', `The upload stood still for ${silenceMs / 1000} seconds.`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private async send(
@@ -413,6 +425,16 @@ function boundVertex(client: FlinkClient, jobId: string, vertexId: string) {
   };
 }
 
+/** The timer begins anew with each piece that is taken. */
+async function* heard(stream: AsyncIterable<Uint8Array>, timer: NodeJS.Timeout): AsyncGenerator<Uint8Array> {
+  for await (const piece of stream) {
+    timer.refresh();
+    yield piece;
+  }
+  timer.refresh();
+}
+
+const UPLOAD_SILENCE_MS = 600_000;
 const USER_CODE_TIMEOUT_MS = 600_000;
 const LARGEST_ANSWER_BYTES = 32 * 1024 * 1024;
 /** 4096 for the whole line: `GET `, ` HTTP/1.1` and some room go off. */

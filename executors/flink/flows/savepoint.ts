@@ -112,7 +112,8 @@ export async function makeSavepoint(run: SavepointRun, how: 'savepoint' | 'stop'
   if (trigger === null) {
     if (facts.tried === true && !isKeyed) {
       const found = await savepointSince(client, jobId, since, signal);
-      if (found !== null) return { kind: 'made', location: found, failure: null };
+      if (found.path !== null) return { kind: 'made', location: found.path, failure: null };
+      if (found.isGoing) return going(again('IN_PROGRESS', undefined, 1000));
     }
     if (facts.tried !== true && !isKeyed) return going(again('TRIGGERING', { ...facts, tried: true }, 0));
     return going(
@@ -127,7 +128,8 @@ export async function makeSavepoint(run: SavepointRun, how: 'savepoint' | 'stop'
     });
   if (result === null) {
     const found = await savepointSince(client, jobId, since, signal);
-    if (found !== null) return { kind: 'made', location: found, failure: null };
+    if (found.path !== null) return { kind: 'made', location: found.path, failure: null };
+    if (found.isGoing) return going(again('IN_PROGRESS', undefined, 1000));
     return going(again('TRIGGERING', { ...facts, trigger_id: null }, 1000));
   }
   switch (result.status) {
@@ -148,7 +150,8 @@ export async function savepointOf(run: SavepointRun): Promise<string | null> {
   const made = await client.jobs.getSavepoint(jobId, trigger, { signal }).catch(() => null);
   if (made?.status === 'COMPLETED') return made.value;
   const since = numberOf(facts, 'server_time');
-  return since === null ? null : savepointSince(client, jobId, since, signal).catch(() => null);
+  if (since === null) return null;
+  return (await savepointSince(client, jobId, since, signal).catch(() => null))?.path ?? null;
 }
 
 /**
@@ -206,15 +209,16 @@ async function savepointSince(
   jobId: string,
   since: number,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<{ readonly path: string | null; readonly isGoing: boolean }> {
   const checkpoints = await client.jobs.getCheckpoints(jobId, { signal }).catch((error: unknown) => {
     if (error instanceof FlinkApiError && !error.retryable) return null;
     throw error;
   });
-  const found = (checkpoints?.history ?? []).find(
-    (one) => one.is_savepoint && one.status === 'COMPLETED' && one.trigger_timestamp >= since,
-  );
-  return found?.external_path ?? null;
+  const ours = (checkpoints?.history ?? []).filter((one) => one.is_savepoint && one.trigger_timestamp >= since);
+  return {
+    path: ours.find(({ status }) => status === 'COMPLETED')?.external_path ?? null,
+    isGoing: ours.some(({ status }) => status === 'IN_PROGRESS'),
+  };
 }
 
 function going(step: Again): Made {
