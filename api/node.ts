@@ -17,6 +17,7 @@ import type { BackgroundSettings } from '../engine/shell/background.ts';
 import { createDefinitions } from '../engine/shell/definitions.ts';
 import type { Definitions } from '../engine/shell/definitions.ts';
 import { parseEventDefinitions } from '../engine/shell/event-definitions.ts';
+import { isActionOpen } from '../engine/store/action-claims.ts';
 import { isPostgresUrl, openStore } from '../engine/store/connection.ts';
 import type { Store } from '../engine/store/connection.ts';
 import { createDefinitionFinder } from '../engine/store/definition-finder.ts';
@@ -118,6 +119,7 @@ async function assemble(
     config: { pools: config.pools, clusters: config.clusters },
     folder: join(folder, 'clusters'),
     environment,
+    temporary: !serves || config.database.endsWith(':memory:'),
   });
   const leasing = createLeasing({
     store,
@@ -184,6 +186,7 @@ async function assemble(
     // The lock on the database file says so.
     alone: !store.isShared,
     isOwnerDead: (owner) => cluster.isOwnerDead(owner),
+    isOpen: (id) => isActionOpen(store.reader, id),
   });
   const worker = new Worker({
     catalogue,

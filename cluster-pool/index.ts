@@ -23,6 +23,8 @@ export interface ClusterPoolsOptions {
   /** Where clusters of this host keep their files. */
   readonly folder: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The database ends with this process: {@link RunningClusterPools.stop} then ends all clusters of this host. */
+  readonly temporary?: boolean;
   /** This host; by default the machine's id. */
   readonly host?: string;
   /** Further providers by name. */
@@ -47,7 +49,7 @@ export function openClusterPools(options: ClusterPoolsOptions): RunningClusterPo
   const signals = new Signals();
   return new RunningPools(
     { store, clock, settings, signals, providers },
-    new Keeper({ ...options, settings, pools, providers, signals }),
+    new Keeper({ ...options, temporary: options.temporary ?? false, settings, pools, providers, signals }),
   );
 }
 

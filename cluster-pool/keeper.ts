@@ -14,7 +14,8 @@ import type { PoolSettings, ServiceSettings } from './settings.ts';
 import type { Signals } from './signals.ts';
 import { changePools } from './store/changing.ts';
 import type { Change } from './store/changing.ts';
-import { activeLives, beginNextLife, endLife, patchLife, subjectOf } from './store/lives.ts';
+import { activeLives, beginNextLife, endLife, findLife, patchLife, subjectOf } from './store/lives.ts';
+import { openLeases, releaseLease } from './store/leases.ts';
 import { deletePool, findPools, savePool, setSchedulable } from './store/pools.ts';
 import type { ClusterRow, PoolRow } from './store/rows.ts';
 import { forgetOldLives } from './store/queries.ts';
@@ -32,6 +33,8 @@ export interface KeeperOptions {
   readonly signals: Signals;
   /** Clusters of this host write below it. */
   readonly folder: string;
+  /** The database ends with this process, and so must all clusters that it knows. */
+  readonly temporary: boolean;
 }
 
 /**
@@ -70,7 +73,8 @@ export class Keeper {
     this.options.signals.changed();
     await this.running;
     await this.operations.settled();
-    if (this.options.settings.stopFreeOnShutdown) await this.stopFree();
+    if (this.options.temporary) await this.endClusters(() => true);
+    else if (this.options.settings.stopFreeOnShutdown) await this.endClusters((row) => row.leaseId === null);
     await this.hosts.leave();
   }
 
@@ -141,9 +145,10 @@ export class Keeper {
     await this.adoptNew(kept, rows, pools);
     for (const row of rows) {
       const pool = pools.get(row.pool);
-      if (pool !== undefined) this.consider(row, pool);
+      if (pool !== undefined) await this.sparing(pool, () => this.consider(row, pool));
     }
-    for (const pool of pools.values()) if (kept.includes(pool.host)) await this.fill(pool, rows);
+    for (const pool of pools.values())
+      if (kept.includes(pool.host)) await this.sparing(pool, () => this.fill(pool, rows));
     if (!kept.includes('')) return;
     await this.serve();
     const now = clock.now();
@@ -154,6 +159,15 @@ export class Keeper {
     if (settings.retentionDays > 0 && now - this.forgotAt >= 3_600_000) {
       this.forgotAt = now;
       await forgetOldLives(store.writer, now - settings.retentionDays * 86_400_000);
+    }
+  }
+
+  /** What is wrong with one pool, such as an installation that is gone, is no reason to leave the others alone. */
+  private async sparing(pool: PoolRow, work: () => void | Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.options.log.error('A pool could not be looked after.', { pool: pool.name, error });
     }
   }
 
@@ -239,6 +253,8 @@ export class Keeper {
       this.checkedAt.set(row.id, this.options.clock.now());
     } catch (error) {
       if (signal.aborted) return;
+      // Another node of this host has taken over, and what runs there now is its work.
+      if ((await findLife(store.writer, row.id))?.attempts !== attempts) return;
       await provider.destroy({ ...row, handle }, signal).catch(() => {});
       // Other ports, if it was these.
       const { port_base: _, ...rest } = handle;
@@ -451,7 +467,6 @@ export class Keeper {
     const { store, clock, providers } = this.options;
     const isShort = rows.filter((row) => row.pool === pool.name).length < pool.capacity && free < pool.minFree;
     if (!isShort && (await openTickets(store.reader, clock.now())).length === 0) return;
-    if (!this.options.pools.some(({ name }) => name === pool.name)) return;
     const { result } = await changePools(store, clock, (change) => keepFilled(change, pool, providers));
     if (result) this.options.signals.changed();
   }
@@ -469,18 +484,25 @@ export class Keeper {
     if (result > 0) signals.changed();
   }
 
-  /** What nobody holds, also what is half made; when nothing else is under way any more. */
-  private async stopFree(): Promise<void> {
+  /** Of this host, also what is half made; when nothing else is under way any more. */
+  private async endClusters(isMeant: (row: ClusterRow) => boolean): Promise<void> {
     const { store, providers } = this.options;
     const pools = new Map((await findPools(store.reader)).map((pool) => [pool.name, pool]));
     const rows = await activeLives(store.reader, [providers.host]);
     await Promise.all(
       rows.map(async (row) => {
         const pool = pools.get(row.pool);
-        if (pool === undefined || row.leaseId !== null) return;
-        await this.leave(row);
+        if (pool === undefined || !isMeant(row)) return;
+        await this.change(async (change) => {
+          for (const lease of await openLeases(change.trx, { cluster_id: row.id }))
+            await releaseLease(change, lease, 'server stopped');
+        });
+        const now = (await findLife(store.writer, row.id)) ?? row;
+        // A cluster that is taken back as it is may have begun its next life: nothing runs here for it.
+        if (now.status === 'released') return;
+        await this.leave(now);
         const provider = providers.of(pool);
-        await this.destroy({ ...row, status: 'deleting' }, provider, new AbortController().signal);
+        await this.destroy({ ...now, status: 'deleting' }, provider, new AbortController().signal);
       }),
     );
   }

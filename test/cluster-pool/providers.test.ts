@@ -123,7 +123,7 @@ only(
 only('a server that ends takes free clusters with it where it is told to, and no leased ones', async (t) => {
   const providers = { sleepers: () => createLocal(sleepers(21_100)) };
   const two = { p: { ...POOL.p, capacity: 2, min_free: 2 } };
-  const { pools, store } = await testPools(t, two, { shutdown: 'stop_clusters' }, { providers });
+  const { pools, store, open } = await testPools(t, two, { shutdown: 'stop_clusters' }, { providers });
   const held = await lease(pools, 'ann');
   await waitFor('the other', async () => (await pools.list('p', { free: true })).length === 1);
   const folders = (await store.reader('clusters').select('id', 'handle')).map(({ id, handle }) => ({
@@ -131,8 +131,14 @@ only('a server that ends takes free clusters with it where it is told to, and no
     folder: String((JSON.parse(String(handle)) as JsonObject)['folder']),
   }));
   await pools.stop();
-  for (const { isHeld, folder } of folders) {
-    t.is((await markedProcesses(`TRAMONTANE_CLUSTER=${folder}`)).length > 0, isHeld);
+  const runs = (folder: string) => markedProcesses(`TRAMONTANE_CLUSTER=${folder}`).then((found) => found.length > 0);
+  for (const { isHeld, folder } of folders) t.is(await runs(folder), isHeld);
+  // Where the database ends with the process nobody would ever find them again.
+  const passing = await open(two, { temporary: true });
+  await lease(passing, 'ben');
+  await passing.stop();
+  for (const { folder } of folders) {
+    t.false(await runs(folder));
     await endAll(folder);
   }
 });
