@@ -1,5 +1,8 @@
+import { load, streams } from './load.mjs';
+import { million } from './million.mjs';
+
 /** Each measure gets a fresh server, not yet started, and returns figures `{what, value, unit, target?}`. */
-export const measures = { start, one, chain, reads };
+export const measures = { start, one, chain, reads, load, streams, million };
 
 async function start(server) {
   await server.start();

@@ -20,7 +20,7 @@ for (const [name, measure] of Object.entries(measures)) {
   const folder = await mkdtemp(join(tmpdir(), 'tramontane-bench-'));
   const server = new BenchServer(folder);
   try {
-    for (const figure of await measure(server)) {
+    for (const figure of await measure(server, folder)) {
       results.push({ measure: name, ...figure });
       if (!args.includes('--json')) console.log(line(name, figure));
     }

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('../dist/api/bin.js', import.meta.url));
+const program = fileURLToPath(new URL(`../${process.env.BUILD ?? 'dist'}/api/bin.js`, import.meta.url));
 
 /** `tramontane serve` on a free port, with the calls that the measures need. */
 export class BenchServer {

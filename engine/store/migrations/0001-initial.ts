@@ -78,7 +78,7 @@ export async function up(knex: Knex): Promise<void> {
     t.index(['created_at', 'id']);
     t.index(['state', 'created_at', 'id']);
     t.index(['workflow_name', 'created_at', 'id']);
-    t.index(['workflow_id']);
+    t.index(['workflow_id', 'created_at', 'id']);
     t.index(['task_execution_id']);
     t.index(['parent_execution_id']);
     t.index(['root_execution_id', 'created_at', 'id']);
