@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { EnginePort, RunAction } from '../engine/contract.ts';
 import {
+  deleteExternalJobs,
   claimExternalJobSubmit,
   insertExternalJob,
   listAdoptableExternalJobs,
@@ -38,6 +39,8 @@ export interface JobWatcherOptions {
   readonly alone?: boolean;
   /** Proof that a lease's owner cannot act any more, for backends that do not refuse duplicates. Without it: never proven. */
   readonly isOwnerDead?: (owner: string) => Promise<boolean>;
+  /** Whether an action of a task is there and has not ended. Without it, a message is taken at its word. */
+  readonly isOpen?: (actionExecutionId: string) => Promise<boolean>;
   readonly limits?: Partial<WatcherLimits>;
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
@@ -136,11 +139,24 @@ export class JobWatcher {
       leaseUntil: this.leaseUntil(),
       now,
     });
+    if (isNew && !(await this.isWanted(message))) {
+      await deleteExternalJobs(this.options.db, [id]);
+      return;
+    }
     const row = isNew ? await loadExternalJob(this.options.db, id) : undefined;
     if (row === undefined || this.closed) return;
     await this.options.fault?.('recorded', id);
     this.take(row);
     this.pump();
+  }
+
+  /**
+   * Whether the task still waits for the job. A message may come late, when the action ended and was deleted with its record. Asked after the
+   * record was made: whoever deletes the action from then on finds it.
+   */
+  private async isWanted({ context }: RunAction): Promise<boolean> {
+    const { isOpen } = this.options;
+    return isOpen === undefined || context.workflowExecutionId === null || isOpen(context.actionExecutionId);
   }
 
   /** Asks for the end of a job, whoever watches it. Answers whether there is such a job that is not over. */

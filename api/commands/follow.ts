@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { isFinal } from '../../engine/core/model.ts';
 import type { ExecutionRecord } from '../../engine/core/model.ts';
+import { fillIn } from '../../engine/store/large-values.ts';
 import { executionFromRow, taskFromRow } from '../../engine/store/tables.ts';
 import type { ActionRow, ExecutionRow, TaskRow } from '../../engine/store/tables.ts';
 import { actionFromRow } from '../../engine/store/tables.ts';
@@ -55,26 +56,28 @@ async function stateOf({ store }: Node, id: string): Promise<ExecutionRecord['st
 
 async function look({ store: { reader } }: Node, id: string, withFailures: boolean): Promise<Outcome> {
   const top: ExecutionRow = await reader('executions').where('id', id).first();
-  const executions = [top, ...(await descendants(reader, top, { errorsOnly: false, maxDepth: -1 }))];
+  const below = await descendants(reader, top, { errorsOnly: false, maxDepth: -1 });
+  const executions = [top, ...below];
   const byId = new Map(executions.map((row) => [row.id, row]));
   const tasks: FollowedTask[] = [];
   for (const { id: executionId } of executions) {
     const rows: TaskRow[] = await reader('task_executions')
       .where('execution_id', executionId)
       .orderBy(['created_at', 'id']);
-    for (const row of rows) {
+    for (const row of await fillIn(reader, rows)) {
       const failures = withFailures && row.state === 'ERROR' ? await failuresOf(reader, row.id) : [];
       tasks.push({ task: taskFromRow(row), workflow: row.workflow_name, depth: depthOf(byId, executionId), failures });
     }
   }
-  return { execution: executionFromRow(top), tasks };
+  const [execution = top] = await fillIn(reader, [top]);
+  return { execution: executionFromRow(execution), tasks };
 }
 
 async function failuresOf(reader: Node['store']['reader'], taskId: string): Promise<ActionRecord[]> {
   const rows: ActionRow[] = await reader('action_executions')
     .where({ task_execution_id: taskId, state: 'ERROR', accepted: true })
     .orderBy(['created_at', 'id']);
-  return rows.map(actionFromRow);
+  return (await fillIn(reader, rows)).map(actionFromRow);
 }
 
 function depthOf(executions: ReadonlyMap<string, ExecutionRow>, id: string): number {

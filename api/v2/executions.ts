@@ -4,6 +4,7 @@ import type { ExecutionRecord } from '../../engine/core/model.ts';
 import type { StartExecution, UpdateExecution } from '../../engine/facade.ts';
 import { EXECUTIONS, TASKS } from '../../engine/store/collections.ts';
 import { normalUuid, notUuid } from '../../engine/store/filters.ts';
+import { fillIn } from '../../engine/store/large-values.ts';
 import { findVisibleRow } from '../../engine/store/lists.ts';
 import { publishedGlobally } from '../../engine/store/results.ts';
 import { executionToRow } from '../../engine/store/tables.ts';
@@ -97,7 +98,7 @@ export function executionRoutes(router: ApiRouter, services: Services): void {
     serve(async (request) => {
       checkQuery(request, ['errors_only', 'max_depth', 'include_output']);
       const top = await findExecution(services, request);
-      const below = await descendants(store.reader, top, treeOptions(request));
+      const below = await fillIn(store.reader, await descendants(store.reader, top, treeOptions(request)));
       const fields = listFields(EXECUTION, flagParameter(request, 'include_output'));
       return { status: 200, body: { executions: [top, ...below].map((row) => show(fields, row)) } };
     }),

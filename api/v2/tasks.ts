@@ -2,6 +2,7 @@ import type { JsonObject } from '../../dsl/json.ts';
 import { EngineError } from '../../engine/errors.ts';
 import { ACTION_EXECUTIONS, EXECUTIONS } from '../../engine/store/collections.ts';
 import { normalUuid, notUuid } from '../../engine/store/filters.ts';
+import { fillIn } from '../../engine/store/large-values.ts';
 import { isWithItems, taskResult } from '../../engine/store/results.ts';
 import type { TaskRow } from '../../engine/store/tables.ts';
 import { descendants } from '../../engine/store/trees.ts';
@@ -87,7 +88,8 @@ export function taskRoutes(router: ApiRouter, services: Services): void {
       const parent = await findExecution(services, request, task.execution_id);
       const below = await descendants(store.reader, parent, options);
       const fields = listFields(EXECUTION, flagParameter(request, 'include_output'));
-      return { status: 200, body: { executions: belowTask(below, task).map((row) => show(fields, row)) } };
+      const rows = await fillIn(store.reader, belowTask(below, task));
+      return { status: 200, body: { executions: rows.map((row) => show(fields, row)) } };
     }),
   );
 }

@@ -16,7 +16,7 @@ import {
   unclaimedActions,
 } from '../store/pending.ts';
 import type { OutboxEntry } from '../store/pending.ts';
-import { buryServices, deadServices } from '../store/services.ts';
+import { buryServices, deadServices, liveServices } from '../store/services.ts';
 import { actionFromRow, timerFromRow } from '../store/tables.ts';
 import type { ActionRow } from '../store/tables.ts';
 import type { Clock } from './clock.ts';
@@ -72,6 +72,10 @@ export class Janitor {
   private resentAt: number;
   private continuedAt: number;
   private everythingIsDue = false;
+  /** Until then each round sees to everything. */
+  private allUntil = 0;
+  /** Who lived at the last round. */
+  private known: ReadonlySet<string> = new Set();
   private closed = false;
   /** Processes that are gone and whose inheritance this one has seen to. */
   private readonly inherited = new Set<string>();
@@ -123,9 +127,13 @@ export class Janitor {
     if (!leads) return;
     const now = clock.now();
     const dead = await deadServices(store.reader);
-    // A new leader does not know what the last one was about to do.
     const isInherited = dead.every(({ id }) => this.inherited.has(id));
-    const all = isNew || !isInherited || this.everythingIsDue;
+    const hasLeft = await this.somebodyLeft();
+    // A new leader does not know what the last one was about to do.
+    const isDue = isNew || !isInherited || hasLeft || this.everythingIsDue;
+    // What was written only just before is too young now: the next round looks once more.
+    if (isDue) this.allUntil = now + times.everyMs + SHORTEST_PATIENCE;
+    const all = isDue || now <= this.allUntil;
     this.everythingIsDue = false;
     const before = now - (all ? SHORTEST_PATIENCE : times.patienceMs);
     await this.startIdle(before);
@@ -138,6 +146,14 @@ export class Janitor {
     for (const { id, name, roles } of dead) this.inherit(id, name, roles);
     await buryServices(store.writer, GRAVE_MILLISECONDS);
     await deleteQueuedTextsBefore(store.writer, now - FORGOTTEN);
+  }
+
+  /** Whether a process that was there has ended in good order: what it had sent to itself went with it. */
+  private async somebodyLeft(): Promise<boolean> {
+    const live = new Set((await liveServices(this.options.store.reader)).map(({ id }) => id));
+    const hasLeft = [...this.known].some((id) => !live.has(id));
+    this.known = live;
+    return hasLeft;
   }
 
   private async startIdle(before: number): Promise<void> {

@@ -8,6 +8,7 @@ import { formatTime } from '../core/scope.ts';
 import { type ExecutionView, rememberPayload } from '../core/view.ts';
 import { loadChildren, loadPayload } from '../store/children.ts';
 import { decodeJson } from '../store/columns.ts';
+import { fillIn } from '../store/large-values.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
 import {
   actionFromRow,
@@ -125,7 +126,7 @@ async function findExecutions({ knex, view }: LookupContext, filter: ExecutionsF
   if (filter.fromTime !== null) query.where('created_at', '>=', milliseconds(filter.fromTime));
   if (filter.toTime !== null) query.where('created_at', '<', milliseconds(filter.toTime));
   const rows: ExecutionRow[] = await query;
-  return rows.map(executionFields);
+  return (await fillIn(knex, rows)).map(executionFields);
 }
 
 function executionFields(row: ExecutionRow): JsonObject {
@@ -202,10 +203,10 @@ async function taskRows({ knex, finder }: LookupContext, rows: readonly TaskRow[
     .where('accepted', true);
   const children: ExecutionRow[] = await knex('executions').whereIn('task_execution_id', ids).where('accepted', true);
   const results = new Map<string, { index: number; value: Json }[]>();
-  for (const action of actions.map(actionFromRow)) {
+  for (const action of (await fillIn(knex, actions)).map(actionFromRow)) {
     push(results, action.taskExecutionId, { index: action.index, value: actionValue(action.output) });
   }
-  for (const child of children.map(executionFromRow)) {
+  for (const child of (await fillIn(knex, children)).map(executionFromRow)) {
     push(results, child.taskExecutionId, { index: child.runtimeContext.index ?? 0, value: child.output });
   }
   const executionIds = [...new Set(rows.map((row) => row.execution_id))];
@@ -215,7 +216,7 @@ async function taskRows({ knex, finder }: LookupContext, rows: readonly TaskRow[
   const specs = new Map(
     await Promise.all(hashes.map(async (row) => [row.id, await finder.loadSpec(row.spec_hash)] as const)),
   );
-  return rows.map((row) => {
+  return (await fillIn(knex, rows)).map((row) => {
     const task = taskFromRow(row);
     const spec = specs.get(row.execution_id)?.tasks.get(task.name);
     const values = (results.get(row.id) ?? []).toSorted((a, b) => a.index - b.index).map((entry) => entry.value);

@@ -13,6 +13,7 @@ import type { Caller, RunActionRequest, UnsavedAction } from '../facade.ts';
 import { newId } from '../ids.ts';
 import type { Store } from '../store/connection.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
+import { LargeValues } from '../store/large-values.ts';
 import { findOwnedAction } from '../store/action-claims.ts';
 import { actionPatchToRow, actionToRow } from '../store/tables.ts';
 import { insertMany } from '../store/bulk.ts';
@@ -226,9 +227,13 @@ export class StandAloneActions {
 
   private async insert(caller: Caller, action: ActionRecord): Promise<void> {
     const owner = { workflowName: null, workflowNamespace: '', projectId: caller.projectId };
-    await this.options.store.writer.transaction((trx: Knex) =>
-      insertMany(trx, 'action_executions', [actionToRow(action, owner)]),
-    );
+    await this.options.store.writer.transaction(async (trx: Knex) => {
+      const large = new LargeValues(trx);
+      await insertMany(trx, 'action_executions', [
+        large.takeFrom('action_executions', actionToRow(action, owner), action.id),
+      ]);
+      await large.write();
+    });
   }
 
   /** False when somebody else ended it meanwhile. */
@@ -237,12 +242,16 @@ export class StandAloneActions {
   }
 
   private async write(id: string, patch: Partial<ActionRecord>): Promise<boolean> {
-    const changed: number = await this.options.store
-      .writer('action_executions')
-      .where('id', id)
-      .whereNotIn('state', ['SUCCESS', 'ERROR', 'CANCELLED'])
-      .update(actionPatchToRow({ ...patch, updatedAt: this.options.clock.now() }));
-    return changed > 0;
+    const columns = actionPatchToRow({ ...patch, updatedAt: this.options.clock.now() });
+    return this.options.store.writer.transaction(async (trx: Knex) => {
+      const large = new LargeValues(trx);
+      const changed: number = await trx('action_executions')
+        .where('id', id)
+        .whereNotIn('state', ['SUCCESS', 'ERROR', 'CANCELLED'])
+        .update(large.takeFromPatch('action_executions', id, columns, id));
+      if (changed > 0) await large.write();
+      return changed > 0;
+    });
   }
 
   private async find(id: string): Promise<ActionRecord | undefined> {

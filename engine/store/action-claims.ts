@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import type { ActionRecord, ExecutionId } from '../core/model.ts';
 import { rowSource } from './bulk.ts';
 import { dialectOf, rowsOf } from './dialect.ts';
+import { fillIn, fillInOne } from './large-values.ts';
 import { actionFromRow, type ActionRow, type ExecutionRow } from './tables.ts';
 
 /** Claims running actions that nobody has claimed at that attempt (design.md §5): the ids that were got. */
@@ -100,7 +101,12 @@ export async function raiseVersions(trx: Knex, actionIds: readonly string[]): Pr
 
 /** A page of running actions that are not waiting for a person, in order of id. */
 export async function runningActions(knex: Knex, after: string, limit: number): Promise<readonly ActionRow[]> {
-  return knex('action_executions').where('state', 'RUNNING').where('id', '>', after).orderBy('id').limit(limit);
+  const rows: ActionRow[] = await knex('action_executions')
+    .where('state', 'RUNNING')
+    .where('id', '>', after)
+    .orderBy('id')
+    .limit(limit);
+  return fillIn(knex, rows);
 }
 
 /** The execution that an action belongs to; null for a stand-alone one, and when there is no such action. */
@@ -111,17 +117,28 @@ export async function executionOfAction(knex: Knex, id: string): Promise<Executi
   return (row?.execution_id as ExecutionId | null | undefined) ?? null;
 }
 
+/** Whether the action is there and has not ended. */
+export async function isActionOpen(knex: Knex, id: string): Promise<boolean> {
+  const row: unknown = await knex('action_executions')
+    .where('id', id)
+    .whereNotIn('state', ['SUCCESS', 'ERROR', 'CANCELLED'])
+    .first('id');
+  return row !== undefined;
+}
+
 export interface OwnedAction {
   readonly action: ActionRecord;
   readonly projectId: string;
 }
 
 export async function findOwnedAction(knex: Knex, id: string): Promise<OwnedAction | undefined> {
-  const row: ActionRow | undefined = await knex('action_executions').where('id', id).first();
+  const found: ActionRow | undefined = await knex('action_executions').where('id', id).first();
+  const row = await fillInOne(knex, found);
   return row === undefined ? undefined : { action: actionFromRow(row), projectId: row.project_id };
 }
 
 export async function deleteAction(knex: Knex, id: string): Promise<void> {
+  await knex('payloads').where('execution_id', id).delete();
   await knex('action_executions').where('id', id).delete();
 }
 

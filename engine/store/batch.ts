@@ -18,6 +18,7 @@ import { newId } from '../ids.ts';
 import { type BulkRow, insertMany, rowSource, updateMany } from './bulk.ts';
 import { updateChildren } from './children.ts';
 import { decodeJson, storableText } from './columns.ts';
+import { type LargeTable, LargeValues } from './large-values.ts';
 import { insertNotifications } from './notifications.ts';
 import type { NotificationRow } from './notifications.ts';
 import { dialectOf, rowsOf } from './dialect.ts';
@@ -81,13 +82,11 @@ export async function claimExecutions(
     const got = await trx.raw(CLAIMS[dialectOf(trx)](source.sql), [...source.bindings]);
     for (const row of rowsOf<{ id: string }>(got)) claimed.add(row.id);
   }
-  const inserted = await insertMany(
+  const inserted = await insertNewExecutions(
     trx,
-    'executions',
-    created.map(({ record }) => executionToRow(record, 1)),
-    { ignoreConflicts: true, returning: ['id'] },
+    created.map(({ record }) => record),
   );
-  for (const row of inserted) claimed.add(String(row.id));
+  for (const id of inserted) claimed.add(id);
   return claimed;
 }
 
@@ -105,6 +104,21 @@ const CLAIMS = {
      update executions set version = executions.version + 1 from free where executions.id = free.id returning executions.id`,
 };
 
+/** Stores executions that nobody has stored yet. @returns their ids, without those that were there */
+export async function insertNewExecutions(trx: Knex, records: readonly ExecutionRecord[]): Promise<readonly string[]> {
+  const values = new Map(records.map((record) => [record.id as string, new LargeValues(trx)]));
+  const inserted = await insertMany(
+    trx,
+    'executions',
+    records.map((record) => values.get(record.id)?.takeFrom('executions', executionToRow(record, 1), record.id) ?? {}),
+    { ignoreConflicts: true, returning: ['id'] },
+  );
+  const ids = inserted.map((row) => String(row.id));
+  // What is there already keeps its own.
+  for (const id of ids) await values.get(id)?.write();
+  return ids;
+}
+
 /** Of these outbox rows: the ids of those that are still there. */
 export async function existingMessages(knex: Knex, ids: readonly string[]): Promise<ReadonlySet<string>> {
   const there: string[] = [];
@@ -120,12 +134,13 @@ export async function existingMessages(knex: Knex, ids: readonly string[]): Prom
 /** Writes a claimed batch: changes are folded per row, each kind of row in one statement. */
 export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
   const folded = fold(batch.executions);
+  const large = new LargeValues(trx);
   await insertMany(
     trx,
     'executions',
-    folded.children.map((record) => executionToRow(record, 1)),
+    folded.children.map((record) => large.takeFrom('executions', executionToRow(record, 1), record.id)),
   );
-  await updateGrouped(trx, 'executions', folded.executionPatches);
+  await updateGrouped(trx, 'executions', folded.executionPatches, large);
   for (let at = 0; at < folded.rejectedChildren.length; at += 500)
     await trx('executions')
       .whereIn('id', folded.rejectedChildren.slice(at, at + 500))
@@ -133,17 +148,18 @@ export async function writeBatch(trx: Knex, batch: Batch): Promise<void> {
   await insertMany(
     trx,
     'task_executions',
-    folded.newTasks.map(({ row, owner }) => taskToRow(row, owner)),
+    folded.newTasks.map(({ row, owner }) => large.takeFrom('task_executions', taskToRow(row, owner), owner.id)),
   );
-  await updateGrouped(trx, 'task_executions', folded.taskPatches);
+  await updateGrouped(trx, 'task_executions', folded.taskPatches, large);
   // What this batch itself says of such a child comes after.
   await updateChildren(trx, folded.childrenUpdates);
   await insertMany(
     trx,
     'action_executions',
-    folded.newActions.map(({ row, owner }) => actionToRow(row, owner)),
+    folded.newActions.map(({ row, owner }) => large.takeFrom('action_executions', actionToRow(row, owner), owner.id)),
   );
-  await updateGrouped(trx, 'action_executions', folded.actionPatches);
+  await updateGrouped(trx, 'action_executions', folded.actionPatches, large);
+  await large.write();
   await insertMany(trx, 'payloads', folded.newPayloads);
   await deleteMany(trx, 'payloads', folded.droppedPayloads);
   await insertMany(
@@ -242,6 +258,8 @@ interface Folded {
 
 interface Patch {
   readonly id: string;
+  /** The execution that it belongs to. */
+  readonly owner: ExecutionId;
   readonly columns: BulkRow;
 }
 
@@ -324,12 +342,14 @@ function foldExecution({ record, version, changes }: ExecutionChanges, folded: F
   }
   // A row that this batch makes is inserted in its last state: claimExecutions wrote `record` itself.
   if (version !== null && Object.keys(executionPatch).length > 0) {
-    folded.executionPatches.push({ id: record.id, columns: executionPatchToRow(executionPatch) });
+    folded.executionPatches.push({ id: record.id, owner: record.id, columns: executionPatchToRow(executionPatch) });
   }
   for (const row of tasks.values()) folded.newTasks.push({ row, owner: record });
   for (const row of actions.values()) folded.newActions.push({ row, owner: record });
-  for (const [id, patch] of taskPatches) folded.taskPatches.push({ id, columns: taskPatchToRow(patch) });
-  for (const [id, patch] of actionPatches) folded.actionPatches.push({ id, columns: actionPatchToRow(patch) });
+  for (const [id, patch] of taskPatches)
+    folded.taskPatches.push({ id, owner: record.id, columns: taskPatchToRow(patch) });
+  for (const [id, patch] of actionPatches)
+    folded.actionPatches.push({ id, owner: record.id, columns: actionPatchToRow(patch) });
   for (const [id, value] of payloads)
     folded.newPayloads.push({ id, execution_id: record.id, body: stringifyJson(value) });
   folded.newTimers.push(...timers.values());
@@ -358,9 +378,15 @@ function merge<R extends object>(
 }
 
 /** One statement for each set of columns: patches of one kind of step look alike, so there are few. */
-async function updateGrouped(trx: Knex, table: string, patches: readonly Patch[]): Promise<void> {
+async function updateGrouped(
+  trx: Knex,
+  table: LargeTable,
+  patches: readonly Patch[],
+  large: LargeValues,
+): Promise<void> {
   const groups = new Map<string, { columns: string[]; rows: BulkRow[] }>();
-  for (const { id, columns } of patches) {
+  for (const { id, owner, columns: given } of patches) {
+    const columns = large.takeFromPatch(table, id, given, owner);
     const names = Object.keys(columns).sort();
     if (names.length === 0) continue;
     const key = names.join(',');

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../dsl/json.ts';
 import { actionValue, answerChildren, type ChildResult } from '../core/children.ts';
 import type { Change, ChildValues, TaskExecutionId } from '../core/model.ts';
 import { decodeJson, decodeOptionalJson } from './columns.ts';
+import { dropMarked, fillIn } from './large-values.ts';
 import type { ActionRow, ExecutionRow } from './tables.ts';
 
 /** Children of with-items tasks and large values: read and written in one go, whatever their number (design.md §3). */
@@ -22,14 +23,15 @@ export async function loadChildren(
 
 type ChildRow = Pick<ActionRow | ExecutionRow, 'id' | 'state' | 'accepted' | 'runtime_context' | 'output'>;
 
-function selectChildren(knex: Knex, table: string, task: string, values: ChildValues): Promise<ChildRow[]> {
+async function selectChildren(knex: Knex, table: string, task: string, values: ChildValues): Promise<ChildRow[]> {
   const output = values === 'failed' ? "case when state = 'ERROR' then output end as output" : 'output';
   const query = knex(table)
     .where('task_execution_id', task)
     .select('id', 'state', 'accepted', 'runtime_context')
     .select(knex.raw(values === 'none' ? 'null as output' : output));
   if (values === 'accepted') query.where('accepted', true);
-  return Promise.resolve(query as PromiseLike<ChildRow[]>);
+  const rows: ChildRow[] = await query;
+  return fillIn(knex, rows);
 }
 
 function actionOfRow(row: ChildRow): ChildResult {
@@ -59,6 +61,7 @@ export async function updateChildren(
       return which === 'all' ? rows : rows.whereNot('state', 'SUCCESS');
     };
     if (to === 'emptied') {
+      await dropMarked(trx, await accepted('action_executions').where('output', 'like', '@%').pluck('output'));
       await accepted('action_executions').update({ output: '{}' });
     } else {
       await accepted('action_executions').update({ accepted: false });

@@ -4,6 +4,7 @@ import type { Caller } from '../facade.ts';
 import { columnOf } from './collections.ts';
 import type { Collection } from './collections.ts';
 import { dialectOf } from './dialect.ts';
+import { fillIn, fillInOne, hasLargeValues } from './large-values.ts';
 import { applyFilter, matchesJson } from './filters.ts';
 import type { Column, Filter } from './filters.ts';
 
@@ -54,7 +55,8 @@ export async function listRows(
   const found: ListRow[] = [];
   for (;;) {
     const page = await readPage(reader, caller, collection, query, columns, after);
-    found.push(...page.filter((row) => jsonFilters.every((f) => matchesJson(f, textOf(row[f.column.column])))));
+    const rows = hasLargeValues(collection.table) ? await fillIn(reader, page) : page;
+    found.push(...rows.filter((row) => jsonFilters.every((f) => matchesJson(f, textOf(row[f.column.column])))));
     const last = page.at(-1);
     // Only filters on JSON, which SQL does not answer, leave a page short while there is more to read.
     if (found.length >= query.limit || page.length < pageSize(query) || last === undefined)
@@ -100,12 +102,13 @@ export async function findVisibleRow<Row extends object>(
   collection: Collection,
   id: string,
 ): Promise<Row | undefined> {
-  return restrictToVisible(
+  const row: Row | undefined = await restrictToVisible(
     reader(collection.table).where('id', id),
     caller,
     collection.scoped,
     collection.shared,
   ).first();
+  return hasLargeValues(collection.table) ? fillInOne(reader, row) : row;
 }
 
 function readPage(

@@ -3,6 +3,7 @@ import { raiseVersions } from './action-claims.ts';
 import type { BulkRow } from './bulk.ts';
 import { rowSource } from './bulk.ts';
 import { databaseNow, rowsOf } from './dialect.ts';
+import { fillIn, fillInOne } from './large-values.ts';
 import type { ActionRow, TimerRow } from './tables.ts';
 
 /** What waits for somebody to see to it, where many processes share a database: each list is a page, the oldest first. */
@@ -63,7 +64,7 @@ export async function unclaimedActions(
   knex: Knex,
   { before, after, limit }: { before: number; after: string; limit: number },
 ): Promise<readonly ActionRow[]> {
-  return knex('action_executions')
+  const rows: ActionRow[] = await knex('action_executions')
     .where('state', 'RUNNING')
     .where('updated_at', '<', before)
     .where('id', '>', after)
@@ -76,6 +77,7 @@ export async function unclaimedActions(
     })
     .orderBy('id')
     .limit(limit);
+  return fillIn(knex, rows);
 }
 
 /**
@@ -86,7 +88,7 @@ export async function lostActions(
   knex: Knex,
   { silentSince, after, limit }: { silentSince: number; after: string; limit: number },
 ): Promise<readonly ActionRow[]> {
-  return knex('action_executions')
+  const rows: ActionRow[] = await knex('action_executions')
     .where('state', 'RUNNING')
     .where('id', '>', after)
     .whereNotNull('executor_id')
@@ -101,6 +103,7 @@ export async function lostActions(
     )
     .orderBy('id')
     .limit(limit);
+  return fillIn(knex, rows);
 }
 
 /** Opens a new attempt of lost actions: for those that are still as they were found. @returns their ids */
@@ -144,7 +147,8 @@ export async function openActions(
 }
 
 export async function loadActionRow(knex: Knex, id: string): Promise<ActionRow | undefined> {
-  return knex('action_executions').where('id', id).first();
+  const row: ActionRow | undefined = await knex('action_executions').where('id', id).first();
+  return fillInOne(knex, row);
 }
 
 /** Texts too large for a message: kept here while the message is on its way. */

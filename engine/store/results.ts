@@ -3,6 +3,7 @@ import { setKey } from '../../dsl/json.ts';
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import { actionValue } from '../core/results.ts';
 import { decodeJson, decodeOptionalJson } from './columns.ts';
+import { fillIn } from './large-values.ts';
 import type { DefinitionFinder } from './definition-finder.ts';
 import type { ExecutionRow, TaskRow } from './tables.ts';
 
@@ -38,7 +39,7 @@ async function actionValues(reader: Knex, taskId: string): Promise<IndexedValue[
     .where({ task_execution_id: taskId, accepted: true })
     .orderBy(['created_at', 'id'])
     .select('runtime_context', 'output');
-  return rows.map((row) => ({
+  return (await fillIn(reader, rows)).map((row) => ({
     index: indexOf(row.runtime_context),
     value: actionValue(decodeOptionalJson<JsonObject>(row.output)),
   }));
@@ -49,7 +50,10 @@ async function childValues(reader: Knex, taskId: string): Promise<IndexedValue[]
     .where({ task_execution_id: taskId, accepted: true })
     .orderBy(['created_at', 'id'])
     .select('runtime_context', 'output');
-  return rows.map((row) => ({ index: indexOf(row.runtime_context), value: decodeJson<JsonObject>(row.output) }));
+  return (await fillIn(reader, rows)).map((row) => ({
+    index: indexOf(row.runtime_context),
+    value: decodeJson<JsonObject>(row.output),
+  }));
 }
 
 function indexOf(runtimeContext: string): number {

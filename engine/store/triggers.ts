@@ -2,10 +2,9 @@ import type { Knex } from 'knex';
 import type { ExecutionRecord } from '../core/model.ts';
 import { EngineError } from '../errors.ts';
 import type { Caller } from '../facade.ts';
-import { insertMany } from './bulk.ts';
+import { insertNewExecutions } from './batch.ts';
 import type { Scope } from './definitions.ts';
 import { restrictToVisible } from './lists.ts';
-import { executionToRow } from './tables.ts';
 
 /** Rows of cron and event triggers: spec/rest-api.md §3.10, §3.11. */
 
@@ -127,13 +126,7 @@ export async function listeningTriggers(
  * @returns the ids that are new; those that were there already have been started by whoever stored them.
  */
 export async function insertIdleExecutions(trx: Knex, records: readonly ExecutionRecord[]): Promise<readonly string[]> {
-  const rows = await insertMany(
-    trx,
-    'executions',
-    records.map((record) => executionToRow(record, 1)),
-    { ignoreConflicts: true, returning: ['id'] },
-  );
-  return rows.map((row) => String(row['id']));
+  return insertNewExecutions(trx, records);
 }
 
 /** @throws EngineError INVALID_STATE naming the triggers that would start it */

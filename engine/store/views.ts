@@ -23,6 +23,7 @@ import {
 } from '../core/view.ts';
 import { decodeJson } from './columns.ts';
 import { dialectOf, rowsOf } from './dialect.ts';
+import { fillIn, fillInOne } from './large-values.ts';
 import {
   actionFromRow,
   type ActionRow,
@@ -50,7 +51,8 @@ export async function loadViews(
 ): Promise<ReadonlyMap<ExecutionId, LoadedView>> {
   const loaded = new Map<ExecutionId, LoadedView>();
   for (let at = 0; at < ids.length; at += EXECUTIONS_AT_ONCE) {
-    const rows: ExecutionRow[] = await knex('executions').whereIn('id', ids.slice(at, at + EXECUTIONS_AT_ONCE));
+    const found: ExecutionRow[] = await knex('executions').whereIn('id', ids.slice(at, at + EXECUTIONS_AT_ONCE));
+    const rows = await fillIn(knex, found);
     const environments = await loadEnvironments(knex, rows);
     const views: ExecutionView[] = [];
     for (const row of rows) {
@@ -170,7 +172,8 @@ async function loadRetainedTasks(knex: Knex, views: Views, counts: readonly Task
     const rows: TaskRow[] = await knex('task_executions').whereIn('id', more.slice(at, at + 500));
     for (const row of rows) byId.set(row.id, row);
   }
-  return [...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)).map(taskFromRow);
+  const rows = await fillIn(knex, [...byId.values()]);
+  return rows.toSorted((a, b) => (a.id < b.id ? -1 : 1)).map(taskFromRow);
 }
 
 /** Finished tasks that are retained: the latest ones that a join or an expression may ask for, and those that a command waits behind. */
@@ -187,8 +190,8 @@ function namedIds(views: Views, counts: readonly TaskCount[]): string[] {
 async function addMembers(knex: Knex, views: Views, tasks: readonly TaskRecord[]): Promise<void> {
   for (let at = 0; at < tasks.length; at += 500) {
     const ids = tasks.slice(at, at + 500).map((task) => task.id);
-    addActions(views, await knex('action_executions').whereIn('task_execution_id', ids).orderBy('id'));
-    addChildren(views, await knex('executions').whereIn('task_execution_id', ids).orderBy('id'));
+    await addActions(knex, views, await knex('action_executions').whereIn('task_execution_id', ids).orderBy('id'));
+    await addChildren(knex, views, await knex('executions').whereIn('task_execution_id', ids).orderBy('id'));
   }
 }
 
@@ -199,12 +202,12 @@ async function addRunningMembers(knex: Knex, views: Views): Promise<void> {
     .whereIn('execution_id', ids)
     .whereRaw(NOT_FINAL)
     .orderBy('id');
-  addActions(views, actions);
+  await addActions(knex, views, actions);
   const children: ExecutionRow[] = await knex('executions')
     .whereIn('parent_execution_id', ids)
     .whereRaw(NOT_FINAL)
     .orderBy('id');
-  addChildren(views, children);
+  await addChildren(knex, views, children);
   await addUntoldChildren(knex, views);
 }
 
@@ -227,32 +230,38 @@ async function addUntoldChildren(knex: Knex, views: Views): Promise<void> {
       .orderBy('id');
     for (const row of rows) {
       const view = views.get(row.parent_execution_id ?? '');
-      const child = childOf(executionFromRow(row));
+      const child = childOf(executionFromRow({ ...row, ...NOT_OF_A_CHILD, output: '{}' }));
       if (view !== undefined)
         addChild(view, { ...child, state: 'RUNNING', stateInfo: null, output: {}, accepted: false });
     }
   }
 }
 
-function addActions(views: Views, rows: readonly ActionRow[]): void {
-  for (const row of rows) {
+async function addActions(knex: Knex, views: Views, rows: readonly ActionRow[]): Promise<void> {
+  const needed = rows.map((row): ActionRow => ({ ...row, ...NOT_OF_AN_ACTION }));
+  for (const row of await fillIn(knex, needed)) {
     const view = views.get(row.execution_id ?? '');
     if (view !== undefined) addAction(view, actionFromRow(row));
   }
 }
 
-function addChildren(views: Views, rows: readonly ExecutionRow[]): void {
-  for (const row of rows) {
+async function addChildren(knex: Knex, views: Views, rows: readonly ExecutionRow[]): Promise<void> {
+  const needed = rows.map((row): ExecutionRow => ({ ...row, ...NOT_OF_A_CHILD }));
+  for (const row of await fillIn(knex, needed)) {
     const view = views.get(row.parent_execution_id ?? '');
     if (view !== undefined) addChild(view, childOf(executionFromRow(row)));
   }
 }
 
+// What a view does not keep need not be read where it is large, nor parsed.
+const NOT_OF_AN_ACTION = { input: '{}', system_input: null };
+const NOT_OF_A_CHILD = { input: '{}', context: '{}', params: '{}' };
+
 /** Puts one task back that the view had let go of. @returns false when the execution has no such task */
 export async function addTaskRow(knex: Knex, view: ExecutionView, id: TaskExecutionId): Promise<boolean> {
   const row: TaskRow | undefined = await knex('task_executions').where({ id, execution_id: view.record.id }).first();
   if (row === undefined) return false;
-  const task = taskFromRow(row);
+  const task = taskFromRow((await fillInOne(knex, row)) ?? row);
   const contexts = await loadContexts(knex, [task]);
   const newest: { id: string } | undefined = await knex('task_executions')
     .where({ execution_id: view.record.id, name: task.name })
@@ -319,7 +328,7 @@ async function loadChain(knex: Knex, ids: readonly string[]): Promise<readonly C
      select t.id, t.in_context, t.published from chain join task_executions t on t.id = chain.id`,
     [JSON.stringify(ids)],
   );
-  return rowsOf(rows);
+  return fillIn(knex, rowsOf<ContextRow>(rows));
 }
 
 const CHAIN_SQL = {
@@ -333,7 +342,8 @@ const CHAIN_SQL = {
 
 /** Rows of an execution for an answer, without its tasks. */
 export async function loadExecution(knex: Knex, id: string): Promise<ExecutionRecord | undefined> {
-  const row: ExecutionRow | undefined = await knex('executions').where('id', id).first();
+  const found: ExecutionRow | undefined = await knex('executions').where('id', id).first();
+  const row = await fillInOne(knex, found);
   return row === undefined ? undefined : executionFromRow(row);
 }
 
@@ -343,6 +353,7 @@ export interface OwnedTask {
 }
 
 export async function findOwnedTask(knex: Knex, id: string): Promise<OwnedTask | undefined> {
-  const row: TaskRow | undefined = await knex('task_executions').where('id', id).first();
+  const found: TaskRow | undefined = await knex('task_executions').where('id', id).first();
+  const row = await fillInOne(knex, found);
   return row === undefined ? undefined : { task: taskFromRow(row), projectId: row.project_id };
 }

@@ -8,6 +8,7 @@ import type { Logger } from '../../engine/log.ts';
 import { EmbeddedQueue } from '../../engine/queue/embedded.ts';
 import type { Clock } from '../../engine/shell/clock.ts';
 import { silentLogger } from '../../engine/log.ts';
+import { isActionOpen } from '../../engine/store/action-claims.ts';
 import { migrate } from '../../engine/store/migrate.ts';
 import { createHttpClient, type HttpClient } from '../../executors/http-client.ts';
 import { jobBackends } from '../../executors/index.ts';
@@ -300,6 +301,7 @@ export class World implements StateOfWorld {
       clock,
       log,
       isOwnerDead: (id) => Promise.resolve(this.nodes.find((node) => node.engine.nodeId === id)?.state === 'dead'),
+      isOpen: (id) => isActionOpen(store.reader, id),
       random: () => this.random.next(),
     });
     const worker = new Worker({
