@@ -8,6 +8,7 @@ import { completionScript } from './client/completion.ts';
 import { addDefinitionCommands } from './commands/definition-commands.ts';
 import type { EvalOptions } from './commands/eval.ts';
 import { addFakeCommands } from './commands/fake-commands.ts';
+import type { MigrateOptions } from './commands/migrate.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { ServeOptions } from './commands/serve.ts';
 import { addTokenCommands } from './commands/token-commands.ts';
@@ -171,8 +172,9 @@ evaluation fails and 2 when the text is no expression.`,
     .addOption(databaseOption('sqlite:tramontane.sqlite'))
     .addOption(configOption())
     .addOption(logOption())
+    .option('--check', 'change nothing; ends with 0 when the schema is up to date, else with 1')
     .addHelpText('after', '\nExample:\n  tramontane migrate --database sqlite:tramontane.sqlite')
-    .action(async (options: ServeOptions) => {
+    .action(async (options: MigrateOptions) => {
       const { migrateCommand } = await import('./commands/migrate.ts');
       ended(await migrateCommand(options, terminal, createLogger));
     });

@@ -8,6 +8,8 @@ import type { ExecutionContext } from 'ava';
 import { runCli } from '../../api/cli.ts';
 import type { Terminal } from '../../api/terminal.ts';
 import { silentLogger } from '../../engine/log.ts';
+import { openStore } from '../../engine/store/connection.ts';
+import { schemaVersions } from '../../engine/store/migrate.ts';
 import { launchServer } from '../helpers/server-process.ts';
 import { tramontaneBin } from '../helpers/project.ts';
 
@@ -167,8 +169,22 @@ test('help shows examples', async (t) => {
 test('migrate makes the tables and says so', async (t) => {
   const folder = await files(t, {});
   const database = `sqlite:${join(folder, 'm.sqlite')}`;
+  const check = () => cli('migrate', '--check', '--database', database);
+  const before = await check();
+  t.is(before.code, 1);
+  t.regex(before.out, /does not exist yet/);
   t.regex((await cli('migrate', '--database', database)).out, /went from schema version 0 to \d+/);
   t.regex((await cli('migrate', '--database', database)).out, /up to date/);
+  const after = await check();
+  t.is(after.code, 0);
+  t.regex(after.out, /up to date \(schema version \d+\)/);
+  const store = await openStore({ url: database }, silentLogger);
+  const { known } = await schemaVersions(store.reader);
+  await store.writer('schema_versions').insert({ version: known + 1, name: 'of tomorrow', applied_at: 0 });
+  await store.close();
+  const newer = await check();
+  t.is(newer.code, 1);
+  t.regex(newer.out, /it needs the newer program/);
 });
 
 test('a second server on a database ends with 1 and names the first; killed, the first leaves no lock', async (t) => {
