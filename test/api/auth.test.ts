@@ -240,6 +240,72 @@ test('a shared workflow is offered, accepted, used, and taken back', async (t) =
   t.is((await as('ours')('POST', members, {})).body.faultstring, 'Member id must be provided.');
 });
 
+test('the pages of the dashboard get what they show (spec/rest-api.md §9)', async (t) => {
+  const { as } = await startWithTokens(t);
+  const page = (path: string) => as('ours')('GET', `/v2${path}`, undefined, { 'X-Project-Id': OURS });
+  const things = await furnish(as('ours'));
+  const child = "version: '2.0'\nouter:\n  tasks:\n    s:\n      workflow: wf\n";
+  t.is((await as('ours')('POST', '/v2/workflows', child)).status, 201);
+  const outer = (await as('ours')('POST', '/v2/executions', { workflow_name: 'outer' })).body.id as string;
+  const sub = await until(
+    () => page(`/executions/${outer}/tasks`),
+    ({ body }) => body.tasks.length === 1,
+  );
+  const rows = async (path: string) => {
+    const { status, body } = await page(path);
+    t.is(status, 200, path);
+    const list = Object.values(body).find(Array.isArray) as Record<string, unknown>[];
+    t.true(list.length > 0, path);
+    for (const row of list) checkTimes(t, row, path);
+    return list;
+  };
+  for (const path of ['/workbooks', '/workflows', '/action_executions', '/cron_triggers']) await rows(path);
+  const kinds = (await rows('/tasks')).map((row) => row['type']);
+  t.deepEqual([...new Set(kinds)].toSorted(), ['ACTION', 'WORKFLOW']);
+  const names = (await rows('/actions?limit=1000&sort_keys=name&sort_dirs=asc')).map((row) => String(row['name']));
+  t.deepEqual(
+    names,
+    names.toSorted((a, b) => (a < b ? -1 : 1)),
+  );
+
+  // Two pages of executions, newest first, as its table goes on.
+  const all = (await rows('/executions?limit=1000&sort_dirs=desc')).map((row) => String(row['id']));
+  const first = (await rows('/executions?limit=2&sort_dirs=desc')).map((row) => String(row['id']));
+  const second = (await rows(`/executions?limit=2&sort_dirs=desc&marker=${first[1]}`)).map((row) => String(row['id']));
+  t.deepEqual([...first, ...second], all.slice(0, 4));
+  const ofTask = `/executions?limit=1000&sort_dirs=desc&task_execution_id=${sub.body.tasks[0].id}`;
+  await until(
+    () => page(ofTask),
+    ({ body }) => body.executions.length === 1,
+  );
+  t.like((await rows(ofTask))[0], { workflow_name: 'wf', root_execution_id: outer });
+
+  for (const [path, texts] of [
+    [`/executions/${things['executions']}`, ['input', 'output', 'params']],
+    [`/tasks/${things['tasks']}`, ['result', 'published']],
+    [`/action_executions/${things['action_executions']}`, ['input']],
+    ['/cron_triggers/cron', ['workflow_input', 'workflow_params']],
+  ] as const) {
+    const { status, body } = await page(path);
+    t.is(status, 200, path);
+    checkTimes(t, body, path);
+    for (const name of texts) t.notThrows(() => JSON.parse(body[name]), `${path} ${name}`);
+  }
+  // A page that finds null here breaks.
+  t.is((await page(`/executions/${things['executions']}`)).body.output, '{}');
+  await rows(`/executions/${things['executions']}/tasks`);
+  await rows(`/tasks/${things['tasks']}/action_executions`);
+  t.is((await page('/workflows/wf?namespace=')).body.name, 'wf');
+  t.is((await page('/actions/std.echo/')).body.name, 'std.echo');
+  t.is((await page('/actions/act/')).body.name, 'act');
+});
+
+/** Times are what its parser of dates takes, or nothing. */
+function checkTimes(t: ExecutionContext, row: Readonly<Record<string, unknown>>, where: string): void {
+  for (const name of Object.keys(row).filter((key) => key.endsWith('_at')))
+    t.regex(String(row[name] ?? ''), /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)?$/, `${where} ${name}`);
+}
+
 test('tokens are kept as hashes, expire, and are revoked by id or value', async (t) => {
   const { store, as } = await startWithTokens(t);
   const late = { token: 'tok-late', projectId: OURS, userId: 'u', roles: [], expiresAt: Date.now() - 1 };
