@@ -54,7 +54,6 @@ export const GATHERED = [
     'api/executions.test',
     'api/graph.test',
     'api/hostile.test',
-    'api/openapi.test',
     'api/routing.test',
     'api/storage.test',
     'api/streams.test',
