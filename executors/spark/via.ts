@@ -59,7 +59,9 @@ export function withLeasedMaster(backend: JobBackend): JobBackend {
   const known = (input: JsonObject): JsonObject => {
     const { cluster = null, ...rest } = input;
     const { master } = endpointsOf(cluster);
-    return master === undefined ? input : { ...rest, master: input.master ?? master };
+    if (master === undefined) return input;
+    const conf = isJsonObject(input.conf) ? input.conf : {};
+    return { ...rest, master: input.master ?? master, conf: { ...driverAddress(master), ...conf } };
   };
   const request = (given: JobRequest): JobRequest => ({ ...given, input: known(given.input) });
   return {
@@ -72,6 +74,12 @@ export function withLeasedMaster(backend: JobBackend): JobBackend {
     submit: (job, given, context) => backend.submit(job, request(given), context),
     find: (job, given, context, lookingMs) => backend.find(job, request(given), context, lookingMs),
   };
+}
+
+/** Workers of a cluster on loopback reach a driver there, whatever this host calls itself (spec/cluster.md §4.2). */
+function driverAddress(master: string): JsonObject {
+  const host = /^spark:\/\/(127(?:\.\d+){3}|localhost|\[::1\]):/.exec(master)?.[1];
+  return host === undefined ? {} : { 'spark.driver.host': host };
 }
 
 const READY = Promise.resolve<StageOutcome>({ kind: 'ready' });

@@ -15,11 +15,12 @@ import {
   type FakeCelloOptions,
 } from '../../executors/fakes/cello.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
+import { withLeasedMaster } from '../../executors/spark/via.ts';
 import { JobWatcher, type JobWatcherOptions } from '../../executors/job-watcher.ts';
 import { MemoryPools } from '../helpers/memory-pools.ts';
 import { memoryStore } from '../helpers/store.ts';
 import { waitFor } from '../helpers/waiting.ts';
-import { Reports, runAction } from './helpers/remote.ts';
+import { Remote, Reports, runAction } from './helpers/remote.ts';
 import { connection } from './helpers/servers.ts';
 
 class World {
@@ -379,4 +380,26 @@ test('renew, and get of nothing', async (t) => {
   t.like((await w.call('cluster.renew', { cluster_id: id, ttl: 60 })).output, { expires_at: 60_000 });
   t.like(await w.call('cluster.renew', { cluster_id: 'x' }), { kind: 'error', output: { code: 'CLUSTER_NOT_FOUND' } });
   t.like(await w.call('cluster.get', { cluster_id: 'x' }), { kind: 'error', output: { code: 'CLUSTER_NOT_FOUND' } });
+});
+
+test('spark.submit on a leased cluster gets its master, and on loopback a driver that its workers can reach', async (t) => {
+  const seen: JsonObject[] = [];
+  const backend = withLeasedMaster({
+    ...new Remote().backend(),
+    prepare: (input) => {
+      seen.push(input);
+      return { kind: 'refused', result: { kind: 'error', output: null, retryable: false } };
+    },
+  });
+  const { context } = runAction('spark.submit', 'a1');
+  const on = (master: string, more: JsonObject = {}) =>
+    backend.prepare({ application: 'a.py', cluster: { endpoints: { master } }, ...more }, context);
+  on('spark://127.0.0.1:7100');
+  on('spark://big:7077', { conf: { 'spark.x': 1 } });
+  on('spark://localhost:7100', { conf: { 'spark.driver.host': 'here' }, master: 'local[1]' });
+  t.deepEqual(seen, [
+    { application: 'a.py', master: 'spark://127.0.0.1:7100', conf: { 'spark.driver.host': '127.0.0.1' } },
+    { application: 'a.py', master: 'spark://big:7077', conf: { 'spark.x': 1 } },
+    { application: 'a.py', master: 'local[1]', conf: { 'spark.driver.host': 'here' } },
+  ]);
 });
