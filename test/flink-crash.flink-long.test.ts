@@ -23,7 +23,7 @@ const http = {
 test.after.always(() => Promise.all([http.forUsers.close(), http.forConnections.close()]));
 
 test.serial('a server killed in each phase of a Flink job leaves one job each, and its result', async (t) => {
-  t.timeout(1_200_000);
+  t.timeout(1_800_000);
   const folder = await mkdtemp(join(tmpdir(), 'tramontane-flink-'));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   // Jobs that find no slot fail on a cluster that is older than some minutes.
@@ -48,13 +48,13 @@ test.serial('a stop that comes while tasks wait for slots is made once they run'
   t.is((await w.result('second')).kind, 'success');
   await w.submit(watcher, 'third', { ...endless, wait_for: 'finished', on_cancel: 'stop' });
   const isRunning = async () => (await loadExternalJob(w.db, 'third'))?.lastState === 'RUNNING';
-  await waitFor('the third job', isRunning, 120_000);
+  await waitFor('the third job', isRunning, 400_000);
   await w.submit(watcher, 'stop', { url: cluster.url, job_id: jobIdOf('second') }, 'flink.stop');
   await watcher.stop('third', 'cancelled');
   const factsOf = async (id: string, at: 'facts' | 'stop_facts') =>
     JSON.stringify((await loadExternalJob(w.db, id))?.data).includes('too_soon_since') && at;
-  await waitFor('a stop that came too soon', () => factsOf('stop', 'facts'), 120_000);
-  await waitFor('the other one', () => factsOf('third', 'stop_facts'), 120_000);
+  await waitFor('a stop that came too soon', () => factsOf('stop', 'facts'), 400_000);
+  await waitFor('the other one', () => factsOf('third', 'stop_facts'), 400_000);
   await flink.jobs.terminate(jobIdOf('first'));
   const stopped = await w.result('stop');
   t.is(stopped.output.state, 'FINISHED', JSON.stringify(stopped.output));
@@ -112,7 +112,7 @@ test.serial(
   'a JobManager with high availability is killed in mid-job: the job comes back under its id, and its result is used',
   async (t) => {
     const w = await realWorld(t, (folder) => flinkPack({ jarsFolder: folder }, http));
-    t.timeout(1_200_000);
+    t.timeout(1_800_000);
     const zookeeper = await startZooKeeper(home, join(w.folder, 'zookeeper'));
     t.teardown(zookeeper.stop);
     const state = join(w.folder, 'cluster');
@@ -130,7 +130,7 @@ test.serial(
     const args = { count: 150, 'sleep-ms': 200 };
     await w.submit(watcher, id, { url: cluster.url, jar, args, wait_for: 'finished', not_found_grace: 120 });
     const runs = async () => (await loadExternalJob(w.db, id))?.lastState === 'RUNNING';
-    await waitFor('the running job', runs, 120_000);
+    await waitFor('the running job', runs, 400_000);
 
     process.kill(Number(await readFile(join(state, 'jobmanager.pid'), 'utf8')), 'SIGKILL');
     const isGone = async () => (await fetch(cluster.url).catch(() => null)) === null;

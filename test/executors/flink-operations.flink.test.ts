@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { silentLogger } from '../../engine/log.ts';
@@ -8,10 +8,12 @@ import { catalogueOf } from '../../executors/catalogue.ts';
 import { FlinkClient } from '../../executors/flink/client/client.ts';
 import { pathNames, type Endpoint } from '../../executors/flink/client/endpoint.ts';
 import { ENDPOINT_NAMES, ENDPOINTS, type EndpointName } from '../../executors/flink/client/endpoints.ts';
+import { FlinkApiError } from '../../executors/flink/client/errors.ts';
 import { flinkPack } from '../../executors/flink/pack.ts';
 import { jobIdOf } from '../../executors/flink/plan.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
 import { startFlink } from '../helpers/engines.ts';
+import { complaints, readExample, runExample } from '../helpers/examples.ts';
 import { waitFor } from '../helpers/waiting.ts';
 import { realWorld, type RealWorld } from './helpers/real.ts';
 import { runContext } from './helpers/remote.ts';
@@ -133,10 +135,26 @@ real('a rescale without the adaptive scheduler is a new job; an upgrade that fai
   await client.jobs.terminate(jobIdOf(`upgrade2-${run}`));
 });
 
+real('examples/flink-upgrade takes the state along', async (t) => {
+  t.timeout(600_000);
+  const example = await readExample('flink-upgrade');
+  const outcome = await runExample(example, { input: { flink_url: base.url, jar: base.jar, new_jar: base.jar } });
+  t.deepEqual(complaints(example, outcome), [], outcome.stderr);
+  const { job, started_from: savepoint } = outcome.execution.output as {
+    readonly job: string;
+    readonly started_from: string;
+  };
+  t.is((await client.jobs.getCheckpoints(job)).latest.restored?.external_path, savepoint);
+  t.is((await client.jobs.get(job)).state, 'FINISHED');
+});
+
 real('every route that a session cluster serves answers in the shape of the table, through its action', async (t) => {
   const w = await realWorld(t, pack);
   const watcher = await w.node('n1');
-  const job = await startEndless(w, watcher, `routes-${run}`);
+  // One checkpoint of our own: Flink tells only of the last ten, and a slow machine sees more of them go by than that.
+  const args = { ...endless.args, 'checkpoint-ms': 3_600_000 };
+  const job = await startEndless(w, watcher, `routes-${run}`, { args });
+  await client.jobs.createCheckpoint(job);
   const version = await client.version();
   const details = await client.jobs.get(job);
   const [taskmanager] = await client.taskmanagers.all();
@@ -251,6 +269,15 @@ withSql(
     await client.sql.configureSession(session, { statement: "SET 'a.b' = 'c'" });
     t.is((await client.sql.getSession(session))['a.b'], 'c');
     await client.sql.heartbeat(session);
+    // Routes that want what only Java can make, materialized tables or an application cluster: what they answer is read all the same.
+    t.true(Array.isArray(await client.sql.completeStatement(session, { statement: 'SEL', position: 3 })));
+    const plan = join(w.folder, 'plan.bin');
+    await writeFile(plan, 'not serialized by Java');
+    const refused = { instanceOf: FlinkApiError };
+    t.not((await t.throwsAsync(client.jobs.submit({ plan, jars: [base.jar] }), refused)).rootCause, '');
+    t.not((await t.throwsAsync(client.sql.refreshMaterializedTable(session, 'a.b.c', {}), refused)).rootCause, '');
+    if ((await client.version()).atLeast('2.0'))
+      t.not((await t.throwsAsync(client.sql.deployScript(session, { script: 'SELECT 1' }), refused)).rootCause, '');
     t.is(await client.sql.closeSession(session), 'CLOSED');
   },
 );

@@ -79,9 +79,10 @@ export async function startFlink(
   const stop = async () => {
     await run(join(scripts, 'flink/stop-session.sh'), ['--state', folder]);
   };
-  // A free port may be taken between looking and binding: try another one.
+  // A free port may be taken between looking and binding: try another one. And Flink's actors give up when they do not start within ten seconds.
+  const passes = /BindException|already answers|Futures timed out/;
   let started = await run(join(scripts, 'flink/start-session.sh'), start, { signal });
-  if (started.code !== 0 && !signal.aborted && /BindException|already answers/.test(started.stderr)) {
+  for (let tries = 1; tries < 4 && started.code !== 0 && !signal.aborted && passes.test(started.stderr); tries++) {
     started = await run(join(scripts, 'flink/start-session.sh'), start, { signal });
   }
   if (started.code !== 0) await stop();

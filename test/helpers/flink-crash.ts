@@ -97,7 +97,7 @@ export async function surviveKills(
     });
     executions.set(phase, id);
     if (crash.cancel !== true) continue;
-    await waitFor(`the running job of '${phase}'`, async () => gate.passed(phase).some(isRunning), 180_000);
+    await waitFor(`the running job of '${phase}'`, async () => gate.passed(phase).some(isRunning), 400_000);
     await client.cancel(id, 'not wanted any more');
   }
   for (const phase of phases) await comeTo(phase, gate);
@@ -123,7 +123,7 @@ export async function surviveKills(
     // An execution is CANCELLED at once; its job a little later.
     const wanted = isCancelled ? 'CANCELED' : 'FINISHED';
     const ended = async () => (await flink.jobs.get(job)).state === wanted;
-    await waitFor(`the end of the job of '${phase}'`, ended, 180_000);
+    await waitFor(`the end of the job of '${phase}'`, ended, 400_000);
     const lines = gate.passed(phase).map(({ line }) => line);
     t.is(lines.filter(isRun).length, 1, `${phase}: one run call has reached Flink`);
     t.true(
@@ -138,7 +138,7 @@ export async function surviveKills(
 async function comeTo(phase: CrashPhase, gate: Gate): Promise<void> {
   const { isThere }: CrashCase = CRASH_PHASES[phase];
   if (isThere === undefined) await gate.held(phase);
-  else await waitFor(`the phase '${phase}'`, async () => isThere(gate, phase), 180_000);
+  else await waitFor(`the phase '${phase}'`, async () => isThere(gate, phase), 400_000);
 }
 
 function isRun(line: string): boolean {

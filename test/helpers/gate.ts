@@ -61,7 +61,10 @@ export async function openGate(target: string): Promise<Gate> {
     url: (lane) => `http://127.0.0.1:${port}/${lane}`,
     hold: (lane, hold) => void holds.set(lane, hold),
     held: async (lane) => {
-      await waitFor(`what is held at '${lane}'`, async () => stopped.has(lane), 180_000);
+      await waitFor(`what is held at '${lane}'`, async () => stopped.has(lane), 400_000).catch((error: unknown) => {
+        const last = (passed.get(lane) ?? []).slice(-5).map(({ line, text }) => `${line}: ${text.slice(0, 300)}`);
+        throw new Error([String(error), ...last].join('\n'));
+      });
     },
     passed: (lane) => passed.get(lane) ?? [],
     open: () => holds.clear(),

@@ -86,6 +86,7 @@ web.cancel.enable: true
 web.upload.dir: $state/upload
 execution.checkpointing.num-retained: 3
 restart-strategy.type: none
+pekko.ask.timeout: 60 s
 YAML
 # The guard is a Java security manager: allowed up to Java 23, gone in 24.
 java_major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
@@ -156,6 +157,7 @@ for ((i = 0; i < 240; i++)); do
   for file in "$state"/*.pid; do
     kill -0 "$(cat "$file")" 2>/dev/null && continue
     echo "start-session.sh: $(basename "$file" .pid) died; last lines of its log:" >&2
+    grep -hE '^Caused by|Exception: ' "$state/log/$(basename "$file" .pid).log" | tail -n 8 >&2 || true
     tail -n 15 "$state/log/$(basename "$file" .pid)".{log,out} >&2 || true
     "$here/stop-session.sh" --state "$state" >&2
     exit 1
