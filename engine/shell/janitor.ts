@@ -74,6 +74,7 @@ export class Janitor {
   private everythingIsDue = false;
   /** Until then each round sees to everything. */
   private allUntil = 0;
+  private roundsOfAll = 0;
   /** Who lived at the last round. */
   private known: ReadonlySet<string> = new Set();
   private closed = false;
@@ -131,9 +132,10 @@ export class Janitor {
     const hasLeft = await this.somebodyLeft();
     // A new leader does not know what the last one was about to do.
     const isDue = isNew || !isInherited || hasLeft || this.everythingIsDue;
-    // What was written only just before is too young now: the next round looks once more.
-    if (isDue) this.allUntil = now + times.everyMs + SHORTEST_PATIENCE;
-    const all = isDue || now <= this.allUntil;
+    // What was written only just before is too young now, and this machine's clock may be off until the next beat: looked at once more.
+    if (isDue) [this.allUntil, this.roundsOfAll] = [now + times.everyMs + SHORTEST_PATIENCE, MORE_ROUNDS];
+    else this.roundsOfAll--;
+    const all = isDue || this.roundsOfAll > 0 || now <= this.allUntil;
     this.everythingIsDue = false;
     const before = now - (all ? SHORTEST_PATIENCE : times.patienceMs);
     await this.startIdle(before);
@@ -253,6 +255,7 @@ export class Janitor {
   }
 }
 
+const MORE_ROUNDS = 3;
 /** Long enough for whoever has just written a row to act on it. */
 const SHORTEST_PATIENCE = 2_000;
 const TIMER_PATIENCE = 5_000;
