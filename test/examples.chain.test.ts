@@ -2,15 +2,19 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { complaints, readExample, runExample } from './helpers/examples.ts';
+import { complaints, examplesFolder, readExample, runExample } from './helpers/examples.ts';
+import { differences } from './helpers/expectation.ts';
 import { run } from './helpers/processes.ts';
 import { projectRoot, tramontaneBin } from './helpers/project.ts';
 import { RestClient } from './helpers/rest-client.ts';
 import { startServer } from './helpers/server-process.ts';
+import { waitFor, waitForEnd } from './helpers/waiting.ts';
 
 const flinkUrl = process.env.FLINK_REST_URL ?? '';
 const folder = await mkdtemp(join(tmpdir(), 'tramontane-chain-'));
 const example = await readExample('spark-then-flink');
+const leased = await readExample('leased-clusters');
+const leasedText = await readFile(leased.file, 'utf8');
 // ava wants everything declared at once: no await from here on.
 test.after.always(() => rm(folder, { recursive: true, force: true }));
 
@@ -69,3 +73,74 @@ test.serial(
     t.is(job.state, 'FAILED');
   },
 );
+
+interface PoolCluster {
+  readonly id: string;
+  readonly status: string;
+  readonly user_id: string;
+  readonly nodes: readonly { readonly name: string; readonly pid: number | null }[];
+}
+
+test.serial(
+  'a Spark and a Flink cluster are leased from pools that start them, jobs run on both, and at the end no lease is open and no process is left',
+  async (t) => {
+    t.timeout(900_000);
+    const server = await startServer({
+      database: `sqlite:${join(folder, 'leased.sqlite')}`,
+      args: ['--config', join(examplesFolder, 'leased-clusters/pools.yaml')],
+      cwd: projectRoot,
+      logFile: join(folder, 'leased.log'),
+    });
+    t.teardown(server.stop);
+    const client = new RestClient(server.url);
+    const ask = async <T>(path: string): Promise<T> =>
+      ((await (await fetch(`${server.url}/v2/${path}`)).json()) as { data: T }).data;
+    await client.createWorkbook(leasedText);
+    const input = { flink_job: places.flink_job, output_dir: folder };
+    const { id } = await client.startExecution('leased_clusters.count_and_total', input);
+    const held = await waitFor(
+      'both leases',
+      async () => {
+        const clusters = (await ask<PoolCluster[]>('clusters')).filter(({ user_id: user }) => user.startsWith('wf-'));
+        return clusters.length === 2 && clusters;
+      },
+      600_000,
+    );
+    const pids = held.flatMap(({ nodes }) => nodes.map(({ pid }) => pid ?? 0));
+    // Clusters outlive their server on purpose; after a failure this test ends them.
+    t.teardown(() => endAll(pids));
+    t.is(pids.length, 4);
+    t.true(pids.every((pid) => isAlive(pid)));
+    // What is given back is not made again: this test is over with it.
+    for (const pool of ['spark', 'flink']) await ask(`cluster_op?action=drain&pool=${pool}`);
+
+    const end = await waitForEnd(client, id, 600_000);
+    t.is(end.state, 'SUCCESS', end.state_info ?? '');
+    t.deepEqual(differences(leased.expected.output, JSON.parse(end.output ?? '{}')), []);
+    const leases = await waitFor('the end of both leases', async () => {
+      const all = await ask<{ released_at: number | null }[]>('cluster_leases?state=all');
+      return all.every((lease) => lease.released_at !== null) && all;
+    });
+    t.is(leases.length, 2);
+    await waitFor('the end of all clusters', async () => (await ask<PoolCluster[]>('clusters')).length === 0, 120_000);
+    t.deepEqual(pids.filter(isAlive), []);
+  },
+);
+
+function endAll(pids: readonly number[]): void {
+  for (const pid of pids.filter(isAlive)) {
+    try {
+      process.kill(-pid, 'SIGKILL');
+    } catch {
+      process.kill(pid, 'SIGKILL');
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
