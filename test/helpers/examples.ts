@@ -73,8 +73,7 @@ export async function runExample(example: Example, options: ExampleOptions = {})
     await writeFile(inputFile, JSON.stringify({ ...(JSON.parse(text) as object), ...options.input }));
     const name = options.workflow ?? example.workflow;
     const workflow = name === null ? [] : ['--workflow', name];
-    const config =
-      options.config === undefined ? [] : ['--config', join(examplesFolder, example.name, options.config)];
+    const config = options.config === undefined ? [] : ['--config', join(examplesFolder, example.name, options.config)];
     const args = ['run', example.file, ...workflow, ...config, '--input', inputFile, '--json'];
     const env = { ...process.env, ...options.env };
     const finished =
