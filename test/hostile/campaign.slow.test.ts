@@ -7,7 +7,7 @@ test('2,000 hostile requests made of the OpenAPI document: no fault of the serve
   t.deepEqual(problems, []);
   t.deepEqual(untried, [], 'every operation is tried');
   t.true(
-    (statuses.get(200) ?? 0) > 100 && (statuses.get(201) ?? 0) > 20,
+    (statuses.get(200) ?? 0) > 100 && (statuses.get(201) ?? 0) > 5,
     'some get through to what is behind the checks',
   );
 });
