@@ -8,6 +8,7 @@ import {
   deleteQueuedTextsBefore,
   executionsToContinue,
   idleExecutionsBefore,
+  loadActionRow,
   lostActions,
   orphanedTimers,
   outboxBefore,
@@ -78,6 +79,8 @@ export class Janitor {
   /** Who lived at the last round. */
   private known: ReadonlySet<string> = new Set();
   private closed = false;
+  /** Lost actions that this process has claimed anew, or not: the answer to the commit was an error. */
+  private unclear: readonly ActionRow[] = [];
   /** Processes that are gone and whose inheritance this one has seen to. */
   private readonly inherited = new Set<string>();
 
@@ -124,6 +127,7 @@ export class Janitor {
 
   private async sweep(): Promise<void> {
     const { leadership, clock, times, store } = this.options;
+    await this.clearUp();
     const { leads, isNew } = await leadership.campaign();
     if (!leads) return;
     const now = clock.now();
@@ -204,10 +208,16 @@ export class Janitor {
       const reopened =
         again.length === 0
           ? new Set<string>()
-          : await store.writer.transaction(async (trx: Knex) => {
-              await leadership.fence(trx);
-              return reopenLost(trx, again, executorId);
-            });
+          : await store.writer
+              .transaction(async (trx: Knex) => {
+                await leadership.fence(trx);
+                return reopenLost(trx, again, executorId);
+              })
+              .catch((error: unknown) => {
+                // It may have been committed all the same.
+                this.unclear = [...this.unclear, ...again];
+                throw error;
+              });
       const messages: RunAction[] = [];
       const failed: Promise<void>[] = [];
       for (const row of rows) {
@@ -223,6 +233,20 @@ export class Janitor {
       await Promise.all(failed);
       if (rows.length < PAGE) return;
     }
+  }
+
+  /** Sends what an unclear commit has opened anew after all: of an action that is claimed for this process nobody else ever would. */
+  private async clearUp(): Promise<void> {
+    if (this.unclear.length === 0) return;
+    const { store, executorId, send } = this.options;
+    const messages: RunAction[] = [];
+    for (const { id, attempt } of this.unclear) {
+      const row = await loadActionRow(store.reader, id);
+      if (row?.state !== 'RUNNING' || row.attempt !== attempt + 1 || row.executor_id !== executorId) continue;
+      messages.push(messageOf(row, actionFromRow(row)));
+    }
+    this.unclear = [];
+    send(messages);
   }
 
   private async fail(action: ActionRecord): Promise<void> {
