@@ -19,13 +19,15 @@ export interface Verdict {
   readonly rows: Readonly<Record<string, number>>;
 }
 
+/** In a cancelled workflow, a task whose items were not all started stays IDLE, and one between two tries DELAYED. */
+const OPEN_TASKS = `from task_executions join executions on executions.id = execution_id
+     where task_executions.state not in ('SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED')
+       and not (task_executions.state in ('IDLE', 'DELAYED') and executions.state = 'CANCELLED')`;
+
 /** What must be gone when nothing is under way any more: what is counted, and how. */
 const LEFT_OVERS: Readonly<Record<string, string>> = {
   'executions not ended': "select count(*) from executions where state not in ('SUCCESS', 'ERROR', 'CANCELLED')",
-  // In a cancelled workflow, a task whose items were not all started stays IDLE, and one between two tries DELAYED.
-  'tasks not ended': `select count(*) from task_executions join executions on executions.id = execution_id
-     where task_executions.state not in ('SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED')
-       and not (task_executions.state in ('IDLE', 'DELAYED') and executions.state = 'CANCELLED')`,
+  'tasks not ended': `select count(*) ${OPEN_TASKS}`,
   // An asynchronous one whose task ran out of time stays as it was, as in the reference.
   'actions not ended': `select count(*) from action_executions join task_executions as tasks on tasks.id = task_execution_id
      where action_executions.state not in ('SUCCESS', 'ERROR', 'CANCELLED') and tasks.state not in ('SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED')`,
@@ -168,11 +170,15 @@ async function problemsOfHistory(client: Client): Promise<readonly string[]> {
 
 /** What still stands, with all that may tell why. */
 async function openRows(client: Client): Promise<readonly string[]> {
-  const tables = ['executions', 'task_executions', 'timers', 'outbox'];
+  const open: Readonly<Record<string, string>> = {
+    executions: "where state not in ('SUCCESS', 'ERROR', 'CANCELLED')",
+    task_executions: `where id in (select task_executions.id ${OPEN_TASKS})`,
+    timers: '',
+    outbox: '',
+  };
   const found: string[] = [];
-  for (const table of tables) {
-    const open = table.endsWith('executions') ? "where state not in ('SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED')" : '';
-    const { rows } = await client.query<object>(`select * from ${table} ${open} order by id limit 10`);
+  for (const [table, condition] of Object.entries(open)) {
+    const { rows } = await client.query<object>(`select * from ${table} ${condition} order by id limit 10`);
     found.push(...rows.map((row) => `${table}: ${JSON.stringify(row)}`));
   }
   return found;
