@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { Logger } from '../log.ts';
+import { pg } from '../optional-libraries.ts';
 import type { Clock } from '../shell/clock.ts';
 import type { CommitChannel } from '../shell/commit-signal.ts';
 
@@ -62,7 +63,7 @@ class Listening {
 
   private async connect(): Promise<void> {
     const { url, nodeId, listener, log } = this.settings;
-    const client = new Client({
+    const client = new (pg().Client)({
       connectionString: url,
       application_name: 'tramontane',
       connectionTimeoutMillis: CONNECT_MILLISECONDS,
