@@ -4,7 +4,6 @@ import { EngineError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Dialect } from './dialect.ts';
 import type { SqliteDriver } from './drivers/index.ts';
-import { LARGE_SETTING } from './large-values.ts';
 import { MEMORY, openSqlite } from './drivers/sqlite.ts';
 
 export { connectionTrouble, isCollision, isConnectionError, isUniqueViolation } from './database-errors.ts';
@@ -30,8 +29,6 @@ export interface StoreOptions {
   readonly synchronous?: 'full' | 'normal';
   /** SQLite: hold the file for this process alone: `serve` and embedded engines. */
   readonly exclusive?: boolean;
-  /** Characters of JSON text from which on a value stands in `payloads`, 65,536 by default. */
-  readonly largeValueCharacters?: number | undefined;
   /** PostgreSQL: most connections of this process, 10 by default. */
   readonly connections?: number;
   /** PostgreSQL: milliseconds that a transaction may wait for its own client, 15 s by default. */
@@ -48,15 +45,9 @@ export async function openStore(options: StoreOptions, log: Logger): Promise<Sto
   if (isPostgresUrl(options.url)) {
     // Loaded only here: its libraries take a tenth of a second, which a server on SQLite need not wait for.
     const { openPostgres } = await import('./drivers/postgres.ts');
-    return withSettings(await openPostgres(options), options);
+    return openPostgres(options);
   }
-  return withSettings(await openSqlite(sqlitePath(options.url), options, log), options);
-}
-
-/** Transactions share the configuration of their connection, so this reaches whoever writes. */
-function withSettings(store: Store, { largeValueCharacters }: StoreOptions): Store {
-  if (largeValueCharacters !== undefined) Reflect.set(store.writer.client.config, LARGE_SETTING, largeValueCharacters);
-  return store;
+  return openSqlite(sqlitePath(options.url), options, log);
 }
 
 export function isPostgresUrl(url: string): boolean {

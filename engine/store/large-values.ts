@@ -33,14 +33,12 @@ interface Payload {
 /** Takes large values out of rows on their way to the database; {@link write} stores them, in the same transaction. */
 export class LargeValues {
   private readonly trx: Knex;
-  private readonly limit: number;
   private readonly payloads: Payload[] = [];
   /** Values that take the place of others, which may have been large. */
   private readonly replaced: string[] = [];
 
   constructor(trx: Knex) {
     this.trx = trx;
-    this.limit = limitOf(trx);
   }
 
   /** A new row. `owner` is the execution that it goes with; for an action that stands alone, itself. */
@@ -67,7 +65,7 @@ export class LargeValues {
     for (const column of LARGE_COLUMNS[table]) {
       const text = row[column];
       if (typeof text !== 'string') continue;
-      const isLarge = text.length > this.limit;
+      const isLarge = text.length > LARGE_CHARACTERS;
       // A result that is dropped frees its room; any other value that became smaller leaves it until the execution goes.
       const isDropped = table === 'action_executions' && text === '{}';
       if (isPatch && (isLarge || isDropped)) this.replaced.push(payloadId(table, id, column));
@@ -144,13 +142,3 @@ function marksIn(row: object): (readonly [column: string, id: string])[] {
   }
   return marks;
 }
-
-/** The setting travels with the connection: whoever writes has no other way to know of it. */
-function limitOf(knex: Knex): number {
-  const config: unknown = knex.client.config;
-  const limit: unknown = typeof config === 'object' && config !== null ? Reflect.get(config, LARGE_SETTING) : undefined;
-  return typeof limit === 'number' ? limit : LARGE_CHARACTERS;
-}
-
-/** Key of the setting in knex's configuration. */
-export const LARGE_SETTING = 'largeValueCharacters';
