@@ -381,10 +381,7 @@ export class Keeper {
         nodes,
         ...((isFree || isBad) && { health: 'FAIL' as const }),
         ...(recycles && {
-          status: 'resetting' as const,
-          userId: SYSTEM_USERS.resetting,
-          attempts: 0,
-          nextTryAt: change.now,
+          ...resettingAt(change.now),
         }),
       };
       if (!(await patchLife(change.trx, row.id, patch, expected))) return;
@@ -442,9 +439,7 @@ export class Keeper {
   private async revive(
     row: ClusterRow,
     op: string,
-    expected:
-      | { readonly status: 'failed'; readonly wishId: string }
-      | { readonly status: ClusterRow['status']; readonly wishId: string },
+    expected: { readonly status: ClusterRow['status']; readonly wishId: string },
   ): Promise<void> {
     const isStop = op === 'stop';
     const patch = {
@@ -452,10 +447,7 @@ export class Keeper {
       wishId: null,
       wishError: isStop ? 'it is failed; restart or delete it' : null,
       ...(!isStop && {
-        status: 'resetting' as const,
-        userId: SYSTEM_USERS.resetting,
-        attempts: 0,
-        nextTryAt: this.options.clock.now(),
+        ...resettingAt(this.options.clock.now()),
       }),
     };
     await this.change((change) => patchLife(change.trx, row.id, patch, expected));
@@ -546,6 +538,11 @@ async function isStill(change: Change, row: ClusterRow): Promise<boolean> {
 async function hasLives(change: Change, pool: string): Promise<boolean> {
   const found: unknown = await change.trx('clusters').where({ pool }).whereNot({ status: 'released' }).first('id');
   return found !== undefined;
+}
+
+/** What makes a cluster due for recycling. */
+function resettingAt(now: number) {
+  return { status: 'resetting', userId: SYSTEM_USERS.resetting, attempts: 0, nextTryAt: now } as const;
 }
 
 function messageOf(error: unknown): string {

@@ -109,14 +109,8 @@ export async function forgetOldLives(knex: Knex, before: number): Promise<number
   return ended + leases + tickets + events;
 }
 
-interface RawEvent {
+interface RawEvent extends Omit<ClusterEvent, 'seq' | 'at' | 'data'> {
   readonly seq: number | string;
   readonly at: number | string;
-  readonly cluster_id: string;
-  readonly cluster_name: string;
-  readonly pool: string;
-  readonly event: string;
-  readonly user_id: string;
-  readonly lease_id: string | null;
   readonly data: string;
 }

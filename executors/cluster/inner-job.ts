@@ -1,20 +1,25 @@
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../../engine/contract.ts';
 import { toNumber } from '../inputs.ts';
-import type { GivingUp, Job, JobBackend, JobCancel, JobContext, JobRequest, JobUpdate } from '../jobs/backend.ts';
+import type {
+  GivingUp,
+  Job,
+  JobBackend,
+  JobCancel,
+  JobContext,
+  JobPhase,
+  JobRequest,
+  JobUpdate,
+} from '../jobs/backend.ts';
 import { keyOf } from '../jobs/key.ts';
 
 /** The record of a job that another job runs: what the watcher keeps in columns of its own stands in the other one's data. */
-export interface InnerRecord {
-  readonly phase: 'prepared' | 'submitting' | 'submitted';
-  readonly key: string;
-  readonly externalId: string | null;
-  readonly appId: string | null;
-  readonly url: string | null;
-  readonly lastState: string | null;
-  readonly data: JsonObject;
-  readonly submitStartedAtMs: number | null;
-  readonly submittedAtMs: number | null;
+export interface InnerRecord
+  extends Pick<
+    Job,
+    'key' | 'externalId' | 'appId' | 'url' | 'lastState' | 'data' | 'submitStartedAtMs' | 'submittedAtMs'
+  > {
+  readonly phase: Exclude<JobPhase, 'done'>;
   /** Since when the outcome of a submit is looked for, it cannot be submitted, or the job is unknown. */
   readonly sinceMs: number | null;
   readonly timeoutSeconds: number | null;
@@ -30,6 +35,15 @@ export type InnerNews =
       readonly result: ActionResult;
       readonly logTail?: readonly string[];
     };
+
+/** The inner job as it stands, and who steps it. */
+interface Step {
+  readonly job: Job;
+  readonly record: InnerRecord;
+  readonly backend: JobBackend;
+  readonly request: JobRequest;
+  readonly context: JobContext;
+}
 
 const RETRY_FOR_MS = 120_000;
 const PAUSE_MS = 2000;
@@ -48,28 +62,20 @@ export async function stepInner(
   context: JobContext,
   fresh: Set<string>,
 ): Promise<InnerNews> {
-  const job = jobOf(outer, record);
+  const step: Step = { job: jobOf(outer, record), record, backend, request, context };
   switch (record.phase) {
     case 'prepared':
-      return stageInner(job, record, backend, request, context, fresh);
+      return stageInner(step, fresh);
     case 'submitting':
-      return fresh.delete(outer.id)
-        ? submitInner(job, record, backend, request, context)
-        : findInner(job, record, backend, request, context);
+      return fresh.delete(outer.id) ? submitInner(step) : findInner(step);
     case 'submitted':
-      return watchInner(job, record, backend, context);
+      return watchInner(step);
   }
 }
 
-async function stageInner(
-  job: Job,
-  record: InnerRecord,
-  backend: JobBackend,
-  request: JobRequest,
-  context: JobContext,
-  fresh: Set<string>,
-): Promise<InnerNews> {
-  if (job.cancel !== null) return stopped(job, backend, context, false);
+async function stageInner(step: Step, fresh: Set<string>): Promise<InnerNews> {
+  const { job, record, backend, request, context } = step;
+  if (job.cancel !== null) return stopped(step);
   const staged = await backend.stage?.(job, request, context);
   switch (staged?.kind) {
     case 'refused':
@@ -91,14 +97,9 @@ async function stageInner(
   }
 }
 
-async function submitInner(
-  job: Job,
-  record: InnerRecord,
-  backend: JobBackend,
-  request: JobRequest,
-  context: JobContext,
-): Promise<InnerNews> {
-  if (job.cancel !== null) return stopped(job, backend, context, false);
+async function submitInner(step: Step): Promise<InnerNews> {
+  const { job, record, backend, request, context } = step;
+  if (job.cancel !== null) return stopped(step);
   const outcome = await backend
     .submit(job, request, context)
     .catch((error: unknown) => ({ kind: 'unclear', reason: String(error) }) as const);
@@ -114,13 +115,8 @@ async function submitInner(
   }
 }
 
-async function findInner(
-  job: Job,
-  record: InnerRecord,
-  backend: JobBackend,
-  request: JobRequest,
-  context: JobContext,
-): Promise<InnerNews> {
+async function findInner(step: Step): Promise<InnerNews> {
+  const { job, record, backend, request, context } = step;
   const since = record.sinceMs ?? context.nowMs;
   const found = await backend.find(job, request, context, context.nowMs - since);
   switch (found.kind) {
@@ -135,7 +131,8 @@ async function findInner(
   }
 }
 
-async function watchInner(job: Job, record: InnerRecord, backend: JobBackend, context: JobContext): Promise<InnerNews> {
+async function watchInner(step: Step): Promise<InnerNews> {
+  const { job, record, backend, context } = step;
   const status = await backend.state(job, context);
   switch (status.kind) {
     case 'ended':
@@ -149,29 +146,23 @@ async function watchInner(job: Job, record: InnerRecord, backend: JobBackend, co
       const since = record.sinceMs ?? context.nowMs;
       if (context.nowMs - since < record.notFoundGraceMs)
         return again('unknown', { ...record, sinceMs: since }, PAUSE_MS);
-      if (job.cancel !== null) return stopped(job, backend, context, false);
-      return gaveUp(job, backend, { kind: 'lost', reason: status.reason }, context);
+      if (job.cancel !== null) return stopped(step);
+      return gaveUp(step, { kind: 'lost', reason: status.reason });
     }
     case 'unreachable':
       // The watcher counts how long this lasts, and gives up in the end.
       throw new Error(status.reason);
     case 'live':
       return watchLive(
-        job,
-        { ...updated(record, status.update), lastState: status.state, sinceMs: null },
+        { ...step, record: { ...updated(record, status.update), lastState: status.state, sinceMs: null } },
         status,
-        backend,
-        context,
       );
   }
 }
 
 async function watchLive(
-  job: Job,
-  record: InnerRecord,
+  { job, record, backend, context }: Step,
   status: { readonly state: string; readonly againMs?: number },
-  backend: JobBackend,
-  context: JobContext,
 ): Promise<InnerNews> {
   const limit = record.timeoutSeconds;
   const isLate = limit !== null && context.nowMs >= (record.submittedAtMs ?? context.nowMs) + limit * 1000;
@@ -193,19 +184,17 @@ function later(
   return again('later', { ...record, sinceMs: since }, PAUSE_MS);
 }
 
-function stopped(job: Job, backend: JobBackend, context: JobContext, jobGoesOn: boolean): Promise<InnerNews> {
-  const { cancel } = job;
+function stopped(step: Step): Promise<InnerNews> {
+  const { cancel } = step.job;
   return gaveUp(
-    job,
-    backend,
+    step,
     cancel?.reason === 'timeout'
-      ? { kind: 'timeout', seconds: cancel.seconds, jobGoesOn }
-      : { kind: 'cancelled', jobGoesOn },
-    context,
+      ? { kind: 'timeout', seconds: cancel.seconds, jobGoesOn: false }
+      : { kind: 'cancelled', jobGoesOn: false },
   );
 }
 
-async function gaveUp(job: Job, backend: JobBackend, why: GivingUp, context: JobContext): Promise<InnerNews> {
+async function gaveUp({ job, backend, context }: Step, why: GivingUp): Promise<InnerNews> {
   return { kind: 'over', state: why.kind, result: await backend.giveUp(job, why, context) };
 }
 
