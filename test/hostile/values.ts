@@ -275,6 +275,16 @@ export const DEFINITIONS: readonly string[] = [
   "version: '2.0'\nNAME:\n  task-defaults:\n    on-error: [h]\n    pause-before: false\n  tasks:\n    t:\n      workflow: wf\n      input: {a: <% env().x %>}\n      on-complete: {publish: {g: 1}, next: [h]}\n    h:\n      action: std.async_noop\n",
 ];
 
+/** Definitions that are sound but for a name, an input or a base that no sound one has. */
+export const ODD_NAMES: readonly string[] = [
+  ['__proto__', 'constructor', 'x'.repeat(300), '"x\\0y"', '"\\ud800"', '"a b"', 'a/b', '1', 'null', '""'].map(
+    (name) => `version: '2.0'\n${name}:\n  tasks:\n    t: {action: std.noop}\n`,
+  ),
+  ['__proto__', '5', '[1]', '"\\0"'].map((part) => `version: '2.0'\nv:\n  input: [${part}]\n  tasks: {t: ${part}}\n`),
+  ['__proto__', 'constructor', '5', '"\\ud800"'].map((name) => `version: '2.0'\nname: ${name}\nworkflows: {}\n`),
+  ['std.echo', 'c', '5', '[]'].map((base) => `version: '2.0'\nc:\n  base: ${base}\n  input: [__proto__, {a: .inf}]\n`),
+].flat();
+
 /** Texts that are no definition, or that are meant to cost. */
 export const TEXTS: readonly string[] = [
   [
@@ -310,12 +320,7 @@ export const TEXTS: readonly string[] = [
     '{'.repeat(20_000),
   ],
   [bomb(''), bomb("version: '2.0'\nb:\n  tasks: {t: {action: std.noop}}\n  vars:\n")],
-  ['__proto__', 'constructor', 'x'.repeat(300), '"x\\0y"', '"\\ud800"', '"a b"', 'a/b', '1', 'null', '""'].map(
-    (name) => `version: '2.0'\n${name}:\n  tasks:\n    t: {action: std.noop}\n`,
-  ),
-  ['__proto__', '5', '[1]', '"\\0"'].map((part) => `version: '2.0'\nv:\n  input: [${part}]\n  tasks: {t: ${part}}\n`),
-  ['__proto__', 'constructor', '5', '"\\ud800"'].map((name) => `version: '2.0'\nname: ${name}\nworkflows: {}\n`),
-  ['std.echo', 'c', '5', '[]'].map((base) => `version: '2.0'\nc:\n  base: ${base}\n  input: [__proto__, {a: .inf}]\n`),
+  ODD_NAMES,
 ].flat();
 
 export const MEDIA_TYPES: readonly string[] = [
