@@ -33,6 +33,7 @@ export class ModelDatabase {
   /** Called after each commit. */
   onCommit: (() => void) | null = null;
   private createdInTransaction: string[] = [];
+  private readonly dead = new WeakSet<ModelStore>();
 
   table(name: string): Table {
     const table = this.tables.get(name);
@@ -75,6 +76,8 @@ export class ModelDatabase {
       await new Promise<void>((go) => {
         this.waiting.push({ store, go });
       });
+    // Its turn may have come and its process died before it took it: then it never goes on.
+    if (this.dead.has(store)) await new Promise(() => {});
     this.holder = store;
     for (const table of this.tables.values()) table.begin();
   }
@@ -94,6 +97,7 @@ export class ModelDatabase {
 
   /** What a dead process held is given up. */
   forget(store: ModelStore): void {
+    this.dead.add(store);
     const mine = this.waiting.filter((waiter) => waiter.store === store);
     for (const waiter of mine) this.waiting.splice(this.waiting.indexOf(waiter), 1);
     this.unlock(store, false);
