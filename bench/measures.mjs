@@ -1,5 +1,6 @@
-import { load, streams } from './load.mjs';
+import { load } from './load.mjs';
 import { million } from './million.mjs';
+import { streams } from './streams.mjs';
 
 /** Each measure gets a fresh server, not yet started, and returns figures `{what, value, unit, target?}`. */
 export const measures = { start, one, chain, reads, load, streams, million };

@@ -3,28 +3,24 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL(`../${process.env.BUILD ?? 'dist'}/api/bin.js`, import.meta.url));
-
-/** `tramontane serve` on a free port, with the calls that the measures need. */
-export class BenchServer {
+/** A server in a process of its own, on a free port, which tells its address once it listens. */
+export class ServerProcess {
   #child = null;
-  #database;
+  #program;
+  #args;
   url = '';
 
-  constructor(folder) {
-    this.#database = `sqlite:${join(folder, 'bench.sqlite')}`;
+  constructor(program, args) {
+    this.#program = program;
+    this.#args = args;
   }
 
-  /** Returns the milliseconds until it answered. */
   async start() {
-    const startedAt = performance.now();
-    const child = spawn(
-      process.execPath,
-      [program, 'serve', '--host', '127.0.0.1', '--port', '0', '--database', this.#database],
-      {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
+    // Options for a profile, for example.
+    const options = (process.env.SERVER_NODE_OPTIONS ?? '').split(' ').filter((option) => option !== '');
+    const child = spawn(process.execPath, [...options, this.#program, ...this.#args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     this.#child = child;
     this.url = await new Promise((resolve, reject) => {
       let output = '';
@@ -33,10 +29,8 @@ export class BenchServer {
         const address = /https?:\/\/[\w.-]+:\d+/.exec(output);
         if (address !== null) resolve(address[0]);
       });
-      child.once('exit', (code) => reject(new Error(`serve ended with ${code}: ${output}`)));
+      child.once('exit', (code) => reject(new Error(`${this.#program} ended with ${code}: ${output}`)));
     });
-    await this.call('GET', '/workflows?limit=1');
-    return performance.now() - startedAt;
   }
 
   async stop() {
@@ -45,6 +39,43 @@ export class BenchServer {
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     await gone;
+  }
+
+  get port() {
+    return Number(new URL(this.url).port);
+  }
+
+  /** Resident memory in MB; null where the system does not tell. */
+  async memory() {
+    const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8').catch(() => null);
+    const kilobytes = status === null ? null : /VmRSS:\s+(\d+)/.exec(status)?.[1];
+    return kilobytes === null || kilobytes === undefined ? null : Number(kilobytes) / 1024;
+  }
+
+  /** Milliseconds of processor time that all its threads have used so far, in steps of 10; NaN where the system does not tell. */
+  async cpu() {
+    const stat = await readFile(`/proc/${this.#child.pid}/stat`, 'utf8').catch(() => null);
+    if (stat === null) return Number.NaN;
+    // After the name, which may hold anything: the state is field 3, user and system time are 14 and 15.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  }
+}
+
+/** `tramontane serve`, with the calls that the measures need. */
+export class BenchServer extends ServerProcess {
+  constructor(folder) {
+    const program = fileURLToPath(new URL(`../${process.env.BUILD ?? 'dist'}/api/bin.js`, import.meta.url));
+    const database = process.env.DATABASE ?? `sqlite:${join(folder, 'bench.sqlite')}`;
+    super(program, ['serve', '--host', '127.0.0.1', '--port', '0', '--database', database]);
+  }
+
+  /** Returns the milliseconds until it answered. */
+  async start() {
+    const startedAt = performance.now();
+    await super.start();
+    await this.call('GET', '/workflows?limit=1');
+    return performance.now() - startedAt;
   }
 
   async call(method, path, body) {
@@ -68,12 +99,5 @@ export class BenchServer {
     while (execution.state === 'RUNNING') execution = await this.call('GET', `/executions/${execution.id}`);
     if (execution.state !== 'SUCCESS') throw new Error(`${workflow}: ${execution.state} ${execution.state_info}`);
     return performance.now() - startedAt;
-  }
-
-  /** Resident memory in MB; null where the system does not tell. */
-  async memory() {
-    const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8').catch(() => null);
-    const kilobytes = status === null ? null : /VmRSS:\s+(\d+)/.exec(status)?.[1];
-    return kilobytes === null || kilobytes === undefined ? null : Number(kilobytes) / 1024;
   }
 }
