@@ -1,5 +1,5 @@
-// npm run bench:expressions [-- --json] [--python PATH]: one evaluation of compiled expressions, and compiling by itself, beside jmespath,
-// jsonata and the Python library that YAQL comes from. All in one run on one machine: only the ratios mean anything.
+// npm run expressions [-- CASE...] [--json] [--python PATH | --no-python]: one evaluation of compiled expressions, and compiling by itself,
+// beside jmespath, jsonata and the Python library that YAQL comes from. All in one run on one machine: only the ratios mean anything.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,26 +8,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRequire } from 'node:module';
 import jsonata from 'jsonata';
-import { cases, datasets } from './cases.mjs';
+import { cases as allCases, datasets } from './cases.mjs';
 
 const build = new URL(`../../${process.env.BUILD_DIR ?? 'dist'}/`, import.meta.url);
 const { parse } = await import(new URL('dsl/yaql/index.js', build));
 const { evaluate } = await import(new URL('dsl/expressions/index.js', build));
 const { parseTemplate } = await import(new URL('dsl/expressions/jinja/parser.js', build));
 
+/** Milliseconds: for each contender of a question, and for one batch of evaluations, which should fit between two interruptions. */
 const BUDGET = 400;
-const BATCH = 20;
+const BATCH = 2;
 
 const jmespath = jmespathWithInterpreter();
 const interpreter = jmespath.interpreter();
 
 const args = process.argv.slice(2);
-const python = await pythonFigures(option('--python'));
+const wanted = args.filter((arg, i) => !arg.startsWith('--') && args[i - 1] !== '--python');
+const cases = wanted.length === 0 ? allCases : allCases.filter(({ name }) => wanted.includes(name));
+if (cases.length === 0) throw new Error(`no such case: there are ${allCases.map(({ name }) => name).join('; ')}`);
+const python = args.includes('--no-python') ? null : await pythonFigures(option('--python'));
 const results = [];
 // Whatever comes first would be measured while the machine still compiles.
 for (const { yaql, data } of cases) {
   const warm = parse(yaql);
-  timed(() => warm.evaluate(datasets[data]));
+  await inTurns({ warm: () => warm.evaluate(datasets[data]) });
 }
 for (const one of cases) results.push({ name: one.name, ...(await measure(one)) });
 if (python !== null) {
@@ -47,37 +51,39 @@ function option(name) {
   return at < 0 ? null : args[at + 1];
 }
 
-/** Nanoseconds for each language. */
+/** Nanoseconds for each language, and for compiling. */
 async function measure(one) {
   const data = datasets[one.data];
   const yaql = parse(one.yaql);
-  const figures = { yaql: timed(() => yaql.evaluate(data)), compileYaql: timed(() => parse(one.yaql).compiled) };
   const expected = yaql.evaluate(data);
   const same = (what, value) => {
     if (one.sameValue !== false && !isDeepStrictEqual(JSON.parse(JSON.stringify(value)), expected)) {
       throw new Error(`${one.name}: ${what} gives another value`);
     }
   };
+  const works = { yaql: () => yaql.evaluate(data), compileYaql: () => parse(one.yaql).compiled };
+  const scope = { data, host: null };
+  // As a workflow asks: by the text, with everything around it.
+  const text = `<% ${one.yaql} %>`;
+  same('the text', evaluate(text, scope));
+  works.text = () => evaluate(text, scope);
   if (one.jinja !== null) {
-    const scope = { data, host: null };
     same('Jinja', evaluate(one.jinja, scope));
-    figures.jinja = timed(() => evaluate(one.jinja, scope));
-    figures.compileJinja = timed(() => parseTemplate(one.jinja));
+    works.jinja = () => evaluate(one.jinja, scope);
+    works.compileJinja = () => parseTemplate(one.jinja);
   }
   if (one.jmespath !== null) {
     const tree = jmespath.compile(one.jmespath);
-    const search = () => interpreter.search(tree, data);
-    same('jmespath', search());
-    figures.jmespath = timed(search);
-    figures.compileJmespath = timed(() => jmespath.compile(one.jmespath));
+    works.jmespath = () => interpreter.search(tree, data);
+    same('jmespath', works.jmespath());
+    works.compileJmespath = () => jmespath.compile(one.jmespath);
   }
-  if (one.jsonata !== null) {
-    const compiled = jsonata(one.jsonata);
-    same('jsonata', await compiled.evaluate(data));
-    figures.jsonata = await timedAsync(() => compiled.evaluate(data));
-    figures.compileJsonata = timed(() => jsonata(one.jsonata));
-  }
-  return figures;
+  if (one.jsonata === null) return inTurns(works);
+  const compiled = jsonata(one.jsonata);
+  const jsonataWork = () => compiled.evaluate(data);
+  same('jsonata', await jsonataWork());
+  works.compileJsonata = () => jsonata(one.jsonata);
+  return inTurns(works, { jsonata: jsonataWork });
 }
 
 /** `search` of the package parses each time. Its interpreter alone is the fair opponent, and is not exported. */
@@ -93,32 +99,37 @@ function jmespathWithInterpreter() {
   return exports;
 }
 
-/** Nanoseconds of the best of several batches, each long enough for the clock. */
-function timed(work) {
-  let rounds = 1;
-  let best = Number.POSITIVE_INFINITY;
-  for (const until = performance.now() + BUDGET; performance.now() < until; ) {
-    const start = performance.now();
-    for (let i = 0; i < rounds; i += 1) work();
-    const taken = performance.now() - start;
-    best = Math.min(best, taken / rounds);
-    if (taken < BATCH) rounds *= 2;
+/**
+ * Nanoseconds of the best batch of each work. The works take turns, so that a busy machine, a warm cache or a collection of garbage
+ * meets all of them. What answers by promises is waited for.
+ */
+async function inTurns(works, asyncWorks = {}) {
+  const entries = [
+    ...Object.entries(works).map(([name, work]) => ({ name, batch: (rounds) => batchOf(work, rounds) })),
+    ...Object.entries(asyncWorks).map(([name, work]) => ({ name, batch: (rounds) => asyncBatchOf(work, rounds) })),
+  ].map((entry) => ({ ...entry, rounds: 1, best: Number.POSITIVE_INFINITY, left: BUDGET }));
+  while (entries.some(({ left }) => left > 0)) {
+    for (const entry of entries) {
+      if (entry.left <= 0) continue;
+      const taken = await entry.batch(entry.rounds);
+      entry.best = Math.min(entry.best, taken / entry.rounds);
+      entry.left -= taken;
+      if (taken < BATCH) entry.rounds *= 2;
+    }
   }
-  return best * 1e6;
+  return Object.fromEntries(entries.map(({ name, best }) => [name, best * 1e6]));
 }
 
-/** jsonata answers by promises only. */
-async function timedAsync(work) {
-  let rounds = 1;
-  let best = Number.POSITIVE_INFINITY;
-  for (const until = performance.now() + BUDGET; performance.now() < until; ) {
-    const start = performance.now();
-    for (let i = 0; i < rounds; i += 1) await work();
-    const taken = performance.now() - start;
-    best = Math.min(best, taken / rounds);
-    if (taken < BATCH) rounds *= 2;
-  }
-  return best * 1e6;
+function batchOf(work, rounds) {
+  const start = performance.now();
+  for (let i = 0; i < rounds; i += 1) work();
+  return performance.now() - start;
+}
+
+async function asyncBatchOf(work, rounds) {
+  const start = performance.now();
+  for (let i = 0; i < rounds; i += 1) await work();
+  return performance.now() - start;
 }
 
 /** The figures of the Python library; null, with a word about it, where it cannot be installed. */
@@ -155,10 +166,11 @@ function print(rows) {
   console.log(
     'One evaluation, compiled before. Times in microseconds; x: how many times as long as ours (bigger is better for us).\n',
   );
-  const columns = ['case', 'yaql', 'jinja', 'jmespath', 'x', 'jsonata', 'x', 'python', 'x', 'missed'];
+  const columns = ['case', 'yaql', 'as text', 'jinja', 'jmespath', 'x', 'jsonata', 'x', 'python', 'x', 'missed'];
   const table = rows.map((row, i) => [
     row.name,
     micros(row.yaql),
+    micros(row.text),
     micros(row.jinja),
     micros(row.jmespath),
     ratio(row.jmespath, row.yaql),
@@ -174,8 +186,10 @@ function print(rows) {
   align([columns, ...table]);
   const [path] = rows.filter(({ name }) => name === 'path');
   const [deep] = rows.filter(({ name }) => name === 'path in 0.7 MB');
-  console.log(`\n0.7 MB of data against little: ${(deep.yaql / path.yaql).toFixed(2)} times (target: 1)\n`);
-  console.log('Compiling, in microseconds.\n');
+  if (path !== undefined && deep !== undefined) {
+    console.log(`\n0.7 MB of data against little: ${(deep.yaql / path.yaql).toFixed(2)} times (target: 1)`);
+  }
+  console.log('\nCompiling, in microseconds.\n');
   const compiled = rows.map((row) => [
     row.name,
     micros(row.compileYaql),

@@ -101,7 +101,7 @@ function syntaxError(text: string): YaqlError | null {
  */
 export function evaluateYaql(expression: string, scope: ExpressionScope, start = 0): unknown {
   try {
-    return compiled(expression).evaluate(scope.data ?? null, contextFor(scope), scope.yaqlOptions);
+    return compiled(expression).evaluate(scope.data ?? null, () => contextFor(scope), scope.yaqlOptions);
   } catch (error) {
     throw evaluationError('yaql', expression, error, (position) => start + unitOffset(expression, position));
   }

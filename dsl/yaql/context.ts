@@ -142,10 +142,17 @@ export class Context extends YaqlValue {
 
 /** 1 for `$` and `$1`, n for `$n`, 0 for a name. */
 function positionOf(name: string): number {
-  const bare = name.startsWith('$') ? name.slice(1) : name;
-  if (bare === '') return 1;
-  return /^[1-9]\d{0,3}$/.test(bare) ? Number(bare) : 0;
+  const start = name.startsWith('$') ? 1 : 0;
+  if (name.length === start) return 1;
+  // Most are names, which the first character tells.
+  const first = name.charCodeAt(start);
+  if (first < DIGIT_ONE || first > DIGIT_NINE) return 0;
+  const bare = name.slice(start);
+  return /^\d{1,4}$/.test(bare) ? Number(bare) : 0;
 }
+
+const DIGIT_ONE = 0x31;
+const DIGIT_NINE = 0x39;
 
 function withDollar(name: string): string {
   return name.startsWith('$') ? name : `$${name}`;

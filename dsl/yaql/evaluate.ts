@@ -6,6 +6,7 @@ import { explainMissingKey } from './explain.ts';
 import { FAST_BINARY, SLOW } from './fast-operators.ts';
 import { END, PyIterator, pullerOf } from './iterators.ts';
 import { CallSite, EMPTY, limited, type SiteArgument } from './overloads.ts';
+import { type Keyword, namePath, readPath } from './paths.ts';
 import { pyRepr } from './python-text.ts';
 import { ITERABLE, kindBit } from './types.ts';
 import { Pair, isTruthy } from './values.ts';
@@ -153,6 +154,8 @@ function applied(operation: (a: unknown, b: unknown) => unknown, a: unknown, b: 
 const OPERATOR_NAMES: Readonly<Record<string, string>> = { '=': '*equal', '!=': '*not_equal' };
 
 function compileMemberAccess(node: Ast & { readonly kind: 'binary' }): Code {
+  const { base, members } = namePath(node);
+  if (members.length > 0) return compilePath(base, members);
   const receiver = compile(node.left);
   const member = compileMember(node.right);
   if (node.operator === '.') {
@@ -163,6 +166,20 @@ function compileMemberAccess(node: Ast & { readonly kind: 'binary' }): Code {
     const value = receiver(context);
     if (value === null || value === undefined) return null;
     return member ? member(context, value) : noMember(node.right.position);
+  };
+}
+
+function compilePath(base: Ast, members: readonly Keyword[]): Code {
+  const start = compile(base);
+  const names = members.map(({ value }) => value);
+  const readers = members.map(({ value, position }) => compileProperty(value, position));
+  return (context) => {
+    const first = start(context);
+    const found = readPath(first, names);
+    if (found !== undefined) return found;
+    let value = first;
+    for (let i = 0; i < readers.length; i += 1) value = (readers[i] as Member)(context, value);
+    return value;
   };
 }
 
@@ -188,10 +205,6 @@ function compileProperty(name: string, position: number): Member {
   const site = new CallSite(`#property#${name}`, 'function', [{ code: () => null }], position);
   const read: Member = (context, receiver) => {
     if (typeof receiver === 'object' && receiver !== null) {
-      // By far the commonest dict; only its own keys count.
-      if (Object.getPrototypeOf(receiver) === Object.prototype && Object.hasOwn(receiver, name)) {
-        return (receiver as Readonly<Record<string, unknown>>)[name] ?? null;
-      }
       if (isDict(receiver)) {
         const value = dictGet(receiver, name);
         if (value === undefined) throw missingKey(receiver, name, position);

@@ -3,22 +3,28 @@ import { Context, type Code } from './context.ts';
 import { recursionError } from './errors.ts';
 import { compile } from './evaluate.ts';
 import { standardFunctions } from './functions/index.ts';
-import { Run, limitExceeded, type Options } from './limits.ts';
+import { Limits, Run, limitExceeded, type Options } from './limits.ts';
 import { convertOutput } from './output.ts';
 import { parseTree } from './parser.ts';
+import { dataPath, readPath } from './paths.ts';
 
 /** A parsed expression; compiled when it is first evaluated, and then evaluated any number of times. */
 export class Expression {
   readonly text: string;
   readonly tree: Ast;
   readonly #options: Options;
+  readonly #limits: Limits;
+  /** The names of a plain path into the data, which needs no scope. */
+  readonly #path: readonly string[] | null;
   #code: Code | null = null;
 
   constructor(text: string, options: Options = {}) {
     this.text = text;
     this.#options = options;
+    this.#limits = new Limits(options);
     try {
       this.tree = parseTree(text);
+      this.#path = dataPath(this.tree);
     } catch (error) {
       throw asYaqlError(error);
     }
@@ -28,13 +34,15 @@ export class Expression {
    * The result with `$` bound to the data: JSON data, `PySet`, `PyDict`, `DateTime`, `TimeSpan`, `Regex`. The data is never changed or
    * copied, and the result may share parts of it: treat both as immutable.
    *
+   * @param context or what makes it; it is asked for only when the expression needs more than the data.
    * @throws YaqlError; errors of host functions leave as they are.
    */
-  evaluate(data: unknown, context?: Context, options?: Options): unknown {
+  evaluate(data: unknown, context?: Context | (() => Context), options?: Options): unknown {
     try {
-      const scope = this.#scope(data, context, options);
-      const value = this.compiled(scope);
-      return typeof value === 'object' && value !== null ? convertOutput(value, scope.run) : value;
+      const found = this.#path === null ? undefined : readPath(data, this.#path);
+      if (found !== undefined) return this.#output(found, null, options);
+      const scope = this.#scope(data, typeof context === 'function' ? context() : context, options);
+      return this.#output(this.compiled(scope), scope.run, options);
     } catch (error) {
       throw asYaqlError(error);
     }
@@ -56,8 +64,16 @@ export class Expression {
   }
 
   #scope(data: unknown, context: Context | undefined, options: Options | undefined): Context {
-    const run = new Run(options ? { ...this.#options, ...options } : this.#options);
-    return (context ?? defaultContext()).childFor(run, data);
+    return (context ?? defaultContext()).childFor(this.#run(options), data);
+  }
+
+  #run(options: Options | undefined): Run {
+    return new Run(options ? new Limits({ ...this.#options, ...options }) : this.#limits);
+  }
+
+  /** Only collections have to be converted, and only that needs the run. */
+  #output(value: unknown, run: Run | null, options: Options | undefined): unknown {
+    return typeof value === 'object' && value !== null ? convertOutput(value, run ?? this.#run(options)) : value;
   }
 }
 

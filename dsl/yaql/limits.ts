@@ -26,8 +26,8 @@ export interface Options {
   readonly maxSize?: number;
 }
 
-/** What one evaluation may use, and how much of it is used up. */
-export class Run {
+/** The options of an expression with their defaults; worked out once for many evaluations. */
+export class Limits {
   readonly options: Options;
   readonly limitIterators: number;
   readonly memoryQuota: number;
@@ -35,13 +35,9 @@ export class Run {
   /** No option is set that shortcuts past the general call would have to heed. */
   readonly plain: boolean;
   readonly maxSize: number;
-  readonly #maxSteps: number;
-  readonly #maxDepth: number;
-  readonly #timeLimit: number;
-  /** The clock starts at the first look at it: most evaluations never take as many steps. */
-  #deadline = 0;
-  #steps = 0;
-  #depth = 0;
+  readonly maxSteps: number;
+  readonly maxDepth: number;
+  readonly timeLimit: number;
 
   constructor(options: Options = {}) {
     this.options = options;
@@ -50,17 +46,55 @@ export class Run {
     this.iterableDicts = options.iterableDicts ?? false;
     this.plain = this.limitIterators < 0 && this.memoryQuota <= 0 && !this.iterableDicts;
     this.maxSize = options.maxSize ?? 20_000_000;
-    this.#maxSteps = options.maxSteps ?? 10_000_000;
-    this.#maxDepth = options.maxDepth ?? 400;
-    this.#timeLimit = options.timeLimit ?? 0;
+    this.maxSteps = options.maxSteps ?? 10_000_000;
+    this.maxDepth = options.maxDepth ?? 400;
+    this.timeLimit = options.timeLimit ?? 0;
+  }
+}
+
+const DEFAULT_LIMITS = new Limits();
+
+/** One evaluation: what it may use, and how much of it is used up. */
+export class Run {
+  readonly limits: Limits;
+  /** {@link Limits.plain}, which is asked for at every step. */
+  readonly plain: boolean;
+  /** The clock starts at the first look at it: most evaluations never take as many steps. */
+  #deadline = 0;
+  #steps = 0;
+  #depth = 0;
+
+  constructor(limits: Limits = DEFAULT_LIMITS) {
+    this.limits = limits;
+    this.plain = limits.plain;
+  }
+
+  get options(): Options {
+    return this.limits.options;
+  }
+
+  get limitIterators(): number {
+    return this.limits.limitIterators;
+  }
+
+  get memoryQuota(): number {
+    return this.limits.memoryQuota;
+  }
+
+  get iterableDicts(): boolean {
+    return this.limits.iterableDicts;
+  }
+
+  get maxSize(): number {
+    return this.limits.maxSize;
   }
 
   /** Counts one step. @throws YaqlError of class LimitExceededException. */
   step(): void {
     this.#steps += 1;
-    if (this.#steps > this.#maxSteps) throw limitExceeded(`takes more than ${this.#maxSteps} steps`);
+    if (this.#steps > this.limits.maxSteps) throw limitExceeded(`takes more than ${this.limits.maxSteps} steps`);
     // A step may build a large value or match a slow pattern, so few go by between two looks.
-    if ((this.#steps & 0xf) === 0 && this.#timeLimit > 0) this.#checkTime();
+    if ((this.#steps & 0xf) === 0 && this.limits.timeLimit > 0) this.#checkTime();
   }
 
   /** Counts many steps at once. */
@@ -71,7 +105,7 @@ export class Run {
 
   enter(): void {
     this.#depth += 1;
-    if (this.#depth > this.#maxDepth) {
+    if (this.#depth > this.limits.maxDepth) {
       this.#depth = 0;
       throw new YaqlError('RecursionError', 'maximum recursion depth exceeded');
     }
@@ -99,8 +133,8 @@ export class Run {
 
   #checkTime(): void {
     const now = performance.now();
-    if (this.#deadline === 0) this.#deadline = now + this.#timeLimit;
-    if (now > this.#deadline) throw limitExceeded(`takes more than ${this.options.timeLimit} ms`);
+    if (this.#deadline === 0) this.#deadline = now + this.limits.timeLimit;
+    if (now > this.#deadline) throw limitExceeded(`takes more than ${this.limits.timeLimit} ms`);
   }
 }
 

@@ -174,6 +174,45 @@ test('members that JavaScript objects inherit are not in the data', (t) => {
   t.deepEqual(parse('$.length').evaluate([]), [], 'a property of a list is that of its items');
 });
 
+test('a path reads own keys only, through dicts of every kind, and says where it broke off', (t) => {
+  class View extends MappingView {
+    get(key: string): unknown {
+      return key === 'row' ? { constructor: { name: 1 }, none: undefined, list: [{ x: 1 }, { x: 2 }] } : undefined;
+    }
+    has(key: string): boolean {
+      return key === 'row';
+    }
+    keys(): Iterable<string> {
+      return ['row'];
+    }
+  }
+  const bare = Object.assign(Object.create(null), { row: { x: new PyDict([['y', 3]]) } }) as unknown;
+  const own = JSON.parse('{"constructor": {"__proto__": {"x": 4}}}') as unknown;
+  const evaluate = (text: string, data: unknown) => parse(text).evaluate(data);
+  t.is(evaluate('$.row.constructor.name', new View()), 1);
+  t.is(evaluate('$.row.none', new View()), null);
+  t.deepEqual(evaluate('$.row.list.x', new View()), [1, 2]);
+  t.is(evaluate('$.row.x.y', bare), 3);
+  t.is(evaluate('$.constructor.__proto__.x'.replace('.__proto__', '["__proto__"]'), own), 4);
+  t.deepEqual(parse('$.a.b').evaluate({ a: { b: [1, 2] } }, undefined, { convertOutputData: false }), [1, 2]);
+  t.throws(() => parse('$.a.b').evaluate({ a: { b: [1, 2] } }, undefined, { limitIterators: 1 }), {
+    message: 'Collection length exceeds 1 elements',
+  });
+  t.is(
+    parse('$.a.b').evaluate({ a: { b: 1 } }, () => t.fail('no scope is needed') as never),
+    1,
+  );
+  for (const [text, data, position, className] of [
+    ['$.one.two.three', { one: {} }, 6, 'KeyError'],
+    ['[$.one.toString.name]', { one: {} }, 7, 'KeyError'],
+    ['$.one.two.three', { one: null }, 6, 'NoFunctionRegisteredException'],
+    ['$.one.two.three', { one: { two: 'text' } }, 10, 'NoFunctionRegisteredException'],
+  ] as const) {
+    const error = t.throws(() => evaluate(text, data), { instanceOf: YaqlError });
+    t.like(error, { position, className }, text);
+  }
+});
+
 test('results keep integers and floats apart and use classes where JSON has no value', (t) => {
   const evaluate = (text: string) => parse(text).evaluate(null);
   t.deepEqual(evaluate('[1, 1.0, 1.5, 9007199254740993]'), [1, new Float(1), 1.5, 9007199254740993n]);
