@@ -7,6 +7,7 @@ import {
   listAdoptableExternalJobs,
   loadExternalJob,
   loadExternalJobCancels,
+  loadExternalJobsBeingSubmitted,
   loadTakenExternalIds,
   loadExternalJobRequest,
   releaseExternalJobLeases,
@@ -273,6 +274,8 @@ export class JobWatcher {
   private take(row: ExternalJobRow): void {
     if (this.watched.has(row.actionExecutionId)) return;
     const watched = toWatched(row);
+    // Of a process that is gone: the outcome of its submit is in doubt.
+    if (row.phase === 'submitting') watched.lookingSinceMs = this.options.clock.now();
     this.watched.set(watched.job.id, watched);
     const load = this.loadOf(watched.plan.server);
     load.watched++;
@@ -427,7 +430,15 @@ export class JobWatcher {
       nowMs: this.options.clock.now(),
       wake: () => this.wake(id),
       takenIds: (externalIds) => loadTakenExternalIds(this.options.db, watched.job.backend, externalIds, id),
+      isKeyBeingSubmitted: async () =>
+        (await loadExternalJobsBeingSubmitted(this.options.db, watched.job)).some((other) => !this.submitsHere(other)),
     };
+  }
+
+  /** Claimed by this process, and not in doubt. */
+  private submitsHere(id: string): boolean {
+    const watched = this.watched.get(id);
+    return watched !== undefined && watched.lookingSinceMs === null;
   }
 
   private loadOf(server: string): ServerLoad {

@@ -119,6 +119,14 @@ export async function loadTakenExternalIds(
   return new Set(rows.map((row) => row.external_id));
 }
 
+/** The action executions that are between their claim and the answer for a job of this key. */
+export async function loadExternalJobsBeingSubmitted(
+  db: Knex,
+  { backend, key }: Pick<ExternalJobRow, 'backend' | 'key'>,
+): Promise<readonly string[]> {
+  return db(TABLE).where({ phase: 'submitting', backend, key }).pluck('action_execution_id');
+}
+
 /**
  * Takes the right to submit: `prepared` becomes `submitting`, once. False when somebody else holds the lease, when the job is further on, or
  * when a cancel has come in between.

@@ -1,10 +1,11 @@
-import type { JobBackend } from '../jobs/backend.ts';
+import type { Job, JobBackend, JobContext, SubmitOutcome } from '../jobs/backend.ts';
 import { cancelJob } from './cancel.ts';
+import { parseVersion } from './client/version.ts';
 import { find, stage, submit } from './jar-submit.ts';
 import { giveUp, progress, resubmit, state } from './jar-watch.ts';
 import type { JarStore } from './jars.ts';
 import { refused } from './outcome.ts';
-import { planJar, toJarPlan } from './plan.ts';
+import { jobIdOf, planJar, toJarPlan, type JarPlan } from './plan.ts';
 import type { FlinkServers } from './servers.ts';
 
 /**
@@ -23,7 +24,7 @@ export function createJarBackend(servers: FlinkServers, jars: JarStore): JobBack
     },
     submit: async (job, request, context) => {
       const plan = toJarPlan(job.data);
-      // Two action executions may name one job. Clusters before 1.18 do not refuse two calls at the same moment (spec/flink.md §3.6).
+      // Two action executions may name one job; on this node they take turns.
       const key = `${plan.url} ${plan.jobId}`;
       const other = submits.get(key);
       if (other !== undefined) {
@@ -31,7 +32,7 @@ export function createJarBackend(servers: FlinkServers, jars: JarStore): JobBack
         const reason = `Another task was submitting job ${plan.jobId}.`;
         return { kind: 'later', reason, giveUp: refused('FLINK_DUPLICATE_JOB', reason, { job_id: plan.jobId }) };
       }
-      const submitting = submit(plan, request, context, servers.client(plan), jars);
+      const submitting = inTurn(job, plan, context, () => submit(plan, request, context, servers.client(plan), jars));
       submits.set(key, submitting);
       try {
         return await submitting;
@@ -52,10 +53,29 @@ export function createJarBackend(servers: FlinkServers, jars: JarStore): JobBack
       return cancelJob(plan, context, servers.client(plan));
     },
     resubmit: (job, context) => resubmit(job, toJarPlan(job.data), context, servers),
-    giveUp: (job, why, context) => giveUp(job, toJarPlan(job.data), why, context, servers),
+    giveUp: (job, why, context) => giveUp(job, toJarPlan(job.data), why, context, servers, jars),
     progress: async (job, context) => {
       const plan = toJarPlan(job.data);
       return progress(plan, context, servers.client(plan));
     },
   };
 }
+
+/**
+ * Two action executions may name one job, and clusters before 1.18 do not refuse two calls at the same moment (spec/flink.md §3.6). Each has
+ * recorded that it submits before it looks for the other, so that at least one of them sees it, and steps back.
+ */
+async function inTurn(
+  job: Job,
+  plan: JarPlan,
+  context: JobContext,
+  submitIt: () => Promise<SubmitOutcome>,
+): Promise<SubmitOutcome> {
+  const isAlone =
+    plan.jobId === jobIdOf(job.id) || parseVersion(plan.version ?? '1.12').atLeast(REFUSES_PARALLEL_SUBMITS);
+  if (isAlone || !(await context.isKeyBeingSubmitted())) return submitIt();
+  const reason = `Another node is submitting job ${plan.jobId}, or it is not known whether it has.`;
+  return { kind: 'later', reason, giveUp: refused('FLINK_DUPLICATE_JOB', reason, { job_id: plan.jobId }) };
+}
+
+const REFUSES_PARALLEL_SUBMITS = '1.18';

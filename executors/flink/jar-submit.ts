@@ -7,7 +7,8 @@ import { parseVersion, type FlinkVersion } from './client/version.ts';
 import { FEATURES, type Feature } from './client/endpoints.ts';
 import { JarError, type JarStore } from './jars.ts';
 import { callFailed, isUnknownJob, natureOf, refused, webUrlOf } from './outcome.ts';
-import { configOf, fromJarPlan, runBody, type JarPlan } from './plan.ts';
+import { dropJar } from './jar-watch.ts';
+import { configOf, fromJarPlan, jarMarkOf, runBody, type JarPlan } from './plan.ts';
 
 /** All before the run call: the cluster's version, a job that is there already, the jar. */
 export async function stage(
@@ -28,7 +29,7 @@ export async function stage(
       return { kind: 'found', update: adopted({ ...probed, jarId: plan.jarId }) };
     // Once found it stays: a repeat must not start from somewhere else.
     const restorePath = plan.restorePath ?? (await restorePathOf(input, client, context));
-    const jar = await jars.stage(client, input, context.signal);
+    const jar = await jars.stage(client, input, context.signal, jarMarkOf(plan));
     const staged: JarPlan = {
       ...probed,
       restorePath,
@@ -93,7 +94,9 @@ async function submitFailed(
   // A job that failed while it was initialised exists, and knows better why (spec/flink.md §3.6).
   const known = await jobOf(client, plan, context).catch(() => 'unknown' as const);
   if (known === 'unknown') return { kind: 'unclear', reason };
-  return known === null ? { kind: 'refused', result: giveUp } : { kind: 'submitted', update: adopted(plan) };
+  if (known !== null) return { kind: 'submitted', update: adopted(plan) };
+  await dropJar(plan, context, client, jars);
+  return { kind: 'refused', result: giveUp };
 }
 
 export async function find(

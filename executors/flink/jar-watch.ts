@@ -10,7 +10,7 @@ import { isUnknownJob, outputOf, refused, webUrlOf, type JobFacts } from './outc
 import { stopRun } from './cancel.ts';
 import { savepointOf } from './flows/savepoint.ts';
 import type { JarStore } from './jars.ts';
-import { fromJarPlan, type JarPlan } from './plan.ts';
+import { fromJarPlan, jarMarkOf, type JarPlan } from './plan.ts';
 import type { FlinkServers } from './servers.ts';
 
 export async function state(
@@ -102,6 +102,15 @@ function success(word: string, plan: JarPlan, details: JobDetails | null): JobSt
   return { kind: 'ended', state: word, result: { kind: 'success', output: outputOf(factsOf(plan, word, details)) } };
 }
 
+/** The jar of a job that will not come: nobody looks at the state of it. The record may not know of an upload whose answer was lost. */
+export async function dropJar(plan: JarPlan, context: JobContext, client: FlinkClient, jars: JarStore): Promise<void> {
+  const mark = jarMarkOf(plan);
+  if (mark === null) return;
+  await jars
+    .removeMarked(client, mark, context.signal)
+    .catch((error: unknown) => context.log.warn('The jar could not be deleted from Flink.', { error }));
+}
+
 /** The record with which a lost job is submitted again: same id, so that it is one job even if the old one comes back. */
 export async function resubmit(
   job: Job,
@@ -122,7 +131,9 @@ export async function giveUp(
   why: GivingUp,
   context: JobContext,
   servers: FlinkServers,
+  jars: JarStore | null,
 ): Promise<ActionResult> {
+  if (job.phase === 'prepared' && jars !== null) await dropJar(plan, context, servers.client(plan), jars);
   const facts = outputOf(factsOf(plan, job.lastState ?? 'UNKNOWN', null));
   switch (why.kind) {
     case 'cancelled': {

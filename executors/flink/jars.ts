@@ -49,7 +49,16 @@ export class JarStore {
     this.http = http;
   }
 
-  async stage(client: FlinkClient, input: JsonObject, signal: AbortSignal): Promise<StagedJar> {
+  /**
+   * `mark`: of a caller that deletes its jar once its job runs. What it uploads carries the mark in its name, so that nobody else starts a job
+   * from it, and is found again as its own when the record of the upload was lost.
+   */
+  async stage(
+    client: FlinkClient,
+    input: JsonObject,
+    signal: AbortSignal,
+    mark: string | null = null,
+  ): Promise<StagedJar> {
     const { jar, sha256 } = input;
     if (isJsonObject(jar))
       return { jarId: typeof jar.jar_id === 'string' ? jar.jar_id : '', hash: null, uploaded: false };
@@ -57,11 +66,11 @@ export class JarStore {
     const wanted = typeof sha256 === 'string' ? sha256.toLowerCase() : null;
     if (!/^https?:\/\//i.test(source)) {
       const path = await this.checkedPath(source);
-      return this.stageFile(client, path, basename(path), wanted, signal);
+      return this.stageFile(client, path, basename(path), wanted, signal, mark);
     }
     const file = await this.fetch(source, signal);
     try {
-      return await this.stageFile(client, file, basename(new URL(source).pathname), wanted, signal);
+      return await this.stageFile(client, file, basename(new URL(source).pathname), wanted, signal, mark);
     } finally {
       await rm(file, { force: true });
     }
@@ -83,6 +92,12 @@ export class JarStore {
     });
   }
 
+  /** Deletes what was uploaded under this mark, whatever the records say of it. */
+  async removeMarked(client: FlinkClient, mark: string, signal: AbortSignal): Promise<void> {
+    for (const jar of await client.jars.all({ signal }))
+      if (jar.name.endsWith(markOf(mark))) await this.remove(client, jar.id, signal);
+  }
+
   private forget(client: FlinkClient, hash: string | null, jarId: string | null): void {
     if (hash !== null) this.known.delete(`${client.url} ${hash}`);
     for (const [key, id] of this.known) if (id === jarId && key.startsWith(`${client.url} `)) this.known.delete(key);
@@ -94,6 +109,7 @@ export class JarStore {
     name: string,
     wanted: string | null,
     signal: AbortSignal,
+    mark: string | null,
   ): Promise<StagedJar> {
     for (let tries = 1; ; tries++) {
       const { hash, identity } = await this.hashOf(file);
@@ -102,10 +118,10 @@ export class JarStore {
       const key = `${client.url} ${hash}`;
       const jarId = this.known.get(key);
       if (jarId !== undefined) return { jarId, hash, uploaded: false };
-      const wireName = `${stemOf(name)}--${hash.slice(0, 16)}.jar`;
+      const wireName = `${stemOf(name)}--${hash.slice(0, 16)}`;
       // Many tasks that start together upload one jar once.
-      const { value, isOwn } = await this.uploads.join(key, signal, (shared) =>
-        this.findOrUpload(client, file, wireName, hash, shared),
+      const { value, isOwn } = await this.uploads.join(`${key} ${mark ?? ''}`, signal, (shared) =>
+        this.findOrUpload(client, file, wireName, hash, mark, shared),
       );
       // Replaced meanwhile, and so perhaps sent under a name that is not its own.
       if (value.uploaded && isOwn && !(await this.hashes.isSame(file, identity))) {
@@ -113,9 +129,11 @@ export class JarStore {
         if (tries < MOST_TRIES) continue;
         throw new JarError(`The jar ${name} is being written while it is uploaded.`);
       }
+      const uploaded = value.uploaded && isOwn;
+      if (mark !== null && uploaded) return value;
       if (this.known.size >= MOST_REMEMBERED) this.known.clear();
       this.known.set(key, value.jarId);
-      return { ...value, uploaded: value.uploaded && isOwn };
+      return { ...value, uploaded };
     }
   }
 
@@ -124,13 +142,18 @@ export class JarStore {
     file: string,
     name: string,
     hash: string,
+    mark: string | null,
     signal: AbortSignal,
   ): Promise<StagedJar> {
+    const ownName = mark === null ? null : `${name}${markOf(mark)}`;
     const found = (await client.jars.all({ signal }))
-      .filter((jar) => jar.name === name && !this.gone.has(`${client.url} ${jar.id}`))
-      .toSorted((a, b) => b.uploaded - a.uploaded)[0];
-    if (found !== undefined) return { jarId: found.id, hash, uploaded: false };
-    return { jarId: await client.jars.upload(file, { name, signal }), hash, uploaded: true };
+      .filter((jar) => !this.gone.has(`${client.url} ${jar.id}`))
+      .toSorted((a, b) => b.uploaded - a.uploaded);
+    const own = found.find((jar) => jar.name === ownName);
+    if (own !== undefined) return { jarId: own.id, hash, uploaded: true };
+    const kept = found.find((jar) => jar.name === `${name}.jar`);
+    if (kept !== undefined) return { jarId: kept.id, hash, uploaded: false };
+    return { jarId: await client.jars.upload(file, { name: ownName ?? `${name}.jar`, signal }), hash, uploaded: true };
   }
 
   private async hashOf(file: string): Promise<HashedFile> {
@@ -196,6 +219,10 @@ function pathOf(url: string): string {
 function isWithin(root: string, path: string): boolean {
   const way = relative(root, path);
   return way !== '' && way !== '..' && !/^\.\.[/\\]/.test(way) && !isAbsolute(way);
+}
+
+function markOf(mark: string): string {
+  return `.${mark}.jar`;
 }
 
 function stemOf(name: string): string {

@@ -99,6 +99,11 @@ const PLANNED_INPUTS = [
   'history_url',
 ] as const;
 
+/** For the name of a jar that is to be deleted; null where it stays. Every action execution has its own, also where the user names the job's id. */
+export function jarMarkOf(plan: JarPlan): string | null {
+  return plan.keepJar ? null : plan.triggerId.slice(0, 12);
+}
+
 export function jobIdOf(actionExecutionId: string): string {
   return digest(`flink/job/${actionExecutionId}`);
 }

@@ -89,6 +89,8 @@ export interface JobContext {
   wake(): void;
   /** Which of these ids of this backend belong to other action executions, by their records. */
   takenIds(externalIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Whether another action execution has a submit of this backend under the same key on another node, or one whose outcome is not known. */
+  isKeyBeingSubmitted(): Promise<boolean>;
 }
 
 /** New values of the record's columns; absent ones stay. */

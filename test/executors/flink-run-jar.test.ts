@@ -19,7 +19,7 @@ import { FlinkApiError } from '../../executors/flink/client/errors.ts';
 import { parseVersion } from '../../executors/flink/client/version.ts';
 import { JarStore } from '../../executors/flink/jars.ts';
 import { flinkPack, type FlinkOptions } from '../../executors/flink/pack.ts';
-import { jobIdOf } from '../../executors/flink/plan.ts';
+import { digest, jobIdOf } from '../../executors/flink/plan.ts';
 import { SharedWork } from '../../executors/flink/shared-work.ts';
 import { deferred } from '../../executors/deferred.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
@@ -250,9 +250,54 @@ test('keep_jar: false deletes what this action has uploaded, and nothing else', 
   const input = { url: w.flink.url, jar: join(w.folder, 'totals.jar'), keep_jar: false };
   for (const id of ['b1', 'b2']) await watcher.submit(runAction('flink.run_jar', id, input), w.action.backend);
   await w.pass(watcher, 8);
-  // One of the two has uploaded it, and so one delete is made.
-  t.is(w.flink.requests.filter((line) => line.startsWith('DELETE ')).length, 2);
+  // Each has a jar of its own: none is deleted from under the other.
+  t.is(w.flink.requests.filter((line) => line.startsWith('DELETE ')).length, 3);
   t.true(w.flink.jobs.has(jobIdOf('b1')) && w.flink.jobs.has(jobIdOf('b2')));
+  t.is(w.flink.jars.size, 1);
+});
+
+test('keep_jar: false leaves no jar behind: whatever record was lost, the program refused, or the task cancelled before its job', async (t) => {
+  const w = await world(t);
+  const uploads = () => w.flink.requests.filter((line) => line.endsWith('/jars/upload')).length;
+  // The node dies when its upload has arrived and is not recorded.
+  const dying = await w.node('n1', {
+    fault: (point, id) => (point === 'staged' && id === 'a1' ? new Promise(() => {}) : undefined),
+  });
+  void w.submit(dying, 'a1', { keep_jar: false });
+  await waitFor('the upload', async () => w.flink.jars.size === 1);
+  dying.abandon();
+  await w.db('external_jobs').update({ lease_owner: null });
+  const record = await loadExternalJob(w.db, 'a1');
+  if (record === undefined || !isJsonObject(record.data.own ?? null)) return t.fail('no record');
+  const { own, ...data } = record.data;
+  await w.db('external_jobs').update({
+    data: JSON.stringify({ ...data, own: { ...(own as JsonObject), jar_id: null, jar_hash: null, own_jar: false } }),
+  });
+  const watcher = await w.node('n2');
+  await w.pass(watcher, 5);
+  t.is(jobOf(w).state, 'RUNNING');
+  t.deepEqual([uploads(), w.flink.jars.size], [1, 0]);
+
+  w.flink.switches.failInMain = 'no such day';
+  await w.submit(watcher, 'a2', { keep_jar: false });
+  await w.pass(watcher, 5);
+  t.like(w.output('a2'), { code: 'FLINK_PROGRAM_ERROR' });
+  t.deepEqual([uploads(), w.flink.jars.size], [2, 0]);
+
+  w.flink.switches.failInMain = null;
+  w.flink.switches.page = { status: 503, text: 'not yet' };
+  await w.submit(watcher, 'a3', { keep_jar: false });
+  w.flink.jars.set('own', {
+    name: `totals--0123456789abcdef.${digest('flink/trigger/a3').slice(0, 12)}.jar`,
+    bytes: 1,
+  });
+  w.flink.jars.set('other', { name: 'totals--0123456789abcdef.jar', bytes: 1 });
+  w.flink.switches.page = null;
+  await watcher.stop('a3', 'cancelled');
+  await watcher.idle();
+  await w.pass(watcher, 40);
+  t.is(w.kind('a3'), 'cancelled');
+  t.deepEqual([...w.flink.jars.keys()], ['other']);
 });
 
 test('a jar is what its name says: replaced in the middle of its upload it is sent again; an id that a run has not found is not taken again', async (t) => {
@@ -629,6 +674,37 @@ test('one job id is submitted by one task at a time, and what only the record kn
   for (const id of ['a1', 'a2', 'a3']) t.like(w.output(id), { job_id: job, state: 'RUNNING' });
   t.is(w.flink.requests.filter((line) => line.endsWith('/run')).length, 1);
   t.false(w.flink.requests.some((line) => line.includes('forged')));
+});
+
+test('one job id is submitted by one node at a time where the cluster would start it twice', async (t) => {
+  const w = await world(t, { version: '1.17.2', delayMs: 20 });
+  const http = createHttpClient(createEgressPolicy({ allowLoopback: true }));
+  t.teardown(() => http.close());
+  const pack = () => flinkPack({ jarsFolder: join(w.folder, 'jars') }, { forUsers: http, forConnections: http })[0];
+  const input = { url: w.flink.url, jar: join(w.folder, 'totals.jar'), job_id: 'e'.repeat(32), wait_for: 'running' };
+  let claimed = 0;
+  const bothClaim = deferred<void>();
+  const nodes: JobWatcher[] = [];
+  for (const id of ['a1', 'a2']) {
+    const action = pack();
+    if (action?.kind !== 'job') throw new Error('flink.run_jar is no job action');
+    // Each waits until both have recorded that they submit: the moment at which two calls would go out.
+    const fault = (point: string) => {
+      if (point !== 'submitting') return;
+      if (++claimed === 2) bothClaim.resolve();
+      return claimed <= 2 ? bothClaim.promise : undefined;
+    };
+    const node = await w.node(id, { backends: [action.backend], fault, random: () => (id === 'a1' ? 0.1 : 0.9) });
+    nodes.push(node);
+    await node.submit(runAction('flink.run_jar', id, input), action.backend);
+  }
+  await bothClaim.promise;
+  for (let i = 0; i < 200 && w.reports.taken.length < 2; i++) {
+    w.clock.advance(500);
+    for (const node of nodes) await node.idle();
+  }
+  for (const id of ['a1', 'a2']) t.like(w.output(id), { job_id: 'e'.repeat(32), state: 'RUNNING' });
+  t.is(w.flink.requests.filter((line) => line.endsWith('/run')).length, 1);
 });
 
 test('a submit that never gets an answer is not made without end', async (t) => {

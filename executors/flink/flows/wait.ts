@@ -31,7 +31,7 @@ export function createWaitBackend(servers: FlinkServers): JobBackend {
       );
     },
     cancel: async () => ({}),
-    giveUp: (job, why, context) => giveUp(job, toJarPlan(job.data), why, context, servers),
+    giveUp: (job, why, context) => giveUp(job, toJarPlan(job.data), why, context, servers, null),
     progress: async (job, context) => {
       const plan = toJarPlan(job.data);
       return progress(plan, context, servers.client(plan));
