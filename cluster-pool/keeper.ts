@@ -19,7 +19,7 @@ import { openLeases, releaseLease } from './store/leases.ts';
 import { deletePool, findPools, savePool, setSchedulable } from './store/pools.ts';
 import type { ClusterRow, PoolRow } from './store/rows.ts';
 import { forgetOldLives } from './store/queries.ts';
-import { endLateTickets, openTickets } from './store/waiters.ts';
+import { endLateTickets, mayServe, openTickets } from './store/waiters.ts';
 import { keepFilled } from './upkeep.ts';
 
 export interface KeeperOptions {
@@ -455,9 +455,12 @@ export class Keeper {
 
   private async fill(pool: PoolRow, rows: readonly ClusterRow[]): Promise<void> {
     if (!pool.schedulable) return;
-    const free = rows.filter((row) => row.pool === pool.name && row.userId === '').length;
     const { store, clock, providers } = this.options;
-    const isShort = rows.filter((row) => row.pool === pool.name).length < pool.capacity && free < pool.minFree;
+    const own = rows.filter((row) => row.pool === pool.name);
+    const free = own.filter((row) => row.userId === '');
+    // Whoever waits, a full pool whose clusters are all in use has nothing to make and nothing to give up.
+    if (own.length >= pool.capacity && !free.some((row) => row.status === 'running')) return;
+    const isShort = own.length < pool.capacity && free.length < pool.minFree;
     if (!isShort && (await openTickets(store.reader, clock.now())).length === 0) return;
     const { result } = await changePools(store, clock, (change) => keepFilled(change, pool, providers));
     if (result) this.options.signals.changed();
@@ -466,8 +469,7 @@ export class Keeper {
   /** Ends tickets whose time is over, and serves what can be. Looks first, so that an idle service writes nothing. */
   private async serve(): Promise<void> {
     const { store, clock, settings, signals } = this.options;
-    const waiting: unknown = await store.reader('cluster_waiters').where({ state: 'waiting' }).first('ticket');
-    if (waiting === undefined) return;
+    if (!(await mayServe(store.reader, clock.now()))) return;
     const { result } = await changePools(
       store,
       clock,

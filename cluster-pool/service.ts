@@ -46,6 +46,7 @@ import { findPool, findPools, setSchedulable } from './store/pools.ts';
 import { describePools, leasesByCluster, listClusters, listEvents } from './store/queries.ts';
 import type { ClusterRow, LeaseRow } from './store/rows.ts';
 import { endTicketsOf, findTicket } from './store/waiters.ts';
+import { TicketNews } from './ticket-news.ts';
 import { addCluster } from './upkeep.ts';
 import { clusterLeaseOf, clusterOf, leaseRecordOf } from './wire.ts';
 
@@ -60,9 +61,11 @@ export interface PoolServiceOptions {
 /** What callers ask of the pools. All of it is rows; processes are the keeper's. */
 export class PoolService implements ClusterPools {
   private readonly options: PoolServiceOptions;
+  private readonly news: TicketNews;
 
   constructor(options: PoolServiceOptions) {
     this.options = options;
+    this.news = new TicketNews(options.store, options.signals);
   }
 
   async apply(request: ApplyRequest): Promise<ApplyAnswer> {
@@ -88,14 +91,19 @@ export class PoolService implements ClusterPools {
   }
 
   async waitFor(ticket: string, milliseconds: number, signal?: AbortSignal): Promise<ApplyAnswer> {
-    const { clock, signals } = this.options;
+    const { clock } = this.options;
     const end = clock.now() + milliseconds;
     for (;;) {
-      // Before the rows are read: what changes meanwhile wakes it.
-      const woken = signals.next(Math.max(10, Math.min(end - clock.now(), POLL_MS)), signal);
+      // Before the row is read: what changes meanwhile is told.
+      const read = new AbortController();
+      const ended = signal === undefined ? read.signal : AbortSignal.any([read.signal, signal]);
+      const told = this.news.next(ticket, Math.min(end - clock.now(), LOOK_ANYWAY_MS), ended);
       const answer = await this.ticket(ticket);
-      if (answer.kind !== 'waiting' || signal?.aborted === true || clock.now() >= end) return answer;
-      await woken;
+      if (answer.kind !== 'waiting' || signal?.aborted === true || clock.now() >= end) {
+        read.abort();
+        return answer;
+      }
+      await told;
     }
   }
 
@@ -350,6 +358,8 @@ export class PoolService implements ClusterPools {
 }
 
 const POLL_MS = 500;
+/** A ticket whose row is gone, and one whose time is over while nobody keeps the pools, are seen no later. */
+const LOOK_ANYWAY_MS = 10_000;
 const OPERATE_MS = 300_000;
 
 /** What another project holds is not there for this one. */

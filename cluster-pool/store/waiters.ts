@@ -45,6 +45,29 @@ export async function openTickets(knex: Knex, now: number): Promise<readonly Tic
   return rows.map(ticketOfRow);
 }
 
+/** Which of these tickets wait no more. */
+export async function endedTickets(knex: Knex, tickets: readonly string[]): Promise<readonly string[]> {
+  const ended: string[] = [];
+  for (let from = 0; from < tickets.length; from += 500) {
+    const some = tickets.slice(from, from + 500);
+    const rows: string[] = await knex('cluster_waiters')
+      .whereIn('ticket', some)
+      .whereNot({ state: 'waiting' })
+      .pluck('ticket');
+    ended.push(...rows);
+  }
+  return ended;
+}
+
+/** Whether there is anything to do for those who wait: somebody whose time is over, or anybody at all and a cluster that is free. */
+export async function mayServe(knex: Knex, now: number): Promise<boolean> {
+  const waiting = () => knex('cluster_waiters').where({ state: 'waiting' });
+  const late: unknown = await waiting().where('deadline', '<=', now).first('ticket');
+  if (late !== undefined) return true;
+  const free: unknown = await knex('clusters').where({ user_id: '', status: 'running', health: 'OK' }).first('id');
+  return free !== undefined && (await waiting().first('ticket')) !== undefined;
+}
+
 export async function findTicket(
   knex: Knex,
   by: { readonly ticket: string } | { readonly lease_key: string },

@@ -37,7 +37,7 @@ contest:
   input: [url, kind]
   tasks:
     lease:
-      action: cluster.apply type=spark wait=7200 ready=false poll_interval=1
+      action: cluster.apply type=spark wait=7200 ready=false poll_interval=30
       publish: {id: <% task(lease).result.id %>}
       on-success: enter
     enter:
