@@ -13,11 +13,10 @@ test.serial('500 executions, 3 clusters, one server that is killed ten times', a
   await holdContest(t, { ...FULL, database: `sqlite:${join(folder, 'db.sqlite')}`, nodes: 1 });
 });
 
-const programs = await findPostgres();
-const withPostgres = programs === null ? test.skip : test.serial;
-
-withPostgres('500 executions, 3 clusters, two servers on PostgreSQL that are killed ten times in turn', async (t) => {
-  const server = await startPostgres(programs ?? '', await temporaryFolder(t));
+test.serial('500 executions, 3 clusters, two servers on PostgreSQL that are killed ten times in turn', async (t) => {
+  const programs = await findPostgres();
+  if (programs === null) return t.fail('PostgreSQL is needed (Debian: postgresql)');
+  const server = await startPostgres(programs, await temporaryFolder(t));
   t.teardown(() => server.stop());
   await holdContest(t, { ...FULL, database: await postgresDatabase(t, server.url), nodes: 2 });
 });
