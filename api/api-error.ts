@@ -5,6 +5,8 @@ import { EngineError } from '../engine/errors.ts';
 
 export type ApiErrorCode =
   | 'UNAUTHENTICATED'
+  | 'NOT_FOUND'
+  | 'CONFLICT'
   | 'METHOD_NOT_ALLOWED'
   | 'TOO_LARGE'
   | 'UNSUPPORTED_MEDIA_TYPE'

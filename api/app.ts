@@ -130,7 +130,7 @@ function identify(access: Access, openMetrics: boolean) {
   return async (ctx: AppContext, next: Koa.Next): Promise<void> => {
     ctx.state.access = access;
     const path = ctx.path.replace(/\/$/, '');
-    const isOpen = OPEN_PATHS.has(path) || (openMetrics && path === '/metrics');
+    const isOpen = OPEN_PATHS.has(path) || path.startsWith('/file_links/') || (openMetrics && path === '/metrics');
     if (ctx.method !== 'OPTIONS' && !isOpen) {
       ctx.state.identity = await access.authenticator.identify((name) => ctx.get(name));
     }
@@ -138,10 +138,10 @@ function identify(access: Access, openMetrics: boolean) {
   };
 }
 
-/** The router would answer HEAD like GET; the API does not have it. */
+/** The router would answer HEAD like GET; the API has it only for files, whose uploads are asked for how far they are. */
 function refuseHead(...routers: readonly ApiRouter[]) {
   return async (ctx: AppContext, next: Koa.Next): Promise<void> => {
-    if (ctx.method !== 'HEAD') return next();
+    if (ctx.method !== 'HEAD' || /^\/v2\/files\/[^/]+\/?$/.test(ctx.path)) return next();
     const methods = routers.flatMap((router) => router.match(ctx.path, 'GET').path.flatMap((layer) => layer.methods));
     const allowed = [...new Set(methods)].filter((method) => method !== 'HEAD');
     if (allowed.length === 0) return next();

@@ -28,6 +28,16 @@ export async function readText(request: IncomingMessage, contentType: string): P
   }
 }
 
+/** The body as it comes. @throws EngineError INVALID_INPUT when it breaks off. */
+export async function* readPieces(request: IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) yield chunk;
+  } catch (error) {
+    if (request.errored !== null) throw badRequest('The body did not arrive as a whole.');
+    throw error;
+  }
+}
+
 async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;

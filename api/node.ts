@@ -20,6 +20,7 @@ import { parseEventDefinitions } from '../engine/shell/event-definitions.ts';
 import { isActionOpen } from '../engine/store/action-claims.ts';
 import { isPostgresUrl, openStore } from '../engine/store/connection.ts';
 import type { Store } from '../engine/store/connection.ts';
+import type { JobFileLimits } from '../engine/store/job-files.ts';
 import { createDefinitionFinder } from '../engine/store/definition-finder.ts';
 import type { DefinitionFinder } from '../engine/store/definition-finder.ts';
 import { readConnections } from '../executors/connections/read.ts';
@@ -45,6 +46,8 @@ export interface Node extends Pick<RunningEngine, 'cronTriggers' | 'eventTrigger
   readonly catalogue: Catalogue;
   /** Clusters that can be leased. */
   readonly pools: RunningClusterPools;
+  /** How much projects may keep of files for jobs. */
+  readonly fileLimits: JobFileLimits;
   /** Reads uploaded modules; absent where dynamic actions are switched off. */
   readonly modules: DynamicActions | undefined;
   /** Calls back after each commit of this node, and soon after those of others. Call it once. */
@@ -110,6 +113,7 @@ async function assemble(
   });
   const http = { forUsers: createHttpClient(policy), forConnections: createHttpClient(null) };
   const folder = dataFolderOf(config);
+  const filesFolder = join(folder, 'files');
   const connections = readConnections(config.connections, environment);
   const pools = openClusterPools({
     store,
@@ -154,7 +158,12 @@ async function assemble(
       historyUrl: config.sparkHistoryUrl,
       connections,
     },
-    flink: { jarsFolder: join(folder, 'jars'), jarRoots: config.flinkJarRoots, connections },
+    flink: {
+      jarsFolder: join(folder, 'jars'),
+      jarRoots: config.flinkJarRoots === null ? null : [...config.flinkJarRoots, filesFolder],
+      connections,
+    },
+    files: { reader: store.reader, writer: store.writer, folder: filesFolder, url: config.filesUrl },
   });
   const dynamic = config.dynamicActions ? createDynamicActions(config, store, environment) : null;
   const publishers = await createPublishers(http.forUsers, config.publishers);
@@ -223,6 +232,10 @@ async function assemble(
     maintenance: engine.maintenance,
     catalogue,
     pools,
+    fileLimits: {
+      quota: config.filesQuotaMegabytes * 1_000_000,
+      largest: config.filesLargestMegabytes * 1_000_000,
+    },
     modules: dynamic ?? undefined,
     onCommit: (listener) => {
       engine.onCommit(listener);
@@ -275,6 +288,7 @@ function backgroundSettings(config: Config): BackgroundSettings {
       maxFinished: config.retentionMaxFinished,
       ignoredStates: config.retentionIgnoredStates,
       eventDays: config.retentionEventDays,
+      fileDays: config.filesUnusedDays,
       intervalMinutes: config.retentionIntervalMinutes,
     },
     eventDefinitions: file === null ? [] : parseEventDefinitions(readTextFile(file), file),

@@ -8,7 +8,7 @@ import type { Access } from './auth/index.ts';
 import type { Identity } from './auth/identity.ts';
 import { ruleOf } from './auth/policy-rules.ts';
 import { badRequest } from './api-error.ts';
-import { readText } from './body.ts';
+import { readPieces, readText } from './body.ts';
 
 /** What a handler gets of HTTP. */
 export interface ApiRequest {
@@ -26,6 +26,8 @@ export interface ApiRequest {
   header(name: string): string;
   /** The body as text. */
   text(): Promise<string>;
+  /** The body as it comes, of any length. */
+  bytes(): AsyncIterable<Buffer>;
   /** Aborted when the client has gone before the answer. */
   readonly gone: AbortSignal;
   /** @throws EngineError FORBIDDEN when the rule, such as `executions:list:all_projects`, is not for this caller. */
@@ -111,6 +113,7 @@ export function authorizedRequest(ctx: RouterContext<ApiState>): ApiRequest {
     contentType: ctx.get('content-type'),
     header: (name) => ctx.get(name),
     text: () => readText(ctx.req, ctx.get('content-type')),
+    bytes: () => readPieces(ctx.req),
     get gone() {
       return goneSignal(ctx.res);
     },

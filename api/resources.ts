@@ -86,6 +86,27 @@ export const CODE_SOURCE: Resource = {
   ],
 };
 
+export const JOB_FILE: Resource = {
+  collection: 'files',
+  fields: [
+    plain('id'),
+    // What actions are given.
+    {
+      ...plain('uri', { column: 'sha256' }),
+      columns: ['sha256', 'name'],
+      show: (row) => `sha256:${String(row['sha256'])}/${String(row['name'])}`,
+    },
+    plain('name'),
+    plain('sha256'),
+    integer('size'),
+    // Of an upload that goes on: the bytes that are there, and no size.
+    { ...integer('received', { column: 'size' }), show: (row) => row['received'] ?? row['size'] ?? null },
+    plain('project_id'),
+    time('created_at'),
+    time('used_at'),
+  ],
+};
+
 export const DYNAMIC_ACTION: Resource = {
   collection: 'dynamic_actions',
   fields: [

@@ -16,6 +16,7 @@ import { environmentRoutes } from './v2/environments.ts';
 import { eventTriggerRoutes } from './v2/event-triggers.ts';
 import { executionEventRoutes } from './v2/execution-events.ts';
 import { executionRoutes } from './v2/executions.ts';
+import { fileLinkRoutes, fileRoutes } from './v2/files.ts';
 import { jobViewRoutes } from './v2/job-views.ts';
 import { streamRoutes } from './v2/streams.ts';
 import { taskRoutes } from './v2/tasks.ts';
@@ -33,6 +34,7 @@ export function createRouters(services: Services, { feed, metrics }: Live): Rout
   const root: ApiRouter = new Router<ApiState>();
   rootRoutes(root, services, metrics);
   maintenanceRoutes(root, services);
+  fileLinkRoutes(root, services);
   const v2: ApiRouter = new Router<ApiState>({ prefix: '/v2' });
   workbookRoutes(v2, services);
   workflowRoutes(v2, services);
@@ -46,6 +48,7 @@ export function createRouters(services: Services, { feed, metrics }: Live): Rout
   environmentRoutes(v2, services);
   cronTriggerRoutes(v2, services);
   eventTriggerRoutes(v2, services);
+  fileRoutes(v2, services);
   jobViewRoutes(v2, services);
   clusterRoutes(v2, services);
   streamRoutes(v2, services, feed);

@@ -7,6 +7,7 @@ import type { EventTriggers } from '../engine/shell/event-triggers.ts';
 import type { Maintenance } from '../engine/shell/maintenance.ts';
 import type { Store } from '../engine/store/connection.ts';
 import type { DefinitionFinder } from '../engine/store/definition-finder.ts';
+import type { JobFileLimits } from '../engine/store/job-files.ts';
 import type { ModuleDescription } from '../engine/store/dynamic-actions.ts';
 
 export interface ModuleReader {
@@ -34,6 +35,8 @@ export interface Services {
   readonly pools: Pick<RunningClusterPools, 'settings'> & ClusterPools;
   /** Reads what modules say of their actions; absent where dynamic actions are switched off. */
   readonly modules?: ModuleReader | undefined;
+  /** How much projects may keep of files for jobs. */
+  readonly fileLimits: JobFileLimits;
   /** A JSON file that `GET /info` answers with, or null to switch that off. */
   readonly infoFile: string | null;
   /** The groups that this process belongs to, for `GET /v2/services`. */

@@ -120,6 +120,13 @@ export interface Config {
   /** The event log of finished executions goes after so many days; 0: together with them. */
   readonly retentionEventDays: number;
   readonly retentionIntervalMinutes: number;
+  /** Files for jobs: MB that a project may have together, and that one may have. */
+  readonly filesQuotaMegabytes: number;
+  readonly filesLargestMegabytes: number;
+  /** Files that no job has wanted for so many days go; 0: never. */
+  readonly filesUnusedDays: number;
+  /** Where servers of jobs reach this API, for the files that they fetch; null: they cannot. */
+  readonly filesUrl: string | null;
   readonly sparkHome: string | null;
   /** null: any. */
   readonly sparkAllowedHomes: readonly string[] | null;
@@ -207,6 +214,10 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   retentionIgnoredStates: [],
   retentionEventDays: 0,
   retentionIntervalMinutes: 60,
+  filesQuotaMegabytes: 10_240,
+  filesLargestMegabytes: 2048,
+  filesUnusedDays: 0,
+  filesUrl: null,
   sparkHome: null,
   sparkAllowedHomes: null,
   sparkApplicationRoots: null,
@@ -379,6 +390,12 @@ const SETTINGS: Section = {
     interval_minutes: setting('retentionIntervalMinutes', 'a number of minutes, at least 1', (value) =>
       integer(value, 1, 100_000),
     ),
+  },
+  files: {
+    quota_mb: setting('filesQuotaMegabytes', 'a number of MB', (value) => integer(value, 0)),
+    largest_mb: setting('filesLargestMegabytes', 'a number of MB, at least 1', (value) => integer(value, 1)),
+    unused_days: setting('filesUnusedDays', 'a number of days, or 0 for ever', (value) => integer(value, 0, 36_500)),
+    url: setting('filesUrl', 'an address, such as http://tramontane:8989', httpUrl),
   },
   spark: {
     home: setting('sparkHome', 'the folder of a Spark installation', text),

@@ -4,6 +4,8 @@ import { catalogueOf, type Catalogue } from './catalogue.ts';
 import { withLeaseCheck } from './cluster/leased.ts';
 import { clusterPack, type ClusterOptions } from './cluster/pack.ts';
 import { createEgressPolicy } from './egress.ts';
+import { JobFiles, type JobFilesOptions } from './files/job-files.ts';
+import { withJobFiles } from './files/with-job-files.ts';
 import { flinkPack, type FlinkOptions, type HttpClients } from './flink/pack.ts';
 import { createHttpClient } from './http-client.ts';
 import type { JobBackend } from './jobs/backend.ts';
@@ -20,6 +22,8 @@ export interface CatalogueOptions {
   readonly flink?: FlinkOptions;
   /** Without pools only clusters of other services can be leased. */
   readonly cluster?: ClusterOptions;
+  /** Uploaded files; without them no action can use any. */
+  readonly files?: JobFilesOptions;
   /** Clients of job backends; default: the strictest policy for users' addresses. */
   readonly http?: HttpClients;
 }
@@ -32,7 +36,9 @@ export function createCatalogue(options: CatalogueOptions = {}): Catalogue {
   const flink = options.flink ?? { jarsFolder: join(folder, 'jars') };
   const http = options.http ?? defaultClients();
   const cluster = options.cluster ?? { pools: null, rootOf: () => Promise.resolve(null) };
-  const onClusters = withLeaseCheck([...sparkPack(spark, http), ...flinkPack(flink, http)], { ...cluster, http });
+  const onServers = [...sparkPack(spark, http), ...flinkPack(flink, http)];
+  const supplied = options.files === undefined ? onServers : withJobFiles(onServers, new JobFiles(options.files));
+  const onClusters = withLeaseCheck(supplied, { ...cluster, http });
   const actions = [...stdPack(options.std, scripts), ...onClusters, ...clusterPack(cluster, http, onClusters)];
   return catalogueOf(actions, () => scripts.close());
 }

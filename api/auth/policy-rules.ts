@@ -33,6 +33,7 @@ export const DEFAULT_RULES: Readonly<Record<string, string>> = {
   'code_sources:publicize': ADMIN,
   ...rules('dynamic_actions', ['create', 'delete', 'get', 'list', 'update'], ADMIN),
   'dynamic_actions:publicize': ADMIN,
+  ...rules('files', ['create', 'delete', 'get', 'list'], OWNER),
   ...rules('services', ['list'], OWNER),
   ...rules('clusters', ['get', 'list', 'operate'], OWNER),
   'clusters:administrate': ADMIN,
@@ -58,6 +59,8 @@ export function ruleOf(method: string, path: string): string | null {
   const names = parts.filter((part) => !part.startsWith(':'));
   const last = names.at(-1) ?? first;
   if (last === 'validate') return `${first}:validate`;
+  // Whoever has the link may follow it.
+  if (first === 'file_links') return null;
   if (first === 'services') return 'services:list';
   if (first.startsWith('cluster')) return `clusters:${CLUSTER_RULES[first] ?? 'operate'}`;
   const [resource, isItem] = names.length === 1 ? [first, parts.length > 1] : subResource(first, last, parts);

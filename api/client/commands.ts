@@ -6,6 +6,7 @@ import { addClusters } from './commands/clusters.ts';
 import { addCollection } from './commands/collections.ts';
 import { addEnvironments } from './commands/environments.ts';
 import { addExecutions } from './commands/executions.ts';
+import { addFiles } from './commands/files.ts';
 import { addMembers } from './commands/members.ts';
 import { addServer } from './commands/server.ts';
 import { addSources } from './commands/sources.ts';
@@ -23,6 +24,7 @@ export function addClientCommands(program: Command, terminal: Terminal, ended: (
   addTriggers(commands);
   addEnvironments(commands);
   addSources(commands);
+  addFiles(commands);
   addMembers(commands);
   addServer(commands);
   addClusters(commands);

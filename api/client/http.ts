@@ -20,6 +20,8 @@ export interface Call {
   readonly json?: JsonObject;
   /** A definition or source as it is. */
   readonly text?: string;
+  /** The content of a file. */
+  readonly bytes?: Uint8Array;
 }
 
 /** Requests to one server. */
@@ -57,21 +59,15 @@ export function createClient(url: string, token: string | null): Client {
     }
   };
   return {
-    call: async (method, path, { query = {}, json, text } = {}) => {
+    call: async (method, path, { query = {}, json, text, bytes } = {}) => {
       const pairs = Object.entries(query).flatMap(([name, value]): [string, string][] =>
         value === undefined ? [] : [[name, value]],
       );
       const search = pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`;
-      const type: Record<string, string> =
-        json === undefined
-          ? text === undefined
-            ? {}
-            : { 'Content-Type': 'text/plain' }
-          : { 'Content-Type': 'application/json' };
-      const body = json === undefined ? text : stringifyJson(json);
+      const [type, body] = bodyOf({ json, text, bytes });
       const response = await send(`${path}${search}`, {
         method,
-        headers: type,
+        headers: type === null ? {} : { 'Content-Type': type },
         ...(body === undefined ? {} : { body }),
       });
       const reply = await response.text();
@@ -89,6 +85,20 @@ export function createClient(url: string, token: string | null): Client {
     text: async (path) => (await send(path, {})).text(),
     open: (path, more, signal) => send(path, { headers: { Accept: 'text/event-stream', ...more }, signal }),
   };
+}
+
+function bodyOf({
+  json,
+  text,
+  bytes,
+}: {
+  readonly json: Call['json'] | undefined;
+  readonly text: string | undefined;
+  readonly bytes: Uint8Array | undefined;
+}): readonly [type: string | null, body?: string | Uint8Array<ArrayBuffer>] {
+  if (json !== undefined) return ['application/json', stringifyJson(json)];
+  if (text !== undefined) return ['text/plain', text];
+  return bytes === undefined ? [null] : ['application/octet-stream', new Uint8Array(bytes)];
 }
 
 async function faultOf(response: Response): Promise<string> {

@@ -104,6 +104,14 @@ export const NOUNS: readonly Noun[] = [
   },
   {
     ...PLAIN,
+    noun: 'file',
+    title: 'files for jobs',
+    collection: 'files',
+    columns: ['name', 'size', 'sha256', 'created_at', 'used_at'],
+    identifier: 'id',
+  },
+  {
+    ...PLAIN,
     noun: 'code-source',
     title: 'code sources',
     collection: 'code_sources',

@@ -51,6 +51,7 @@ export async function serveCommand(
         catalogue: node.catalogue,
         pools: node.pools,
         modules: node.modules,
+        fileLimits: node.fileLimits,
         infoFile: config.infoFile,
         processes: () => serviceGroups(node.store, config.roles),
       },

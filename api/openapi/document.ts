@@ -144,6 +144,12 @@ function filterHelp(name: string, list: ListShape): string {
 }
 
 function bodyOf({ body, required = [], text, reply }: Operation): JsonObject | null {
+  if (text === 'bytes') {
+    return {
+      required: true,
+      content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } },
+    };
+  }
   if (text !== undefined) {
     const schema = { type: 'string', minLength: 1, description: text === 'definition' ? 'YAML' : 'Source text' };
     return { required: true, content: { 'text/plain': { schema } } };

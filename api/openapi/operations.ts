@@ -11,6 +11,7 @@ import {
   ENVIRONMENT,
   EVENT_TRIGGER,
   EXECUTION,
+  JOB_FILE,
   MEMBER,
   TASK,
   WORKBOOK,
@@ -26,6 +27,7 @@ import { BODY as DYNAMIC_BODY, LIST as DYNAMIC_LIST } from '../v2/dynamic-action
 import { BODY as ENVIRONMENT_BODY, LIST as ENVIRONMENT_LIST } from '../v2/environments.ts';
 import { BODY as EVENT_TRIGGER_BODY, EVENT, LIST as EVENT_TRIGGER_LIST } from '../v2/event-triggers.ts';
 import { BODY as EXECUTION_BODY } from '../v2/executions.ts';
+import { LIST as FILE_LIST, UPLOAD_PARAMETERS } from '../v2/files.ts';
 import { BODY as MEMBER_BODY } from '../v2/members.ts';
 import { ACTION_EXECUTION_LIST, EXECUTION_LIST, TASK_LIST } from '../v2/shapes.ts';
 import { BODY as TASK_BODY } from '../v2/tasks.ts';
@@ -43,7 +45,7 @@ export interface Operation {
   readonly body?: BodyShape;
   readonly required?: readonly string[];
   /** The body is a definition in YAML, or another text. */
-  readonly text?: 'definition' | 'source';
+  readonly text?: 'definition' | 'source' | 'bytes';
   /** What comes back: one item, the list under its collection's name, or a schema by name. */
   readonly reply?: Resource | { readonly all: Resource } | { readonly schema: string } | { readonly media: string };
   /** 200 where nothing is said: POST of a resource answers 201, DELETE 204. */
@@ -295,6 +297,31 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'GET /v2/action_executions/:id/progress': {
     summary: 'How far a job outside is',
     reply: { schema: 'Progress' },
+    ours: true,
+  },
+  'GET /v2/files': { summary: 'Files for jobs', list: FILE_LIST, ours: true },
+  'POST /v2/files': {
+    summary: 'Upload a file for jobs, or go on with an upload',
+    query: UPLOAD_PARAMETERS,
+    text: 'bytes',
+    reply: JOB_FILE,
+    ours: true,
+  },
+  'GET /v2/files/:identifier': {
+    summary: 'A file, by sha256:… or id',
+    query: ['fields'],
+    reply: JOB_FILE,
+    ours: true,
+  },
+  'GET /v2/files/:identifier/content': {
+    summary: 'The content of a file',
+    reply: { media: 'application/octet-stream' },
+    ours: true,
+  },
+  'DELETE /v2/files/:identifier': { summary: 'Delete a file, or a begun upload', ours: true },
+  'GET /file_links/:key/:name': {
+    summary: 'The content of a file, for servers of jobs',
+    reply: { media: 'application/octet-stream' },
     ours: true,
   },
   'GET /v2/environments': { summary: 'Environments', list: ENVIRONMENT_LIST },

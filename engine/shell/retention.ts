@@ -4,6 +4,7 @@ import type { ExecutionId } from '../core/model.ts';
 import type { Logger } from '../log.ts';
 import { Ticker } from '../scheduler/ticker.ts';
 import type { Store } from '../store/connection.ts';
+import { sweepJobFiles } from '../store/job-files.ts';
 import { buryTree, expiredRoots, FINISHED, purgeEvents, purgeSlice, superfluousRoots } from '../store/retention.ts';
 import type { FinishedState, Place } from '../store/retention.ts';
 import type { Clock } from './clock.ts';
@@ -18,6 +19,8 @@ export interface RetentionSettings {
   readonly ignoredStates: readonly FinishedState[];
   /** The event log of what has ended goes after so many days; 0: together with the execution. */
   readonly eventDays: number;
+  /** Files for jobs go once nothing has wanted them for so many days; 0: never. */
+  readonly fileDays: number;
   /** How often this is looked at. */
   readonly intervalMinutes: number;
 }
@@ -27,6 +30,7 @@ export const NO_RETENTION: RetentionSettings = {
   maxFinished: 0,
   ignoredStates: [],
   eventDays: 0,
+  fileDays: 0,
   intervalMinutes: 60,
 };
 
@@ -76,6 +80,7 @@ export class Retention {
     for (const state of this.states()) gone += await this.deleteExpired(state);
     gone += await this.deleteSuperfluous();
     await this.deleteEvents();
+    await this.deleteFiles();
     if (gone > 0) log.info('Deleted old executions', { executions: gone });
     return settings.intervalMinutes * 60_000;
   }
@@ -132,6 +137,13 @@ export class Retention {
       if (running === null) return;
       if (running.length > 0) send(running.map((left) => ({ ...left, type: 'stop-action', reason: 'cancelled' })));
     }
+  }
+
+  private async deleteFiles(): Promise<void> {
+    const { store, clock, settings, log } = this.options;
+    const unused = settings.fileDays <= 0 ? null : clock.now() - settings.fileDays * DAY;
+    const gone = await sweepJobFiles(store.writer, clock.now() - DAY, unused);
+    if (gone > 0) log.info('Deleted files that nothing wanted, and abandoned uploads', { files: gone });
   }
 
   private async deleteEvents(): Promise<void> {

@@ -48,6 +48,21 @@ export const DYNAMIC_ACTIONS: Collection = {
   columns: [...definitionColumns(), uuid('code_source_id'), text('code_source_name'), text('class_name')],
 };
 
+export const JOB_FILES: Collection = {
+  table: 'job_files',
+  title: 'File',
+  scoped: false,
+  columns: [
+    text('id'),
+    text('name'),
+    text('sha256'),
+    integer('size'),
+    uuid('project_id', { verbatim: true }),
+    time('created_at'),
+    time('used_at'),
+  ],
+};
+
 export const ENVIRONMENTS: Collection = {
   table: 'environments',
   title: 'Environment',

@@ -59,6 +59,7 @@ async function furnish(send: Send): Promise<Readonly<Record<string, string>>> {
   const cron = await send('POST', '/v2/cron_triggers', { name: 'cron', workflow_name: 'wf', pattern: '0 0 1 1 *' });
   const event = { workflow_id: workflows.workflows[0].id, exchange: 'x', topic: 't', event: 'v', name: 'event' };
   const listener = await send('POST', '/v2/event_triggers', event);
+  const file = await send('POST', '/v2/files?name=x.py', 'of b');
   const id = execution.body.id as string;
   let tasks: { id: string }[] = [];
   while (tasks.length === 0) tasks = (await send('GET', `/v2/executions/${id}/tasks`)).body.tasks;
@@ -72,6 +73,7 @@ async function furnish(send: Send): Promise<Readonly<Record<string, string>>> {
     action_executions: run.body.id,
     cron_triggers: cron.body.id,
     event_triggers: listener.body.id,
+    files: file.body.id,
   };
 }
 

@@ -98,6 +98,7 @@ test('every route is in the document, and what the document promises is what the
   const trigger = { name: 'e', workflow_id: made['workflows'], exchange: 'x', topic: 't', event: 'v' };
   await make('event_triggers', '/v2/event_triggers', trigger, (b) => b['id']);
   await make('members', `/v2/workflows/${made['workflows']}/members`, { member_id: MEMBER }, (b) => b['member_id']);
+  await make('files', '/v2/files?name=x.py', 'print()', (b) => b['id']);
   let tasks: { id: string }[] = [];
   while (tasks.length === 0) tasks = (await call('GET', `/v2/executions/${made['executions']}/tasks`)).body.tasks;
   made['tasks'] = tasks[0]?.id ?? '';
@@ -152,6 +153,11 @@ test('every route is in the document, and what the document promises is what the
       continue;
     }
     if (method !== 'GET') continue;
+    if (path.startsWith('/file_links/')) {
+      const { link_key: key } = await store.reader('job_files').first('link_key');
+      await check('GET', path, `/file_links/${key}/x.py`);
+      continue;
+    }
     if (path === '/info' || path.startsWith('/v2/code_sources/') || path.startsWith('/v2/dynamic_actions/')) {
       untried.delete(`GET ${path}`);
       t.true([400, 404].includes((await call('GET', pathOf(path))).status), path);
@@ -236,6 +242,7 @@ test('every route is in the document, and what the document promises is what the
   await check('POST', '/v2/event_triggers', '/v2/event_triggers', { ...trigger, name: 'second', topic: 'other' });
   await check('PUT', '/v2/event_triggers/:id', pathOf('/v2/event_triggers/:id'), { name: 'renamed' });
   await check('POST', '/v2/events', '/v2/events', { exchange: 'none', topic: 'none', event: 'none', payload: {} });
+  await check('POST', '/v2/files', '/v2/files?name=y.py', 'print(2)');
   await check('PUT', '/maintenance', '/maintenance', { status: 'RUNNING' });
 
   await check('DELETE', '/v2/event_triggers/:id', pathOf('/v2/event_triggers/:id'));
@@ -251,6 +258,7 @@ test('every route is in the document, and what the document promises is what the
   await check('DELETE', '/v2/actions/:identifier', '/v2/actions/second');
   await check('DELETE', '/v2/actions/:identifier/:namespace', '/v2/actions/act');
   await check('DELETE', '/v2/workflows/:identifier', '/v2/workflows/second');
+  await check('DELETE', '/v2/files/:identifier', pathOf('/v2/files/:identifier'));
   await check('DELETE', '/v2/workbooks/:name', '/v2/workbooks/second');
   await check('DELETE', '/v2/workbooks/:name/:namespace', '/v2/workbooks/book');
   const elsewhere = [...untried].filter((name) => !/code_sources|dynamic_actions/.test(name));

@@ -9,6 +9,7 @@ import type { ActionCatalogue, ActionDefinition } from '../../engine/contract.ts
 import type { Engine } from '../../engine/facade.ts';
 import { silentLogger } from '../../engine/log.ts';
 import type { Store } from '../../engine/store/connection.ts';
+import type { JobFileLimits } from '../../engine/store/job-files.ts';
 import { createDefinitionFinder } from '../../engine/store/definition-finder.ts';
 import { Background } from '../../engine/shell/background.ts';
 import { systemClock } from '../../engine/shell/clock.ts';
@@ -32,7 +33,12 @@ export interface ApiUnderTest {
 /** A server on a real socket over a database in memory, without an engine. */
 export async function startApi(
   t: { teardown(run: () => Promise<void>): void },
-  options: { engine?: Partial<Engine>; settings?: Partial<Config>; engineMilliseconds?: number } = {},
+  options: {
+    engine?: Partial<Engine>;
+    settings?: Partial<Config>;
+    engineMilliseconds?: number;
+    fileLimits?: JobFileLimits;
+  } = {},
 ): Promise<ApiUnderTest> {
   const store = await memoryStore(t);
   const app = createApp(
@@ -44,6 +50,7 @@ export async function startApi(
       ...withoutEngine(store),
       catalogue,
       pools: withoutPools(store),
+      fileLimits: options.fileLimits ?? { quota: 1e9, largest: 1e9 },
       infoFile: null,
       processes: () => [{ name: 'test', type: 'api_group' }],
     },

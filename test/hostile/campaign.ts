@@ -186,6 +186,7 @@ async function deleteEverything(server: WatchedServer): Promise<void> {
     ['action_executions', 'id', ''],
     ['code_sources', 'id', ''],
     ['environments', 'name', ''],
+    ['files', 'id', ''],
     ['workbooks', 'name', ''],
     ['workflows', 'id', ''],
     ['actions', 'id', ''],

@@ -306,6 +306,38 @@ export async function up(knex: Knex): Promise<void> {
     t.unique(['exchange', 'topic', 'event', 'workflow_id', 'project_id']);
   });
 
+  // Files that jobs need, by the SHA-256 of their content; each project has its own.
+  await knex.schema.createTable('job_files', (t) => {
+    t.string('id', 36).primary();
+    t.string('project_id', 80).notNullable();
+    t.string('name', 255).notNullable();
+    t.string('sha256', 64).notNullable();
+    t.bigInteger('size').notNullable();
+    t.string('link_key', 64).notNullable().unique();
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('used_at').notNullable();
+    t.unique(['project_id', 'sha256']);
+    t.index(['created_at', 'id']);
+  });
+  // Content that has not come as a whole yet. Its id becomes the file's.
+  await knex.schema.createTable('job_file_uploads', (t) => {
+    t.string('id', 36).primary();
+    t.string('project_id', 80).notNullable();
+    t.string('name', 255).notNullable();
+    t.string('sha256', 64);
+    t.bigInteger('received').notNullable();
+    t.integer('pieces').notNullable();
+    t.bigInteger('created_at').notNullable();
+    t.bigInteger('updated_at').notNullable();
+    t.unique(['project_id', 'sha256']);
+  });
+  await knex.schema.createTable('job_file_chunks', (t) => {
+    t.string('file_id', 36).notNullable();
+    t.integer('seq').notNullable();
+    t.binary('body').notNullable();
+    t.primary(['file_id', 'seq']);
+  });
+
   // What happens to executions, on its way to publishers (spec/engine.md §22): rows go once they are delivered or given up.
   await knex.schema.createTable('notifications', (t) => {
     t.string('id', 36).primary();
