@@ -58,7 +58,7 @@ async function call(
   query = '',
 ): Promise<Answer> {
   const words = new URLSearchParams(
-    Object.entries(parameters).map(([name, value]) => [name, String(value)]),
+    Object.entries(parameters).map(([name, value]): [string, string] => [name, String(value)]),
   ).toString();
   const [method, where] = place.split(' ');
   const search = [query, where === 'query' ? words : ''].filter((part) => part !== '').join('&');
