@@ -44,7 +44,6 @@ export function simulatedCatalogue(host: ActionHost): Catalogue {
     examples: [],
     backend: host.jobs,
   };
-  const known: readonly Action[] = stdPack().filter((action) => STD.has(action.name));
   // With the simulator's time instead of the system's.
   const slowEcho: Action = {
     ...echo,
@@ -56,10 +55,11 @@ export function simulatedCatalogue(host: ActionHost): Catalogue {
       },
     },
   };
-  return catalogueOf([...known, slowEcho, sync('sim.work', false), sync('sim.safe', true), job]);
+  return catalogueOf([...KNOWN, slowEcho, sync('sim.work', false), sync('sim.safe', true), job]);
 }
 
 const STD: ReadonlySet<string> = new Set(['std.noop', 'std.fail', 'std.async_noop']);
+const KNOWN: readonly Action[] = stdPack().filter(({ name }) => STD.has(name));
 
 export function resultOf(isGood: boolean, output: JsonObject): ActionResult {
   return isGood ? success(output) : failure(output);

@@ -7,6 +7,9 @@ import { simulate } from './simulate.ts';
 
 const USAGE = 'npm run simulate -- [--seeds N] [--seed FIRST] [--trace] [--no-shrink] [--stop-at FAILURES]';
 
+/** A line about how far it is, in runs that last. */
+const PROGRESS_MS = 60_000;
+
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '200' },
@@ -32,10 +35,15 @@ async function main(count: number, first: number, most: number): Promise<number>
   const coverage = new Coverage();
   const failed: number[] = [];
   const started = Date.now();
+  let told = started;
   for (let seed = first; seed < first + count && failed.length < most; seed++) {
     const scenario = generate(seed);
     const { ran, problems } = await simulate(scenario, { trace: values.trace });
     coverage.add(scenario, ran);
+    if (Date.now() - told > PROGRESS_MS) {
+      told = Date.now();
+      console.log(`… up to seed ${seed}: ${failed.length} failed, ${cpuPerSeed(coverage.seeds)} ms of CPU each`);
+    }
     if (values.trace) console.log(show(scenario, ran, problems));
     if (problems.length === 0) continue;
     failed.push(seed);
@@ -48,9 +56,15 @@ async function main(count: number, first: number, most: number): Promise<number>
   const missing = coverage.missing();
   if (missing.length > 0) console.log(`occurred in less than 1 % of the seeds: ${missing.join(', ')}`);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  console.log(`${coverage.seeds} seeds from ${first} in ${seconds} s; failed: ${failed.join(', ') || 'none'}`);
+  const each = `${seconds} s, ${cpuPerSeed(coverage.seeds)} ms of CPU each`;
+  console.log(`${coverage.seeds} seeds from ${first} in ${each}; failed: ${failed.join(', ') || 'none'}`);
   console.log(`${coverage.seeds - failed.length} passed, ${failed.length + (missing.length > 0 ? 1 : 0)} failed`);
   return failed.length === 0 && missing.length === 0 ? 0 : 1;
+}
+
+function cpuPerSeed(seeds: number): number {
+  const { user, system } = process.cpuUsage();
+  return Math.round((user + system) / 1000 / Math.max(1, seeds));
 }
 
 function whole(name: string, text: string): number {

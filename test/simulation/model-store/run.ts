@@ -1,4 +1,13 @@
-import type { Delete, Expr, Insert, ResultColumn, Select, Source, Update } from './syntax.ts';
+import {
+  type Delete,
+  type Expr,
+  type Insert,
+  type ResultColumn,
+  type Select,
+  type Source,
+  toValue,
+  type Update,
+} from './syntax.ts';
 import type { Row, Table, Value } from './tables.ts';
 
 /** Tables of one database as a statement sees them. */
@@ -8,6 +17,8 @@ export interface Data {
   readonly committed: boolean;
   /** The database's clock: milliseconds since 1970. */
   now(): number;
+  /** What stands for each `?` of the statement. */
+  readonly bindings?: readonly unknown[];
 }
 
 /** The rows that names stand for while an expression is evaluated. */
@@ -118,7 +129,6 @@ class Run {
     const own: Source = { alias: name, of: { kind: 'table', name }, on: null, isLeft: false };
     const found = new Map<number, Scope>();
     const table = this.data.table(name);
-    const ids = new Map<Row, number>();
     const others = from.length === 0 ? [] : this.scopes(from, null, NO_SCOPE);
     const check = (id: number, row: Row, other: Scope): void => {
       if (found.has(id)) return;
@@ -131,7 +141,6 @@ class Run {
       for (const other of others)
         for (const [id, row] of this.tableRows(table, name, where, other)) check(id, row, other);
     }
-    ids.clear();
     return [...found];
   }
 
@@ -143,6 +152,8 @@ class Run {
     switch (expr.kind) {
       case 'value':
         return expr.value;
+      case 'bound':
+        return toValue(this.data.bindings?.[expr.index]);
       case 'column':
         return column(expr, scope);
       case 'binary':
@@ -269,7 +280,12 @@ class Run {
     }
     if (where.kind === 'in') {
       const name = own(where.of);
-      if (name === null || 'kind' in where.list || !where.list.every((item) => item.kind === 'value')) return null;
+      if (
+        name === null ||
+        'kind' in where.list ||
+        !where.list.every(({ kind }) => kind === 'value' || kind === 'bound')
+      )
+        return null;
       return table.find(
         name,
         where.list.map((item) => this.value(item, scope)),
@@ -302,6 +318,7 @@ class Run {
   }
 
   private sorted(scopes: readonly Scope[], orderBy: Select['orderBy']): Scope[] {
+    if (scopes.length < 2) return [...scopes];
     const keyed = scopes.map((scope) => ({ scope, key: orderBy.map(({ by }) => this.value(by, scope)) }));
     keyed.sort((a, b) => {
       for (const [i, { descending }] of orderBy.entries()) {
@@ -389,6 +406,7 @@ function isAggregate(column: ResultColumn): boolean {
 function isConstant(expr: Expr, alias: string, scope: Scope): boolean {
   return (
     expr.kind === 'value' ||
+    expr.kind === 'bound' ||
     (expr.kind === 'column' && expr.table !== null && expr.table !== alias && scope.has(expr.table))
   );
 }
@@ -433,12 +451,33 @@ const JULIAN_1970 = 2_440_587.5;
 
 /** `$[0]`, `$.a.b`. */
 function extract(text: string, path: string): Value {
-  let value: unknown = JSON.parse(text);
-  for (const [, index, field] of path.slice(1).matchAll(/\[(\d+)\]|\.(\w+)/g)) {
-    if (index !== undefined) value = Array.isArray(value) ? value[Number(index)] : undefined;
-    else value = typeof value === 'object' && value !== null ? Reflect.get(value, field ?? '') : undefined;
+  let value = parsed(text);
+  for (const step of stepsOf(path)) {
+    if (typeof step === 'number') value = Array.isArray(value) ? value[step] : undefined;
+    else value = typeof value === 'object' && value !== null ? Reflect.get(value, step) : undefined;
   }
   return typeof value === 'object' && value !== null ? JSON.stringify(value) : scalar(value);
+}
+
+/** A row's values are read one after the other out of the same text. */
+let lastParsed: { readonly text: string; readonly value: unknown } = { text: 'null', value: null };
+
+function parsed(text: string): unknown {
+  if (lastParsed.text !== text) lastParsed = { text, value: JSON.parse(text) };
+  return lastParsed.value;
+}
+
+const PATHS = new Map<string, readonly (string | number)[]>();
+
+function stepsOf(path: string): readonly (string | number)[] {
+  let steps = PATHS.get(path);
+  if (steps === undefined) {
+    steps = [...path.slice(1).matchAll(/\[(\d+)\]|\.(\w+)/g)].map(([, index, field = '']) =>
+      index === undefined ? field : Number(index),
+    );
+    PATHS.set(path, steps);
+  }
+  return steps;
 }
 
 function scalar(value: unknown): Value {

@@ -10,28 +10,38 @@ import {
   type Statement,
 } from './syntax.ts';
 
-/** Reads a statement as the store writes them; `bindings` replace `?` (values) and `??` (names) in order. */
+/** Reads a statement as the store writes them; `bindings` replace `??` (names) in order and stand for each `?` when it runs. */
 export function parseSql(sql: string, bindings: readonly unknown[] = []): Statement {
-  const parser = new Parser(sql, bindings);
+  const known = STATEMENTS.get(sql);
+  if (known !== undefined && known.bound === bindings.length) return known.statement;
+  const parser = new Parser(sql, bindings, true);
   const statement = parser.statement();
   parser.end();
+  if (!parser.needsBindings) STATEMENTS.set(sql, { statement, bound: bindings.length });
   return statement;
 }
 
 /** A piece of SQL inside a built statement: a condition or a value. */
 export function parseExpression(sql: string, bindings: readonly unknown[] = []): Expr {
-  const parser = new Parser(sql, bindings);
+  const known = bindings.length === 0 ? EXPRESSIONS.get(sql) : undefined;
+  if (known !== undefined) return known;
+  const parser = new Parser(sql, bindings, false);
   const expr = parser.expression();
   parser.end();
+  if (bindings.length === 0) EXPRESSIONS.set(sql, expr);
   return expr;
 }
 
 export function parseOrder(sql: string, bindings: readonly unknown[] = []): Select['orderBy'] {
-  const parser = new Parser(sql, bindings);
+  const parser = new Parser(sql, bindings, false);
   const order = parser.order();
   parser.end();
   return order;
 }
+
+/** The store has a limited number of texts: each is read once. */
+const STATEMENTS = new Map<string, { readonly statement: Statement; readonly bound: number }>();
+const EXPRESSIONS = new Map<string, Expr>();
 
 const TOKEN =
   /\s*(?:('(?:[^']|'')*')|("[^"]*"|`[^`]*`)|(\d+(?:\.\d+)?)|([A-Za-z_][A-Za-z_0-9]*)|(\?\?|\?|<>|!=|<=|>=|\|\||[-+*=<>(),.]))/y;
@@ -58,27 +68,22 @@ function tokens(sql: string): Token[] {
   return found;
 }
 
-const CACHE = new Map<string, readonly Token[]>();
-
-function cachedTokens(sql: string): readonly Token[] {
-  const known = CACHE.get(sql);
-  if (known !== undefined) return known;
-  const read = tokens(sql);
-  CACHE.set(sql, read);
-  return read;
-}
-
 class Parser {
   private readonly sql: string;
   private readonly tokens: readonly Token[];
   private readonly bindings: readonly unknown[];
+  /** Whether each `?` stays open until the statement runs. */
+  private readonly isOpen: boolean;
   private at = 0;
   private bound = 0;
+  /** Whether what was read depends on the bindings. */
+  needsBindings = false;
 
-  constructor(sql: string, bindings: readonly unknown[]) {
+  constructor(sql: string, bindings: readonly unknown[], isOpen: boolean) {
     this.sql = sql;
-    this.tokens = cachedTokens(sql);
+    this.tokens = tokens(sql);
     this.bindings = bindings;
+    this.isOpen = isOpen;
   }
 
   end(): void {
@@ -315,7 +320,11 @@ class Parser {
       this.sign(')');
       return inner;
     }
-    if (this.takeSign('?')) return { kind: 'value', value: toValue(this.binding()) };
+    if (this.takeSign('?')) {
+      const index = this.bound;
+      const value = this.binding();
+      return this.isOpen ? { kind: 'bound', index } : { kind: 'value', value: toValue(value) };
+    }
     if (this.takeSign('-'))
       return { kind: 'binary', op: '-', left: { kind: 'value', value: 0 }, right: this.operand() };
     if (this.takeWord('null')) return { kind: 'value', value: null };
@@ -372,7 +381,10 @@ class Parser {
   }
 
   private constant(): unknown {
-    if (this.takeSign('?')) return this.binding();
+    if (this.takeSign('?')) {
+      this.needsBindings = true;
+      return this.binding();
+    }
     const token = this.tokens[this.at++];
     if (token?.kind !== 'number') throw this.wrong('a number');
     return token.text;
@@ -384,7 +396,10 @@ class Parser {
   }
 
   private name(): string {
-    if (this.takeSign('??')) return String(this.binding());
+    if (this.takeSign('??')) {
+      this.needsBindings = true;
+      return String(this.binding());
+    }
     const token = this.tokens[this.at++];
     if (token === undefined || (token.kind !== 'word' && token.kind !== 'name')) throw this.wrong('a name');
     return token.text;

@@ -23,7 +23,7 @@ export interface StoreHooks {
 
 /** The shared tables: what is on the disk. Every node has a store of its own over it. */
 export class ModelDatabase {
-  private tables = new Map<string, Table>();
+  private readonly tables = new Map<string, Table>();
   private holder: ModelStore | null = null;
   private readonly waiting: { readonly store: ModelStore; readonly go: () => void }[] = [];
   /** Rewrites statements given as text, for tests that plant faults. */
@@ -34,6 +34,13 @@ export class ModelDatabase {
   onCommit: (() => void) | null = null;
   private createdInTransaction: string[] = [];
   private readonly dead = new WeakSet<ModelStore>();
+
+  /** A database of its own that begins with what this one holds. */
+  copy(): ModelDatabase {
+    const copy = new ModelDatabase();
+    for (const [name, table] of this.tables) copy.tables.set(name, table.copy());
+    return copy;
+  }
 
   table(name: string): Table {
     const table = this.tables.get(name);
@@ -60,7 +67,7 @@ export class ModelDatabase {
 
   /** Committed rows, for looking at them from outside. */
   rows(name: string): Row[] {
-    return [...this.table(name).entries(true)].map(([, row]) => row);
+    return this.table(name).committed();
   }
 
   get isLocked(): boolean {
@@ -212,7 +219,8 @@ export class ModelStore implements Store {
     if (/^pragma busy_timeout\b/i.test(sql.trim())) return connection.run(false, 'pragma', () => [{ timeout: 0 }]);
     const statement = parseSql(sql, bindings);
     const isWrite = statement.kind !== 'select';
-    return connection.run(isWrite, sql.slice(0, 40), (data): unknown => {
+    return connection.run(isWrite, sql.slice(0, 40), (tables): unknown => {
+      const data = { ...tables, bindings };
       switch (statement.kind) {
         case 'select':
           return runSelect(data, statement);

@@ -4,6 +4,8 @@ import type { Value } from './tables.ts';
 
 export type Expr =
   | { readonly kind: 'value'; readonly value: Value }
+  /** The value given for a `?`, by its number, when the statement runs. */
+  | { readonly kind: 'bound'; readonly index: number }
   | { readonly kind: 'column'; readonly table: string | null; readonly name: string }
   | { readonly kind: 'binary'; readonly op: BinaryOp; readonly left: Expr; readonly right: Expr }
   | { readonly kind: 'not'; readonly of: Expr }
@@ -87,6 +89,14 @@ export function and(left: Expr | null, right: Expr | null): Expr | null {
 
 /** `table.column`, `column`; and `column as name` for results. */
 export function columnOf(text: string): Expr {
+  let column = COLUMNS.get(text);
+  if (column === undefined) COLUMNS.set(text, (column = readColumn(text)));
+  return column;
+}
+
+const COLUMNS = new Map<string, Expr>();
+
+function readColumn(text: string): Expr {
   const [first = '', second] = text.trim().split('.');
   return second === undefined
     ? { kind: 'column', table: null, name: first }

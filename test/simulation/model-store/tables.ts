@@ -32,7 +32,8 @@ export class Table {
   private readonly indexes: ReadonlyMap<string, Map<Value, Set<number>>>;
   private readonly keys: { readonly columns: readonly string[]; readonly taken: Map<string, number> }[];
   /** Rows that the open transaction touched, as they were; undefined for new ones. */
-  private before: Map<number, Row | undefined> | null = null;
+  private readonly before = new Map<number, Row | undefined>();
+  private isInTransaction = false;
   private next = 1;
   private counter = 0;
 
@@ -43,29 +44,41 @@ export class Table {
     this.keys = unique.map((columns) => ({ columns, taken: new Map() }));
   }
 
+  /** Another table with the same rows; rows themselves never change. */
+  copy(): Table {
+    const copy = new Table(this.schema);
+    for (const [id, row] of this.rows) copy.put(id, row);
+    copy.next = this.next;
+    copy.counter = this.counter;
+    return copy;
+  }
+
   begin(): void {
-    this.before = new Map();
+    this.isInTransaction = true;
   }
 
   commit(): void {
-    this.before = null;
+    this.isInTransaction = false;
+    if (this.before.size > 0) this.before.clear();
   }
 
   rollback(): void {
-    const { before } = this;
-    this.before = null;
-    if (before === null) return;
+    this.isInTransaction = false;
+    if (this.before.size === 0) return;
     // All leave before any comes back, so that keys that moved between rows find their place.
-    for (const id of before.keys()) this.take(id);
-    for (const [id, row] of before) if (row !== undefined) this.put(id, row);
+    for (const id of this.before.keys()) this.take(id);
+    for (const [id, row] of this.before) if (row !== undefined) this.put(id, row);
+    this.before.clear();
+    // Ids are in the order of insertion, and so are the rows again.
+    this.rows = new Map([...this.rows].sort(([a], [b]) => a - b));
   }
 
   /** Ids of the rows that may match, fewer than all where a column is indexed; null for "look at all". */
   find(column: string, values: readonly Value[]): readonly number[] | null {
     const index = this.indexes.get(column);
     if (index === undefined) return null;
-    const ids = [...new Set(values)].flatMap((value) => [...(index.get(value) ?? [])]);
-    return ids.sort((a, b) => a - b);
+    if (values.length === 1) return inOrder([...(index.get(values[0] ?? null) ?? [])]);
+    return inOrder([...new Set(values)].flatMap((value) => [...(index.get(value) ?? [])]));
   }
 
   get(id: number): Row | undefined {
@@ -73,18 +86,22 @@ export class Table {
   }
 
   /** In the order of insertion. `committed`: as of before the open transaction. */
-  *entries(committed: boolean): Generator<readonly [number, Row]> {
-    if (!committed || this.before === null || this.before.size === 0) {
-      // Rows that were rolled back stand at the end of the map; ids are in the order of insertion.
-      yield* [...this.rows].sort(([a], [b]) => a - b);
-      return;
-    }
+  entries(committed: boolean): Iterable<readonly [number, Row]> {
+    return !committed || this.before.size === 0 ? this.rows : this.committedRows();
+  }
+
+  /** Rows as of before the open transaction, in the order of insertion. */
+  committed(): Row[] {
+    return [...(this.before.size === 0 ? this.rows : this.committedRows()).values()];
+  }
+
+  private committedRows(): Map<number, Row> {
     const seen = new Map(this.rows);
     for (const [id, row] of this.before) {
       if (row === undefined) seen.delete(id);
       else seen.set(id, row);
     }
-    yield* [...seen].sort(([a], [b]) => a - b);
+    return new Map([...seen].sort(([a], [b]) => a - b));
   }
 
   /** Rows that were made after the one with this number. */
@@ -98,7 +115,7 @@ export class Table {
   }
 
   get isDirty(): boolean {
-    return this.before !== null && this.before.size > 0;
+    return this.before.size > 0;
   }
 
   /** @throws UniqueViolation; null instead, where conflicts are ignored */
@@ -129,6 +146,12 @@ export class Table {
     const old = this.rows.get(id);
     if (old === undefined) throw new Error(`table ${this.schema.name} has no row ${id}`);
     const row = { ...old, ...patch };
+    // What is in no key and no index changes nothing but the row.
+    if (this.keepsPlaces(old, row)) {
+      this.note(id);
+      this.rows.set(id, row);
+      return row;
+    }
     const conflict = this.conflict(row, id);
     if (conflict !== null) throw new UniqueViolation(this.schema.name, conflict);
     this.note(id);
@@ -142,8 +165,15 @@ export class Table {
     this.take(id);
   }
 
+  private keepsPlaces(old: Row, row: Row): boolean {
+    for (const column of this.indexes.keys()) if ((old[column] ?? null) !== (row[column] ?? null)) return false;
+    for (const { columns } of this.keys)
+      for (const column of columns) if ((old[column] ?? null) !== (row[column] ?? null)) return false;
+    return true;
+  }
+
   private note(id: number): void {
-    if (this.before !== null && !this.before.has(id)) this.before.set(id, this.rows.get(id));
+    if (this.isInTransaction && !this.before.has(id)) this.before.set(id, this.rows.get(id));
   }
 
   private put(id: number, row: Row): void {
@@ -198,6 +228,12 @@ export class Table {
     }
     return null;
   }
+}
+
+/** Sorts what hardly ever is out of order. */
+function inOrder(ids: number[]): number[] {
+  for (let i = 1; i < ids.length; i++) if ((ids[i - 1] ?? 0) > (ids[i] ?? 0)) return ids.sort((a, b) => a - b);
+  return ids;
 }
 
 /** null where a part is null: SQL's nulls are all different. */
