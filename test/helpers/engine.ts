@@ -23,9 +23,12 @@ import type { Action } from '../../executors/action.ts';
 import { catalogueOf } from '../../executors/catalogue.ts';
 import { createCatalogue } from '../../executors/index.ts';
 import { TestClock } from './clock.ts';
-import { testDatabase } from './store.ts';
+import { makeSchema, testDatabase } from './store.ts';
 
 export const CALLER: Caller = { projectId: '<default-project>', isAdmin: true };
+
+/** Made once: their tables of endpoints are long, and nothing in them changes. */
+const SYSTEM_ACTIONS = createCatalogue().list();
 
 /** An engine on a real database whose actions are done by the test: nothing happens outside of its control. */
 export interface TestEngine {
@@ -71,10 +74,10 @@ export interface TestEngineOptions
 
 export async function openTestEngine(t: ExecutionContext, options: TestEngineOptions = {}): Promise<TestEngine> {
   const store = options.store ?? (await openStore({ url: options.url ?? (await testDatabase(t)) }, silentLogger));
-  await migrate(store);
+  await (options.store === undefined && options.url === undefined ? makeSchema(store) : migrate(store));
   const clock = options.clock ?? new TestClock();
   const queue = new EmbeddedQueue(clock, silentLogger);
-  const catalogue = catalogueOf([...createCatalogue().list(), ...(options.actions ?? [])]);
+  const catalogue = catalogueOf([...SYSTEM_ACTIONS, ...(options.actions ?? [])]);
   const engine = createEngine({
     store,
     catalogue,
