@@ -281,7 +281,9 @@ export class JobWatcher {
     load.watched++;
     if (watched.job.phase !== 'prepared' && watched.result === null) this.holdSlot(watched, load);
     const work = watched.result !== null ? 'report' : watched.job.phase === 'prepared' ? 'submit' : 'poll';
-    this.schedule(watched, { kind: 'again', afterMs: 0, work });
+    // Jobs that are taken over together are not all asked about in the same moment.
+    const spread = work === 'poll' ? ((load.watched - 1) / this.limits.pollsPerSecond) * 1000 : 0;
+    this.schedule(watched, { kind: 'again', afterMs: spread, work });
   }
 
   private drop(watched: Watched): void {

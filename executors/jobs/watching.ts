@@ -114,7 +114,12 @@ async function noteLife(
   desk: Desk,
 ): Promise<boolean> {
   const now = desk.now();
-  const looks = now - watched.looksAtMs >= desk.limits.looksEveryMs ? await readLooks(watched, backend, desk) : {};
+  // Figures and log are calls too: of a server with very many jobs they are asked for less often, a tenth of the polls.
+  const crowded = (desk.jobsOf(watched.plan.server) / desk.limits.pollsPerSecond) * 10_000;
+  const looks =
+    now - watched.looksAtMs >= Math.max(desk.limits.looksEveryMs, crowded)
+      ? await readLooks(watched, backend, desk)
+      : {};
   const changed = stringifyJson([status.state, looks.progress ?? null, looks.logTail ?? null]);
   const isNew = Object.keys(looks).length > 0 ? changed !== watched.stored : status.state !== watched.job.lastState;
   if (!isNew && status.update === undefined) return true;

@@ -6,6 +6,7 @@ import { createProcessBackend } from './process-backend.ts';
 import { sparkSubmit } from './submit.ts';
 import { plainActions } from './systems/plain-actions.ts';
 import { runActions } from './systems/run-actions.ts';
+import { ServerMemory } from './systems/server-memory.ts';
 import type { SparkServers } from './systems/servers.ts';
 import { submitWays, withLeasedMaster } from './via.ts';
 
@@ -16,7 +17,11 @@ export function sparkPack(
   options: SparkOptions,
   http: { readonly forUsers: HttpClient; readonly forConnections: HttpClient },
 ): readonly Action[] {
-  const servers: SparkServers = { connections: options.connections ?? NO_CONNECTIONS, ...http };
+  const servers: SparkServers = {
+    connections: options.connections ?? NO_CONNECTIONS,
+    ...http,
+    memory: new ServerMemory(),
+  };
   const process = withLeasedMaster(createProcessBackend(options));
   return [sparkSubmit(process, submitWays(servers, process)), ...runActions(servers), ...plainActions(servers)];
 }

@@ -12,6 +12,7 @@ import { multipartOf } from '../../multipart.ts';
 import { pathInputs, type Endpoint, type Parameter } from './endpoint.ts';
 import { endpointOf, type SystemTable } from './endpoints.ts';
 import { SparkApiError } from './errors.ts';
+import { ServerMemory } from './server-memory.ts';
 
 /** Where a server is and what it wants with each call. */
 export interface SparkServer {
@@ -21,6 +22,8 @@ export interface SparkServer {
   readonly tls?: TlsOptions;
   readonly timeoutMs: number;
   readonly http: HttpClient;
+  /** Shared by the clients of all jobs; without it each client finds out for itself. */
+  readonly memory?: ServerMemory;
 }
 
 /**
@@ -32,11 +35,12 @@ export interface SparkServer {
 export class SparkClient {
   private readonly table: SystemTable;
   private readonly server: SparkServer;
-  private mistWord: string | null = null;
+  private readonly memory: ServerMemory;
 
   constructor(table: SystemTable, server: SparkServer) {
     this.table = table;
     this.server = server;
+    this.memory = server.memory ?? new ServerMemory();
   }
 
   get url(): string {
@@ -58,7 +62,15 @@ export class SparkClient {
       },
       signal,
     );
+    // Either the thing is unknown or the server speaks another dialect since: the next call asks.
+    if (word !== '' && answer.status === 404) this.memory.mistWords.delete(this.url);
     return this.valueOf(endpoint, path, answer);
+  }
+
+  /** The master's page, as somebody has read it within the last two seconds. */
+  masterState(): Promise<JsonObject> {
+    // Bound to nobody's signal, since others wait for it too.
+    return this.memory.masterPage(this.url, async () => objectOf(await this.call('spark.master.state')));
   }
 
   /** A page elsewhere on the same cluster, such as a worker's log, as text. */
@@ -122,7 +134,8 @@ export class SparkClient {
 
   /** `endpoints` until 1.0-RC7, `functions` since: no release has both (spec/spark.md §2.1). */
   private async wordOfMist(signal: AbortSignal | undefined): Promise<string> {
-    if (this.mistWord !== null) return this.mistWord;
+    const known = this.memory.mistWords.get(this.url);
+    if (known !== undefined) return known;
     const answer = await this.send({ method: 'GET', path: '/functions' }, signal);
     if (answer.status !== 200 && answer.status !== 404)
       throw new SparkApiError({
@@ -132,8 +145,9 @@ export class SparkClient {
         status: answer.status,
         text: answer.body.toString('utf8'),
       });
-    this.mistWord = answer.status === 404 ? 'endpoints' : 'functions';
-    return this.mistWord;
+    const word = answer.status === 404 ? 'endpoints' : 'functions';
+    this.memory.mistWords.set(this.url, word);
+    return word;
   }
 
   private baseOf(url: string): string {

@@ -10,7 +10,7 @@ export async function readDriverLog({ client, masterUi, job, plan, signal }: Run
   if (masterUi === null) return [];
   const status = objectOf(await client.call('spark.submissions.status', { id: job.externalId }, signal));
   const workerId = textOf(status.workerId);
-  const state = objectOf(await masterUi.call('spark.master.state', {}, signal));
+  const state = await masterUi.masterState();
   const worker = objectsOf(state.workers).find((one) => one.id === workerId);
   const address = textOf(worker?.webuiaddress);
   if (workerId === null || address === null) return [];

@@ -14,7 +14,7 @@ import { runFailed, runSucceeded, type RunFacts } from '../outcome.ts';
 import { LARGEST_RESULT_BYTES } from '../output.ts';
 import { SparkApiError } from './errors.ts';
 import { callFailed, natureOf } from './failures.ts';
-import { planRemote, serverOfPlan, toRemotePlan, type RemotePlan } from './run-plan.ts';
+import { planRemote, serverOfPlan, toRemotePlan, withNotes, type RemotePlan } from './run-plan.ts';
 import type { Look, LookFacts, RunCall, SystemRuns } from './runs.ts';
 import { clientOf, type SparkServers } from './servers.ts';
 
@@ -51,7 +51,12 @@ export function createRemoteBackend(
     cancel: async (job, context) => runs.cancel(callOf(job, context)),
     giveUp: async (job, why, context) => giveUp(runs, job, why, () => callOf(job, context)),
     log: async (job, context) => runs.log(callOf(job, context)),
-    progress: async (job, context) => (await runs.progress?.(callOf(job, context))) ?? null,
+    progress: async (job, context) => ({
+      state: job.lastState,
+      // It is there and has not begun: its server or its cluster has no room for it (spec/spark.md §8.4).
+      pending: isPending(toRemotePlan(job.data)),
+      ...(await runs.progress?.(callOf(job, context))),
+    }),
   };
 }
 
@@ -87,7 +92,7 @@ async function state(runs: SystemRuns, job: Job, toCall: () => RunCall): Promise
   }
   if (look.kind === 'unknown') return look;
   const { plan } = call;
-  const update = newFacts(job, look);
+  const update = newFacts(job, plan, look);
   if (look.kind === 'live') {
     if (!plan.waitForEnd && job.cancel === null)
       return ended(look.word, runSucceeded(factsOf(runs, job, plan, look), null), [], update);
@@ -200,12 +205,14 @@ function ended(
   return { kind: 'ended', state: word, result, logTail, ...(update !== undefined && { update }) };
 }
 
-function newFacts(job: Job, look: LookFacts): JobUpdate | undefined {
+function newFacts(job: Job, plan: RemotePlan, look: Exclude<Look, { kind: 'unknown' }>): JobUpdate | undefined {
   const appId = look.appId ?? null;
   const url = look.uiUrl ?? null;
+  const pending = look.kind === 'live' && look.pending;
   const update = {
     ...(appId !== null && appId !== job.appId && { appId }),
     ...(url !== null && url !== job.url && { url }),
+    ...(pending !== isPending(plan) && { data: withNotes(plan, { pending }) }),
   };
   return Object.keys(update).length === 0 ? undefined : update;
 }
@@ -228,6 +235,10 @@ function factsOf(runs: SystemRuns, job: Job, plan: RemotePlan, look: LookFacts):
     progress: null,
     exitCode: null,
   };
+}
+
+function isPending(plan: RemotePlan): boolean {
+  return plan.notes.pending === true;
 }
 
 function withExtra(result: ActionResult, extra: JsonObject | undefined): ActionResult {

@@ -3,6 +3,7 @@ import type { ActionResult } from '../../../engine/contract.ts';
 import { connectionFor, type Connections, type ConnectionType } from '../../connections/connection.ts';
 import type { HttpClient } from '../../http-client.ts';
 import { refused } from '../outcome.ts';
+import type { ServerMemory } from './server-memory.ts';
 import { SparkClient, type SparkServer } from './client.ts';
 import { SYSTEMS, type SystemTable } from './endpoints.ts';
 
@@ -20,6 +21,7 @@ export interface SparkServers {
   readonly connections: Connections;
   readonly forUsers: HttpClient;
   readonly forConnections: HttpClient;
+  readonly memory: ServerMemory;
 }
 
 /** The inputs with which every action of these systems says where to. */
@@ -60,6 +62,7 @@ export function serverOf(
       headers: {},
       timeoutMs: TIMEOUT_MS,
       http: servers.forUsers,
+      memory: servers.memory,
       masterUi: null,
       historyUrl: null,
       jobs: null,
@@ -90,6 +93,7 @@ function configured(
       ...(tls !== undefined && { tls }),
       timeoutMs,
       http: servers.forConnections,
+      memory: servers.memory,
       masterUi,
       historyUrl,
       jobs: limits.jobs,

@@ -209,10 +209,9 @@ async function look(call: RunCall): Promise<Look> {
 async function applicationOf({
   masterUi,
   plan,
-  signal,
 }: RunCall): Promise<{ readonly id: string | null; readonly state: string | null } | null> {
   if (masterUi === null) return null;
-  const state = objectOf(await masterUi.call('spark.master.state', {}, signal));
+  const state = await masterUi.masterState();
   const app = [...objectsOf(state.activeapps), ...objectsOf(state.completedapps)].find((one) => one.name === plan.name);
   return app === undefined ? null : { id: textOf(app.id), state: textOf(app.state) };
 }
