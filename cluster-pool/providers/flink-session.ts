@@ -33,6 +33,7 @@ export const createFlinkSession: ProviderFactory = (pool, options) => {
     host,
     portStart: read.count('port_start', 8100, 1024, 32_000),
     readySeconds: read.count('ready_seconds', 120, 1, 3600),
+    logBytes: read.count('log_max_mb', 64, 1, 100_000) * 1_048_576,
     plan: (size) => ({ cores: size, memoryMb: jobManagerHeap + 200 + size * (heap + 600) }),
     portCount: () => 10,
     endpoints: (ports) => ({ rest: `http://${host}:${ports}` }),

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessIdentity } from '../../processes/process.ts';
@@ -81,6 +81,18 @@ export async function endAll(clusterFolder: string): Promise<void> {
     await sleep(100);
   }
   await rm(clusterFolder, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/**
+ * Copies a log that has become too large to `<file>.1`, over the last one there, and empties it. Whoever writes it appends, and goes on at its beginning; what is
+ * written between the two may be lost. A log that cannot be copied grows on: a full disk is no reason to lose it.
+ */
+export async function setLogAside(file: string, most: number): Promise<void> {
+  const found = await stat(file).catch(() => null);
+  if (found === null || found.size <= most) return;
+  await copyFile(file, `${file}.1`)
+    .then(() => truncate(file, 0))
+    .catch(() => {});
 }
 
 /** The last lines of a file; of a huge one the last of its last megabyte. */

@@ -7,7 +7,7 @@ import { newId } from '../../engine/ids.ts';
 import { isAlive } from '../../processes/process.ts';
 import { ProviderError } from '../provider.ts';
 import type { HealthReport, LiveCluster, Made, Provider, Resources } from '../provider.ts';
-import { endAll, readTail, startNode, stopNode } from './local-processes.ts';
+import { endAll, readTail, setLogAside, startNode, stopNode } from './local-processes.ts';
 import type { NodeCommand, StartedNode } from './local-processes.ts';
 import { findPorts } from './ports.ts';
 
@@ -17,6 +17,8 @@ export interface LocalEngine {
   readonly portStart: number;
   /** How long all nodes may take to find each other. */
   readonly readySeconds: number;
+  /** How large a log of a node may become before it is set aside. */
+  readonly logBytes: number;
   plan(size: number): Resources;
   portCount(size: number): number;
   endpoints(ports: number): Readonly<Record<string, string>>;
@@ -147,8 +149,15 @@ async function health(engine: LocalEngine, cluster: LiveCluster, signal: AbortSi
   const nodes = await states(started);
   const dead = nodes.filter(({ state }) => state !== 'running').map(({ name }) => name);
   if (started.length === 0) return { ok: false, why: 'it has no processes' };
+  await Promise.all(started.map((node) => setLogsAside(node, engine.logBytes)));
   if (dead.length > 0) return { ok: false, why: `${dead.join(', ')} ended`, nodes };
   return { ...(await engine.look(cluster.endpoints, cluster.size, signal)), nodes };
+}
+
+/** A cluster may live for months, and so may what writes these files. */
+async function setLogsAside({ directory, log }: StartedNode, most: number): Promise<void> {
+  const files = new Set([join(directory, 'stdout'), join(directory, 'stderr'), log]);
+  await Promise.all([...files].map((file) => setLogAside(file, most)));
 }
 
 async function made(

@@ -27,6 +27,7 @@ export const createSparkStandalone: ProviderFactory = (pool, options) => {
     host,
     portStart: read.count('port_start', 7100, 1024, 32_000),
     readySeconds: read.count('ready_seconds', 120, 1, 3600),
+    logBytes: read.count('log_max_mb', 64, 1, 100_000) * 1_048_576,
     plan: (size) => ({ cores: cores * size, memoryMb: memory * size + daemon * (size + 1) }),
     portCount: (size) => Math.ceil((3 + 2 * size) / 10) * 10,
     endpoints: (ports) => ({

@@ -5,6 +5,7 @@ import type { Cluster, ClusterEvent } from '../../cluster-pool/contract.ts';
 import { ProviderError } from '../../cluster-pool/provider.ts';
 import type { Provider } from '../../cluster-pool/provider.ts';
 import { createFake } from '../../cluster-pool/providers/fake.ts';
+import type { ProviderFactory } from '../../cluster-pool/providers/index.ts';
 import { waitFor } from '../helpers/waiting.ts';
 import { applyRequest, granted, insertExecution, lease, leaseAnswer, testPools } from './helper.ts';
 
@@ -295,6 +296,59 @@ test('an unhealthy free cluster is made anew; a leased one stays with its user, 
     return one !== undefined && one.id !== free.id;
   });
   t.is(made.length, 3);
+});
+
+test('clusters of a host that nobody has heard of are not offered until it is back; those of others are', async (t) => {
+  const elsewhere: ProviderFactory = (pool, options) => ({ ...createFake(pool, options), isLocal: true });
+  const providers = { elsewhere };
+  const far = { far: { provider: 'elsewhere', capacity: 1, min_free: 1 } };
+  const near = { near: { provider: 'fake', capacity: 1, min_free: 1 } };
+  const { store, pools, open } = await testPools(t, near, { host_silence_seconds: 60 }, { providers });
+  // As on PostgreSQL, where nodes of several hosts share the database.
+  const shared = { store: { ...store, isShared: true } };
+  await pools.stop();
+  const there = await open(far, { ...shared, host: 'there' });
+  const held = await lease(there, 'ann', { filter: { name: 'far-1' } });
+  await there.release({ project: 'p', cluster_id: held.id });
+  const [id] = await waitFor('the next life', async () => {
+    const free = (await there.list('p', { free: true, name: 'far-1' })).filter(({ health }) => health === 'OK');
+    return free.length > 0 && free.map((one) => one.id);
+  });
+  await there.stop();
+  await store.writer('leases').delete();
+  const here = await open(near, { ...shared, host: 'here' });
+  // Not heard of at all, and so for long enough.
+  await waitFor('the doubt', async () => (await here.get('p', id ?? ''))?.health === 'UNKNOWN');
+  t.is((await here.apply(applyRequest('ben', { filter: { name: 'far-1' } }))).kind, 'none');
+  t.is((await lease(here, 'ben', { filter: { name: 'near-1' } })).pool, 'near');
+  const events = (await here.events('p', id ?? '')) as readonly ClusterEvent[];
+  t.like(events.at(-1), { event: 'health', data: { health: 'UNKNOWN' } });
+  const back = await open(far, { ...shared, host: 'there' });
+  t.is((await lease(back, 'cat', { filter: { name: 'far-1' } })).id, id);
+});
+
+test('what is over is kept for as long as the retention says, and nothing that goes on is forgotten', async (t) => {
+  const { pools, store, clock } = await testPools(t, ONE, { retention_days: 2 });
+  const old = await lease(pools, 'ann');
+  await pools.release({ project: 'p', cluster_id: old.id });
+  const held = await lease(pools, 'ben', { ttl_s: 30 * 86_400 });
+  const counts = async () => {
+    const of = async (table: string) => Number((await store.reader(table).count({ count: '*' }).first())?.count);
+    return { leases: await of('cluster_leases'), clusters: await of('clusters') };
+  };
+  t.deepEqual(await counts(), { leases: 2, clusters: 2 });
+  clock.advance(86_400);
+  await waitFor('a look', async () => (await pools.pools()).length === 1);
+  t.deepEqual(await counts(), { leases: 2, clusters: 2 });
+  clock.advance(2 * 86_400);
+  await waitFor('the end of what is over', async () => (await counts()).clusters === 1);
+  await waitFor('the end of its lease', async () => (await counts()).leases === 1);
+  t.is((await pools.get('p', held.id))?.user_id, 'ben');
+  t.is(await pools.get('p', old.id), null);
+  await waitFor(
+    'the end of its events',
+    async () => (await store.reader('cluster_events').where({ cluster_id: old.id })).length === 0,
+  );
 });
 
 test('what cannot be made is tried again, given up, and tried anew when an operator says so', async (t) => {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,6 +28,7 @@ function sleepers(portStart: number, failing: { why: string | null } = { why: nu
     host: '127.0.0.1',
     portStart,
     readySeconds: 60,
+    logBytes: 1000,
     plan: (size) => ({ cores: size, memoryMb: 0 }),
     portCount: () => 2,
     endpoints: (ports) => ({ rest: `http://127.0.0.1:${ports}` }),
@@ -155,6 +156,26 @@ only('a node that dies says why, and what was started is ended before the next t
   const good = await lease(pools, 'ann');
   await pools.drain({ pool: 'p' });
   await pools.release({ project: 'p', cluster_id: good.id });
+  await waitFor('the end', async () => (await pools.list(null, {})).length === 0);
+});
+
+only('a log that has become too large is set aside once, and its node writes on', async (t) => {
+  const providers = { sleepers: () => createLocal(sleepers(21_300)) };
+  const { pools, store } = await testPools(t, POOL, {}, { providers });
+  const held = await lease(pools, 'ann');
+  const row = await store.reader('clusters').where({ id: held.id }).first('handle');
+  const { nodes } = JSON.parse(String(row?.handle)) as { nodes: { name: string; log: string }[] };
+  const log = nodes.find(({ name }) => name === 'w0')?.log ?? '';
+  t.is(await readFile(log, 'utf8'), 'node w0 runs\n');
+  await appendFile(log, `${'x'.repeat(2000)}\n`);
+  await waitFor('the empty log', async () => (await stat(log)).size === 0);
+  t.is(await readFile(`${log}.1`, 'utf8'), `node w0 runs\n${'x'.repeat(2000)}\n`);
+  await appendFile(log, 'and on\n');
+  t.is(((await pools.log('p', held.id, 'w0', 5)) as { text: string }).text, 'and on\n');
+  // Those of the others were small.
+  await t.throwsAsync(stat(`${nodes.find(({ name }) => name === 'master')?.log}.1`), { code: 'ENOENT' });
+  await pools.drain({ pool: 'p' });
+  await pools.release({ project: 'p', cluster_id: held.id });
   await waitFor('the end', async () => (await pools.list(null, {})).length === 0);
 });
 
