@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import Koa from 'koa';
 import type { Logger } from '../engine/log.ts';
+import type { Maintenance } from '../engine/shell/maintenance.ts';
 import { ApiError, badRequest } from './api-error.ts';
 import type { Access } from './auth/index.ts';
 import { cors } from './cors.ts';
-import { refuseDuring } from './maintenance.ts';
+import { READS, refuseDuring } from './maintenance.ts';
 import { patient } from './patience.ts';
 import { fault, faultOf } from './errors.ts';
 import type { Fault } from './errors.ts';
@@ -38,11 +39,10 @@ export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
   const app = new Koa<ApiState>();
   app.use(measure(live.metrics));
   app.use(answerErrors(options.log));
-  app.use(cors(options.corsOrigins ?? []));
-  app.use(tidyPath);
-  app.use(identify(options.access, options.openMetrics ?? false));
+  const origins = options.corsOrigins ?? [];
+  if (origins.length > 0) app.use(cors(origins));
+  app.use(admit(options.access, options.openMetrics ?? false, given.maintenance));
   app.use(refuseHead(v2, root));
-  app.use(refuseDuring(given.maintenance));
   for (const router of [v2, root]) {
     app.use(router.routes());
     app.use(router.allowedMethods());
@@ -107,12 +107,6 @@ function toOriginForm(request: IncomingMessage): void {
   request.url = `${address.pathname}${address.search}`;
 }
 
-/** Repeated slashes count as one: clients are configured with addresses that end in one. */
-function tidyPath(ctx: AppContext, next: Koa.Next): Promise<void> {
-  if (ctx.path.includes('//')) ctx.path = ctx.path.replaceAll(/\/{2,}/g, '/');
-  return next();
-}
-
 /** What anybody may read, with or without a token (spec/rest-api.md §2.10). */
 const OPEN_PATHS: ReadonlySet<string> = new Set([
   '',
@@ -125,17 +119,28 @@ const OPEN_PATHS: ReadonlySet<string> = new Set([
   '/docs',
 ]);
 
-/** Before anything else is looked at, so that nobody learns by a 404 or 405 what there is. */
-function identify(access: Access, openMetrics: boolean) {
+/**
+ * Who calls, before anything else is looked at, so that nobody learns by a 404 or 405 what there is; then what maintenance refuses.
+ * One layer for both, since each costs every request a little.
+ */
+function admit(access: Access, openMetrics: boolean, maintenance: Maintenance) {
   return async (ctx: AppContext, next: Koa.Next): Promise<void> => {
+    // Repeated slashes count as one: clients are configured with addresses that end in one.
+    if (ctx.path.includes('//')) ctx.path = ctx.path.replaceAll(/\/{2,}/g, '/');
+    const { method, path } = ctx;
     ctx.state.access = access;
-    const path = ctx.path.replace(/\/$/, '');
-    const isOpen = OPEN_PATHS.has(path) || path.startsWith('/file_links/') || (openMetrics && path === '/metrics');
-    if (ctx.method !== 'OPTIONS' && !isOpen) {
-      ctx.state.identity = await access.authenticator.identify((name) => ctx.get(name));
+    if (method !== 'OPTIONS' && !isOpen(path, openMetrics)) {
+      const found = access.authenticator.identify((name) => ctx.get(name));
+      ctx.state.identity = found instanceof Promise ? await found : found;
     }
-    await next();
+    if (!READS.has(method)) await refuseDuring(maintenance, method, path);
+    return next();
   };
+}
+
+function isOpen(path: string, openMetrics: boolean): boolean {
+  const plain = path.endsWith('/') ? path.slice(0, -1) : path;
+  return OPEN_PATHS.has(plain) || plain.startsWith('/file_links/') || (openMetrics && plain === '/metrics');
 }
 
 /** The router would answer HEAD like GET; the API has it only for files, whose uploads are asked for how far they are. */

@@ -22,7 +22,7 @@ export async function readText(request: IncomingMessage, contentType: string): P
   if (/^(?:text|application)\/(?:[\w.-]+\+)?xml\b/i.test(contentType)) throw unknownMediaType(contentType);
   const bytes = await readBytes(request);
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return UTF_8.decode(bytes);
   } catch {
     throw badRequest('The body is not valid UTF-8 text.');
   }
@@ -38,27 +38,38 @@ export async function* readPieces(request: IncomingMessage): AsyncGenerator<Buff
   }
 }
 
-async function readBytes(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    // Giving up must not close the connection: the answer still has to go through it.
-    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** By events, which cost a small request a third of what its iterator does. */
+function readBytes(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const end = (settle: () => void): void => {
+      request.off('data', take).off('end', finish).off('close', breakOff).off('error', breakOff);
+      settle();
+    };
+    const take = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > MAX_BODY_BYTES) {
-        // The rest is not read: the connection ends with this answer.
-        throw new ApiError('TOO_LARGE', `The body is larger than the limit of ${MAX_BODY_BYTES} bytes.`, {
-          Connection: 'close',
-        });
-      }
       chunks.push(chunk);
-    }
-  } catch (error) {
+      if (size <= MAX_BODY_BYTES) return;
+      // The rest is not read: the connection ends with this answer, which still has to go through it.
+      request.pause();
+      end(() =>
+        reject(
+          new ApiError('TOO_LARGE', `The body is larger than the limit of ${MAX_BODY_BYTES} bytes.`, {
+            Connection: 'close',
+          }),
+        ),
+      );
+    };
+    const finish = (): void => end(() => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
     // The client has gone, or its time is over: nobody hears the answer, and nothing of the server has failed.
-    if (request.errored !== null) throw badRequest('The body did not arrive as a whole.');
-    throw error;
-  }
-  return Buffer.concat(chunks);
+    const breakOff = (): void => end(() => reject(badRequest('The body did not arrive as a whole.')));
+    if (request.readableEnded) return finish();
+    if (request.destroyed) return breakOff();
+    request.on('data', take).on('end', finish).on('close', breakOff).on('error', breakOff);
+  });
 }
 
 /** The attributes that a resource takes: what the API knows of it, and which of these cannot be set. */

@@ -60,7 +60,26 @@ export function computed(name: string): Field {
 }
 
 export function formatTime(milliseconds: number | null): string | null {
-  return milliseconds === null ? null : new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ');
+  if (milliseconds === null) return null;
+  const seconds = Math.floor(milliseconds / 1000);
+  const day = Math.floor(seconds / DAY_SECONDS);
+  // Most times that are shown together are of one day, and a date takes much longer than the rest.
+  if (day !== lastDay.number) lastDay = { number: day, text: dayText(day) };
+  const rest = seconds - day * DAY_SECONDS;
+  return `${lastDay.text} ${two(Math.floor(rest / 3600))}:${two(Math.floor(rest / 60) % 60)}:${two(rest % 60)}`;
+}
+
+const DAY_SECONDS = 86_400;
+
+/** @throws RangeError beyond the times that JavaScript has. */
+function dayText(day: number): string {
+  return new Date(day * DAY_SECONDS * 1000).toISOString().slice(0, -'T00:00:00.000Z'.length);
+}
+
+let lastDay = { number: 0, text: dayText(0) };
+
+function two(number: number): string {
+  return number < 10 ? `0${number}` : String(number);
 }
 
 /** JSON inside a string, for values that are in memory. */

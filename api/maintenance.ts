@@ -1,11 +1,10 @@
-import type Koa from 'koa';
 import type { JsonObject } from '../dsl/json.ts';
 import type { Maintenance, MaintenanceState } from '../engine/shell/maintenance.ts';
 import { ApiError, invalidValue } from './api-error.ts';
 import { readJson, textAttribute } from './body.ts';
 import type { BodyShape } from './body.ts';
 import { serve } from './request.ts';
-import type { ApiRouter, ApiState } from './request.ts';
+import type { ApiRouter } from './request.ts';
 import type { Services } from './services.ts';
 
 export const BODY: BodyShape = { argument: 'maintenance', attributes: ['status'], readOnly: [] };
@@ -29,14 +28,15 @@ export function maintenanceRoutes(router: ApiRouter, { maintenance }: Services):
   );
 }
 
-/** What changes something waits for the end of maintenance; see {@link checkCancel} for the one exception that needs the body. */
-export function refuseDuring(maintenance: Maintenance) {
-  return async (ctx: Koa.ParameterizedContext<ApiState>, next: Koa.Next): Promise<void> => {
-    if (READS.has(ctx.method) || /^\/maintenance\/?$/.test(ctx.path)) return next();
-    const state = await maintenance.status();
-    if (state === 'RUNNING' || isLetThrough(ctx.method, ctx.path, state)) return next();
-    throw inMaintenance(state);
-  };
+/**
+ * What changes something waits for the end of maintenance; see {@link checkCancel} for the one exception that needs the body.
+ *
+ * @throws ApiError MAINTENANCE
+ */
+export async function refuseDuring(maintenance: Maintenance, method: string, path: string): Promise<void> {
+  if (READS.has(method) || /^\/maintenance\/?$/.test(path)) return;
+  const state = await maintenance.status();
+  if (state !== 'RUNNING' && !isLetThrough(method, path, state)) throw inMaintenance(state);
 }
 
 /** Executions may be cancelled while everything is paused, and nothing else may be done to them. */
@@ -45,7 +45,8 @@ export async function checkCancel(maintenance: Maintenance, body: JsonObject): P
   if (state !== 'RUNNING' && body['state'] !== 'CANCELLED') throw inMaintenance(state);
 }
 
-const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** Methods that change nothing. */
+export const READS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 function isLetThrough(method: string, path: string, state: MaintenanceState): boolean {
   if (method !== 'PUT') return false;

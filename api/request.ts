@@ -32,6 +32,8 @@ export interface ApiRequest {
   readonly gone: AbortSignal;
   /** @throws EngineError FORBIDDEN when the rule, such as `executions:list:all_projects`, is not for this caller. */
   authorize(rule: string): void;
+  /** The same request, as if of somebody else. */
+  withCaller(changes: Partial<Caller>): ApiRequest;
 }
 
 export interface Reply {
@@ -99,26 +101,71 @@ export function param(request: ApiRequest, name: string): string {
 export function authorizedRequest(ctx: RouterContext<ApiState>): ApiRequest {
   const { access, identity = NOBODY } = ctx.state;
   const rule = ruleOf(ctx.method, typeof ctx._matchedRoute === 'string' ? ctx._matchedRoute : ctx.path);
-  const authorize = (wanted: string): void => {
-    if (access.policy.allows(wanted, identity)) return;
+  const request = new HttpRequest(ctx, identity, callerOf(access, identity, rule));
+  if (rule !== null && ctx.state.identity !== undefined) request.authorize(rule);
+  return request;
+}
+
+/** What a handler does not ask for is not worked out. */
+class HttpRequest implements ApiRequest {
+  readonly caller: Caller;
+  private readonly ctx: RouterContext<ApiState>;
+  private readonly access: Access;
+  private readonly identity: Identity;
+  private parsedQuery: ReadonlyMap<string, string> | null = null;
+
+  constructor(ctx: RouterContext<ApiState>, identity: Identity, caller: Caller) {
+    this.ctx = ctx;
+    this.access = ctx.state.access;
+    this.identity = identity;
+    this.caller = caller;
+  }
+
+  withCaller(changes: Partial<Caller>): ApiRequest {
+    return new HttpRequest(this.ctx, this.identity, { ...this.caller, ...changes });
+  }
+
+  get params(): Readonly<Record<string, string>> {
+    return this.ctx.params;
+  }
+
+  get query(): ReadonlyMap<string, string> {
+    this.parsedQuery ??= queryOf(this.ctx.querystring);
+    return this.parsedQuery;
+  }
+
+  get base(): string {
+    return `${this.ctx.protocol}://${this.ctx.host}`;
+  }
+
+  get contentType(): string {
+    return this.ctx.get('content-type');
+  }
+
+  get authenticates(): boolean {
+    return this.access.authenticates;
+  }
+
+  header(name: string): string {
+    return this.ctx.get(name);
+  }
+
+  text(): Promise<string> {
+    return readText(this.ctx.req, this.contentType);
+  }
+
+  bytes(): AsyncIterable<Buffer> {
+    return readPieces(this.ctx.req);
+  }
+
+  get gone(): AbortSignal {
+    return goneSignal(this.ctx.res);
+  }
+
+  authorize(rule: string): void {
+    if (this.access.policy.allows(rule, this.identity)) return;
     throw new EngineError('FORBIDDEN', 'Operation forbidden (insufficient permissions)');
-  };
-  if (rule !== null && ctx.state.identity !== undefined) authorize(rule);
-  return {
-    caller: callerOf(access, identity, rule),
-    authenticates: access.authenticates,
-    params: ctx.params,
-    query: queryOf(ctx.querystring),
-    base: `${ctx.protocol}://${ctx.host}`,
-    contentType: ctx.get('content-type'),
-    header: (name) => ctx.get(name),
-    text: () => readText(ctx.req, ctx.get('content-type')),
-    bytes: () => readPieces(ctx.req),
-    get gone() {
-      return goneSignal(ctx.res);
-    },
-    authorize,
-  };
+  }
 }
 
 /** Made for those who ask: few requests wait for long. */
@@ -143,7 +190,10 @@ function callerOf({ policy }: Access, identity: Identity, rule: string | null): 
   };
 }
 
+const NO_QUERY: ReadonlyMap<string, string> = new Map();
+
 function queryOf(text: string): ReadonlyMap<string, string> {
+  if (text === '') return NO_QUERY;
   const query = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(text)) if (name !== '') query.set(name, value);
   return query;

@@ -1,4 +1,5 @@
 import { Router } from '@koa/router';
+import { indexRoutes } from './route-index.ts';
 import { maintenanceRoutes } from './maintenance.ts';
 import type { Live } from './live.ts';
 import { openApiRoutes } from './openapi/routes.ts';
@@ -59,6 +60,7 @@ export function createRouters(services: Services, { feed, metrics }: Live): Rout
       body: { services: (await services.processes()).map((service) => ({ ...service })) },
     })),
   );
+  indexRoutes(v2);
   const routers = { root, v2 };
   openApiRoutes(root, () => routesOf(routers));
   return routers;

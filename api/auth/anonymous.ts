@@ -1,4 +1,4 @@
-import type { Authenticator } from './identity.ts';
+import type { Authenticator, Identity } from './identity.ts';
 
 export const DEFAULT_PROJECT = '<default-project>';
 
@@ -8,14 +8,20 @@ export const DEFAULT_PROJECT = '<default-project>';
  * `--public` (spec/rest-api.md §2.10).
  */
 export function anonymousAuthenticator({ anonymousIsAdmin }: { readonly anonymousIsAdmin: boolean }): Authenticator {
+  const usual = identityWith(anonymousIsAdmin ? ['admin'] : []);
   return {
-    identify: async (header) => {
-      const given = header('x-roles')
+    identify: (header) => {
+      const text = header('x-roles');
+      if (text === '') return usual;
+      const given = text
         .split(',')
         .map((role) => role.trim())
         .filter((role) => role !== '');
-      const roles = anonymousIsAdmin && !given.includes('admin') ? [...given, 'admin'] : given;
-      return { projectId: DEFAULT_PROJECT, userId: null, roles, anonymous: true };
+      return identityWith(anonymousIsAdmin && !given.includes('admin') ? [...given, 'admin'] : given);
     },
   };
+}
+
+function identityWith(roles: readonly string[]): Identity {
+  return { projectId: DEFAULT_PROJECT, userId: null, roles, anonymous: true };
 }

@@ -15,7 +15,7 @@ export interface Authenticator {
    * @param header reads a header of the request; absent ones are empty.
    * @throws ApiError UNAUTHENTICATED without a good token; EngineError UNAVAILABLE when whoever knows cannot be asked.
    */
-  identify(header: (name: string) => string): Promise<Identity>;
+  identify(header: (name: string) => string): Identity | Promise<Identity>;
 }
 
 /** The token of a request: `X-Auth-Token`, as clients of the reference send it, or `Authorization: Bearer`. */

@@ -50,6 +50,20 @@ function rules(resource: string, verbs: readonly string[], check: string): Reado
 
 /** The rule of a route: `workflows:create` for POST of `/v2/workflows`. null: it is open to whoever got this far. */
 export function ruleOf(method: string, path: string): string | null {
+  const key = `${method} ${path}`;
+  let rule = ruled.get(key);
+  if (rule === undefined) {
+    rule = findRule(method, path);
+    // Paths are those of routes, so there are so many and no more; should somebody ask otherwise, it stays bounded all the same.
+    if (ruled.size < MOST_RULED) ruled.set(key, rule);
+  }
+  return rule;
+}
+
+const ruled = new Map<string, string | null>();
+const MOST_RULED = 1000;
+
+function findRule(method: string, path: string): string | null {
   const parts = path
     .replace(/^\/v2(?=\/|$)/, '')
     .split('/')

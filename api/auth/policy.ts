@@ -54,15 +54,32 @@ export function parsePolicy(text: string, file: string): Policy {
 export function createPolicy(own: Readonly<Record<string, string>> = {}): Policy {
   const checks = new Map<string, Check>();
   for (const [name, text] of Object.entries({ ...DEFAULT_RULES, ...own })) checks.set(name, parseRule(text));
-  const isAdmin = (identity: Identity): boolean => holds('context_is_admin', { identity, isAdmin: false }, checks, 0);
+  // Neither rules nor identities change, and most identities come again with the next request.
+  const judged = new WeakMap<Identity, Map<string, boolean>>();
+  const judge = (rule: string, identity: Identity, decide: () => boolean): boolean => {
+    let known = judged.get(identity);
+    if (known === undefined) judged.set(identity, (known = new Map()));
+    let verdict = known.get(rule);
+    if (verdict === undefined) known.set(rule, (verdict = decide()));
+    return verdict;
+  };
+  const isAdmin = (identity: Identity): boolean =>
+    judge(ADMINISTRATORS, identity, () => holds(ADMINISTRATORS, { identity, isAdmin: false }, checks, 0));
   return {
     isAdmin,
     allows: (rule, identity) => {
-      const context = { identity, isAdmin: isAdmin(identity) };
-      return checks.has(rule) ? holds(rule, context, checks, 0) : context.isAdmin;
+      // Names of rules come from routes, of which there are so many and no more.
+      if (rule === ADMINISTRATORS) return isAdmin(identity);
+      return judge(rule, identity, () => {
+        const context = { identity, isAdmin: isAdmin(identity) };
+        return checks.has(rule) ? holds(rule, context, checks, 0) : context.isAdmin;
+      });
     },
   };
 }
+
+/** Who is an administrator; it cannot ask that itself. */
+const ADMINISTRATORS = 'context_is_admin';
 
 interface Context {
   readonly identity: Identity;

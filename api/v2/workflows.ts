@@ -80,7 +80,7 @@ export function workflowRoutes(router: ApiRouter, services: Services): void {
 export function allProjects(request: ApiRequest, rule: string): ApiRequest {
   if (!flagParameter(request, 'all_projects')) return request;
   request.authorize(rule);
-  return { ...request, caller: { ...request.caller, isAdmin: true } };
+  return request.withCaller({ isAdmin: true });
 }
 
 async function findWorkflow({ store }: Services, request: ApiRequest): Promise<WorkflowRow> {

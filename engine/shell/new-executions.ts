@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import { jsonEquals, type Json, type JsonObject } from '../../dsl/json.ts';
 import type { ActionCatalogue } from '../contract.ts';
 import type { Env, FoundWorkflow, Limits } from '../core/env.ts';
@@ -9,7 +10,8 @@ import type { Caller, StartExecution } from '../facade.ts';
 import { newId } from '../ids.ts';
 import type { Store } from '../store/connection.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
-import { findDefinition, findDefinitionById } from '../store/definitions.ts';
+import { findDefinition, findDefinitionById, type WorkflowRow } from '../store/definitions.ts';
+import { GatheredReads } from '../store/gathered-reads.ts';
 import type { Clock } from './clock.ts';
 import { findEnvironment } from './lookups.ts';
 import { userErrors } from './requests/answers.ts';
@@ -35,9 +37,12 @@ export type WantedExecution = Pick<
 /** Makes executions that are not stored yet: people's, and those of triggers (spec/engine.md §3 steps 1-5). */
 export class ExecutionMaker {
   private readonly options: ExecutionMakerOptions;
+  /** Many start the same workflow at the same time. */
+  private readonly workflows: GatheredReads<WorkflowRow>;
 
   constructor(options: ExecutionMakerOptions) {
     this.options = options;
+    this.workflows = new GatheredReads((keys) => readWorkflows(options.store.reader, keys));
   }
 
   /** @throws EngineError NOT_FOUND for the workflow, INVALID_INPUT for what it cannot take */
@@ -71,7 +76,6 @@ export class ExecutionMaker {
     caller: Caller,
     { workflowId, workflowName, workflowNamespace }: Omit<WantedExecution, 'input' | 'params' | 'description'>,
   ): Promise<FoundWorkflow> {
-    const { reader } = this.options.store;
     const identifier = workflowId ?? workflowName;
     if (identifier === null || identifier === '') {
       throw new EngineError(
@@ -79,9 +83,8 @@ export class ExecutionMaker {
         'Workflow ID or workflow name must be provided. Workflow ID is recommended.',
       );
     }
-    const row =
-      (await findDefinitionById(reader, 'workflows', caller, identifier)) ??
-      (await findDefinition(reader, 'workflows', caller, { name: identifier, namespace: workflowNamespace }));
+    const { projectId, isAdmin } = caller;
+    const row = await this.workflows.read(JSON.stringify([identifier, workflowNamespace, projectId, isAdmin]));
     if (row === undefined) {
       throw new EngineError(
         'NOT_FOUND',
@@ -115,4 +118,20 @@ export class ExecutionMaker {
       limits: this.options.limits,
     };
   }
+}
+
+/** @param keys JSON of identifier, namespace, and the caller's project and rights. */
+async function readWorkflows(reader: Knex, keys: readonly string[]): Promise<ReadonlyMap<string, WorkflowRow>> {
+  const found = new Map<string, WorkflowRow>();
+  await Promise.all(
+    keys.map(async (key) => {
+      const [identifier, namespace, projectId, isAdmin] = JSON.parse(key) as [string, string, string, boolean];
+      const caller = { projectId, isAdmin };
+      const row =
+        (await findDefinitionById(reader, 'workflows', caller, identifier)) ??
+        (await findDefinition(reader, 'workflows', caller, { name: identifier, namespace }));
+      if (row !== undefined) found.set(key, row);
+    }),
+  );
+  return found;
 }

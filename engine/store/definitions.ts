@@ -9,6 +9,7 @@ import type { Caller } from '../facade.ts';
 import type { BulkRow } from './bulk.ts';
 import { insertMany } from './bulk.ts';
 import { decodeJson } from './columns.ts';
+import { rowsOf } from './dialect.ts';
 import { orSharedWith, restrictToVisible } from './lists.ts';
 
 /** Rows of workbooks, workflows and ad-hoc actions, and the specs that they point to by content hash (design.md §3). */
@@ -160,7 +161,8 @@ export async function raiseDefinitionsEpoch(trx: Knex): Promise<void> {
 }
 
 export async function definitionsEpoch(knex: Knex): Promise<number> {
-  const row: { value: number } | undefined = await knex('counters').where('name', EPOCH).first('value');
+  // Every batch asks: as text, which costs less than to have it built.
+  const [row] = rowsOf<{ value: number }>(await knex.raw('select value from counters where name = ?', [EPOCH]));
   return row?.value ?? 0;
 }
 

@@ -7,6 +7,8 @@ import { dialectOf } from './dialect.ts';
 import { fillIn, fillInOne, hasLargeValues } from './large-values.ts';
 import { applyFilter, matchesJson } from './filters.ts';
 import type { Column, Filter } from './filters.ts';
+import { selectJson } from './json-rows.ts';
+import { rowById } from './rows-by-id.ts';
 
 /** Pages of a table: spec/rest-api.md §2.6. */
 
@@ -102,16 +104,20 @@ export async function findVisibleRow<Row extends object>(
   collection: Collection,
   id: string,
 ): Promise<Row | undefined> {
-  const row: Row | undefined = await restrictToVisible(
+  if (hasLargeValues(collection.table)) {
+    const found = (await rowById(reader, collection.table, id)) as (Row & { readonly project_id: string }) | undefined;
+    if (found === undefined || !(caller.isAdmin || found.project_id === caller.projectId)) return undefined;
+    return fillInOne(reader, found);
+  }
+  return restrictToVisible(
     reader(collection.table).where('id', id),
     caller,
     collection.scoped,
     collection.shared,
   ).first();
-  return hasLargeValues(collection.table) ? fillInOne(reader, row) : row;
 }
 
-function readPage(
+async function readPage(
   reader: Knex,
   caller: Caller,
   collection: Collection,
@@ -129,7 +135,8 @@ function readPage(
   for (const { column, direction } of query.sort) {
     rows.orderBy([{ column: column.column, order: direction, ...placeOfNulls(reader, column, direction) }]);
   }
-  return Promise.resolve(rows as PromiseLike<ListRow[]>);
+  if (dialectOf(reader) !== 'sqlite') return (await rows) as ListRow[];
+  return selectJson<ListRow>(reader, columns, rows.toSQL().toNative());
 }
 
 /** SQLite has this order anyway, and could not use an index if it were spelled out. */
