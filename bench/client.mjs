@@ -6,7 +6,7 @@ import { connect } from 'node:net';
  *
  * @param requests texts of whole requests, sent in turn
  */
-export async function drive(server, requests, { times, connections = 16 }) {
+export async function drive(server, requests, { times, connections = 50 }) {
   const buffers = requests.map((request) => Buffer.from(request));
   let sent = 0;
   const before = await server.cpu();

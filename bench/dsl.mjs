@@ -11,6 +11,7 @@ const build = (path) => import(pathToFileURL(join(root, process.env.BUILD_DIR ??
 const { parseWorkflows } = await build('dsl/index.js');
 const python = process.argv.includes('--python') ? process.argv[process.argv.indexOf('--python') + 1] : null;
 
+const figures = [];
 const folder = mkdtempSync(join(tmpdir(), 'tramontane-bench-'));
 try {
   for (const tasks of [30, 1000]) {
@@ -30,6 +31,7 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
+if (figures.length > 0) console.log(JSON.stringify(figures));
 
 async function simulated() {
   const { createCatalogue } = await build('executors/index.js');
@@ -96,7 +98,12 @@ print((time.perf_counter() - start) * 1000)
   return null;
 }
 
+/** Figures as `npm run bench` reads them (--figures), or a line for each. */
 function print(what, value, unit, target) {
+  if (process.argv.includes('--figures')) {
+    figures.push({ what, value, unit, ...(target === null ? {} : { target }) });
+    return;
+  }
   console.log(
     `${what.padEnd(60)} ${value.toFixed(1).padStart(9)} ${unit}${target === null ? '' : `   target ${target}`}`,
   );

@@ -1,19 +1,16 @@
-import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { build } from './build.mjs';
 
 /**
  * Lists with a thousand and with a million executions in the table: how many times as long the second takes, on SQLite, and on
  * PostgreSQL where POSTGRES_URL names an empty database that may be filled.
  */
 export async function million(server, folder) {
-  const build = fileURLToPath(new URL(`../${process.env.BUILD ?? 'dist'}/`, import.meta.url));
-  const load = (path) => import(pathToFileURL(join(build, path)).href);
-  const { openStore } = await load('engine/store/connection.js');
-  const { migrate } = await load('engine/store/migrate.js');
-  const { listRows, sortKeys } = await load('engine/store/lists.js');
-  const { EXECUTIONS, columnOf } = await load('engine/store/collections.js');
-  const { parseFilter } = await load('engine/store/filters.js');
+  const { openStore } = await build('engine/store/connection.js');
+  const { migrate } = await build('engine/store/migrate.js');
+  const { listRows, sortKeys } = await build('engine/store/lists.js');
+  const { EXECUTIONS, columnOf } = await build('engine/store/collections.js');
+  const { parseFilter } = await build('engine/store/filters.js');
   const urls = [
     `sqlite:${join(folder, 'million.sqlite')}`,
     ...(process.env.POSTGRES_URL ? [process.env.POSTGRES_URL] : []),

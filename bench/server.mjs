@@ -1,24 +1,29 @@
 import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { BUILD } from './build.mjs';
 
 /** A server in a process of its own, on a free port, which tells its address once it listens. */
 export class ServerProcess {
   #child = null;
   #program;
   #args;
+  #folder;
   url = '';
 
-  constructor(program, args) {
+  /** @param folder where it runs, and keeps what is not in a database */
+  constructor(program, args, folder = '.') {
     this.#program = program;
     this.#args = args;
+    this.#folder = folder;
   }
 
   async start() {
     // Options for a profile, for example.
     const options = (process.env.SERVER_NODE_OPTIONS ?? '').split(' ').filter((option) => option !== '');
     const child = spawn(process.execPath, [...options, this.#program, ...this.#args], {
+      cwd: this.#folder,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#child = child;
@@ -64,10 +69,16 @@ export class ServerProcess {
 
 /** `tramontane serve`, with the calls that the measures need. */
 export class BenchServer extends ServerProcess {
-  constructor(folder) {
-    const program = fileURLToPath(new URL(`../${process.env.BUILD ?? 'dist'}/api/bin.js`, import.meta.url));
-    const database = process.env.DATABASE ?? `sqlite:${join(folder, 'bench.sqlite')}`;
-    super(program, ['serve', '--host', '127.0.0.1', '--port', '0', '--database', database]);
+  #database;
+
+  constructor(folder, database = process.env.DATABASE ?? `sqlite:${join(folder, 'bench.sqlite')}`, options = []) {
+    mkdirSync(folder, { recursive: true });
+    super(
+      join(BUILD, 'api/bin.js'),
+      ['serve', '--host', '127.0.0.1', '--port', '0', '--database', database, ...options],
+      folder,
+    );
+    this.#database = database;
   }
 
   /** Returns the milliseconds until it answered. */
@@ -90,6 +101,40 @@ export class BenchServer extends ServerProcess {
     const answer = await response.json();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${answer.faultstring}`);
     return answer;
+  }
+
+  get isPostgres() {
+    return this.#database.startsWith('postgres');
+  }
+
+  /** The events of all executions, over one stream. */
+  async events() {
+    const gone = new AbortController();
+    const response = await fetch(`${this.url}/v2/events?types=execution`, { signal: gone.signal });
+    const ended = new Set();
+    const waiting = new Map();
+    const follow = async () => {
+      const decoder = new TextDecoder();
+      let text = '';
+      for await (const chunk of response.body) {
+        text += decoder.decode(chunk, { stream: true });
+        const events = text.split('\n\n');
+        text = events.pop();
+        for (const event of events) {
+          const data = /^data: (.*)$/m.exec(event)?.[1];
+          if (data === undefined) continue;
+          const { id, state } = JSON.parse(data);
+          if (state !== 'SUCCESS') continue;
+          waiting.get(id)?.();
+          if (!waiting.delete(id)) ended.add(id);
+        }
+      }
+    };
+    follow().catch(() => {});
+    return {
+      success: (id) => (ended.delete(id) ? Promise.resolve() : new Promise((resolve) => waiting.set(id, resolve))),
+      close: () => gone.abort(),
+    };
   }
 
   /** Starts an execution and polls it to its end; returns the milliseconds from sending to seeing SUCCESS. */

@@ -22,10 +22,13 @@ export function cpuTimes() {
   }
 }
 
-/** Microseconds of processor time per unit since `before`, as text. */
+/** Microseconds of processor time per unit since `before`, as figures. */
 export function cpuPer(before, units, name) {
   const after = cpuTimes();
   if (before === null || after === null) return [];
-  const per = (key) => (((after[key] - before[key]) * 1000) / units).toFixed(0);
-  return [`${per('main')} us of processor time a ${name} on the main thread, ${per('others')} us on others`];
+  const per = (key) => ((after[key] - before[key]) * 1000) / units;
+  return [
+    { what: `processor time per ${name}, main thread`, value: per('main'), unit: 'us' },
+    { what: `processor time per ${name}, other threads`, value: per('others'), unit: 'us' },
+  ];
 }

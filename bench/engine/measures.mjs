@@ -1,48 +1,64 @@
+import { join } from 'node:path';
+import { chainOf, inFlight, ratios } from '../load-shapes.mjs';
 import { cpuPer, cpuTimes } from './cpu.mjs';
+import { openEngine } from './node.mjs';
 import { rawBatches } from './raw.mjs';
 
-/** Each measure gets a fresh engine and answers lines of text. */
-export const measures = { pure, dispatched, chain, join, items, 'items-limited': itemsLimited, nested };
+/** The engine in this process, without REST, on a SQLite file with synchronous=FULL. */
+function onSqlite(measure) {
+  return async ({ folder, quick, progress }) => {
+    const node = await openEngine(join(folder, 'bench.sqlite'));
+    try {
+      return await measure(node, quick, progress);
+    } finally {
+      await node.close();
+    }
+  };
+}
 
-async function pure(node, quick) {
+export const pure = onSqlite(async (node, quick, progress) => {
   await node.upload(chainOf('ten_steps', 10));
   await inFlight(50, 200, () => node.start('ten_steps'));
-  const runs = quick ? 1_000 : 5_000;
-  const before = cpuTimes();
-  const seconds = await timed(() => inFlight(50, runs, () => node.start('ten_steps')));
-  const steps = (runs * 10) / seconds;
-  const cpu = cpuPer(before, runs * 10, 'step');
-  const raw = await rawBatches(node.store, quick ? 200 : 1_000);
-  return [
-    `${figure(steps)} pure steps/s, 50 ten-step workflows in flight (target 10000 on an ordinary machine)`,
-    `${figure(raw)} rows/s by the bare driver in durable batches of 100; ratio steps to rows ${(steps / raw).toFixed(3)}`,
-    ...cpu,
-    ...memory(),
-  ];
-}
-
-async function dispatched(node, quick) {
-  await node.upload(chainOf('ten_steps', 10, 'std.async_noop'));
-  const lines = [];
-  for (const width of [50, 500]) {
-    const runs = quick ? width * 2 : width * 6;
+  const raw = await rawBatches(node.store);
+  const runs = quick ? 500 : 2_000;
+  const [steps, rows] = [[], []];
+  let cpu = [];
+  const written = await rowsWritten(node);
+  for (let round = 0; round < (quick ? 3 : 5); round += 1) {
+    progress(`round ${round + 1}`);
     const before = cpuTimes();
-    const seconds = await timed(() => inFlight(width, runs, () => finished(node, 'ten_steps')));
-    lines.push(
-      `${figure((runs * 10) / seconds)} dispatched steps/s, ${width} ten-step workflows in flight`,
-      ...cpuPer(before, runs * 10, 'step'),
-    );
+    const seconds = await timed(() => inFlight(50, runs, () => node.start('ten_steps')));
+    steps.push((runs * 10) / seconds);
+    cpu = cpuPer(before, runs * 10, 'step');
+    rows.push(await raw(quick ? 100 : 300));
   }
-  return [...lines, ...memory()];
+  const perStep = ((await rowsWritten(node)) - written) / (steps.length * runs * 10);
+  return [
+    { what: 'pure steps, ten-step workflows, 50 in flight', samples: steps, unit: '/s', target: '>= 10000' },
+    { what: 'rows by the bare driver, durable batches of 100', samples: rows, unit: '/s' },
+    { what: 'steps to rows of the bare driver', samples: ratios(steps, rows), unit: 'x' },
+    { what: 'rows kept per step', value: perStep, unit: '' },
+    ...cpu,
+    memory(),
+  ];
+});
+
+/** Rows of the tables that an execution leaves. */
+async function rowsWritten(node) {
+  let rows = 0;
+  for (const table of ['executions', 'task_executions', 'action_executions', 'execution_events']) {
+    rows += await node.count(table, {});
+  }
+  return rows;
 }
 
-async function chain(node, quick) {
+export const chain = onSqlite(async (node, quick) => {
   const length = quick ? 2_000 : 10_000;
   await node.upload(chainOf('long', length));
   return growing(node, 'long', length, () => node.count('task_executions', { state: 'SUCCESS' }));
-}
+});
 
-async function join(node, quick) {
+export const wideJoin = onSqlite(async (node, quick) => {
   const width = quick ? 300 : 1_000;
   const branches = Array.from(
     { length: width },
@@ -50,15 +66,11 @@ async function join(node, quick) {
   );
   await node.upload(`wide:\n  tasks:\n${branches.join('')}    end: {join: all, action: std.noop}\n`);
   return growing(node, 'wide', width, () => node.count('task_executions', { state: 'SUCCESS' }));
-}
+});
 
-function items(node, quick) {
-  return manyItems(node, quick, '');
-}
+export const items = onSqlite((node, quick) => manyItems(node, quick, ''));
 
-function itemsLimited(node, quick) {
-  return manyItems(node, quick, 'concurrency: 50');
-}
+export const itemsLimited = onSqlite((node, quick) => manyItems(node, quick, 'concurrency: 50'));
 
 async function manyItems(node, quick, limit) {
   const count = quick ? 10_000 : 100_000;
@@ -68,7 +80,7 @@ async function manyItems(node, quick, limit) {
   return growing(node, 'many', count, () => node.count('action_executions', { state: 'SUCCESS' }));
 }
 
-async function nested(node, quick) {
+export const nested = onSqlite(async (node, quick) => {
   const depth = quick ? 50 : 200;
   const levels = Array.from({ length: depth }, (_, i) => {
     const run = i + 1 < depth ? `workflow: level${i + 1}` : 'action: std.noop';
@@ -76,60 +88,49 @@ async function nested(node, quick) {
   });
   await node.upload(levels.join(''));
   return growing(node, 'level0', depth, () => node.count('executions', { state: 'RUNNING' }));
-}
+});
 
-/** Runs one execution and prints how long each tenth of its tasks took. */
+/**
+ * Runs one execution to its end. The time per task in the last tenth of it by that in the first tells whether it is linear; by
+ * processor time, since the clock also counts what else the machine does.
+ */
 async function growing(node, name, total, progress) {
-  const marks = [];
+  const marks = [{ at: performance.now(), cpu: processorMilliseconds() }];
   let peak = 0;
   const record = await node.start(name);
-  const startedAt = performance.now();
   let done = 0;
   for (;;) {
     const row = await node.row(record.id);
     done = Math.max(done, await progress());
-    const elapsed = performance.now() - startedAt;
     peak = Math.max(peak, process.memoryUsage().rss);
-    while (marks.length < 10 && (done >= ((marks.length + 1) * total) / 10 || row.state !== 'RUNNING'))
-      marks.push(elapsed);
-    if (row.state !== 'RUNNING') {
-      if (row.state !== 'SUCCESS') throw new Error(`${name} ended in ${row.state}: ${row.state_info?.slice(0, 300)}`);
-      const perTask = marks.map((mark, i) => ((mark - (marks[i - 1] ?? 0)) / (total / 10)).toFixed(3));
-      return [
-        `${total} in ${(elapsed / 1000).toFixed(2)} s, ${(elapsed / total).toFixed(3)} ms each; ms each by tenths: ${perTask.join(' ')}`,
-        `${(peak / 2 ** 20).toFixed(0)} MB at most`,
-      ];
+    while (marks.length <= 10 && (done >= (marks.length * total) / 10 || row.state !== 'RUNNING'))
+      marks.push({ at: performance.now(), cpu: processorMilliseconds() });
+    if (row.state === 'RUNNING') {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      continue;
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (row.state !== 'SUCCESS') throw new Error(`${name} ended in ${row.state}: ${row.state_info?.slice(0, 300)}`);
+    const each = (key) => marks.slice(1).map((mark, i) => (mark[key] - marks[i][key]) / (total / 10));
+    const cpu = each('cpu');
+    return [
+      { what: `${total} tasks, all`, value: (marks[10].at - marks[0].at) / 1000, unit: 's' },
+      { what: 'per task, by tenths of the run', samples: each('at'), unit: 'ms' },
+      { what: 'processor time per task, by tenths of the run', samples: cpu, unit: 'ms' },
+      {
+        what: 'the last two tenths by the second and third, processor time',
+        // Not the first: code is compiled in it.
+        value: (cpu[8] + cpu[9]) / (cpu[1] + cpu[2]),
+        unit: 'x',
+        target: '<= 1.2',
+      },
+      { what: 'memory at most', value: peak / 2 ** 20, unit: 'MB' },
+    ];
   }
 }
 
-async function finished(node, name) {
-  const { id } = await node.start(name);
-  for (;;) {
-    if ((await node.row(id)).state !== 'RUNNING') return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-/** A workflow of `steps` tasks, one after the other. */
-function chainOf(name, steps, action = 'std.noop') {
-  const tasks = Array.from({ length: steps }, (_, i) => {
-    const next = i + 1 < steps ? `, on-success: step${i + 1}` : '';
-    return `    step${i}: {action: ${action}${next}}\n`;
-  });
-  return `${name}:\n  tasks:\n${tasks.join('')}`;
-}
-
-async function inFlight(width, times, call) {
-  let left = times;
-  const worker = async () => {
-    while (left > 0) {
-      left -= 1;
-      await call();
-    }
-  };
-  await Promise.all(Array.from({ length: width }, worker));
+function processorMilliseconds() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 async function timed(work) {
@@ -138,10 +139,6 @@ async function timed(work) {
   return (performance.now() - startedAt) / 1000;
 }
 
-function figure(value) {
-  return value.toFixed(0).padStart(7);
-}
-
 function memory() {
-  return [`${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MB now`];
+  return { what: 'memory afterwards', value: process.memoryUsage().rss / 2 ** 20, unit: 'MB' };
 }

@@ -1,15 +1,13 @@
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { build } from '../build.mjs';
 
-const build = pathToFileURL(`${resolve(process.env.BUILD ?? new URL('../../dist', import.meta.url).pathname)}/`);
-const { createEngine } = await import(new URL('engine/index.js', build));
-const { silentLogger } = await import(new URL('engine/log.js', build));
-const { EmbeddedQueue } = await import(new URL('engine/queue/embedded.js', build));
-const { systemClock } = await import(new URL('engine/shell/clock.js', build));
-const { createDefinitions } = await import(new URL('engine/shell/definitions.js', build));
-const { openStore } = await import(new URL('engine/store/connection.js', build));
-const { migrate } = await import(new URL('engine/store/migrate.js', build));
-const { createCatalogue } = await import(new URL('executors/index.js', build));
+const { createEngine } = await build('engine/index.js');
+const { silentLogger } = await build('engine/log.js');
+const { EmbeddedQueue } = await build('engine/queue/embedded.js');
+const { systemClock } = await build('engine/shell/clock.js');
+const { createDefinitions } = await build('engine/shell/definitions.js');
+const { openStore } = await build('engine/store/connection.js');
+const { migrate } = await build('engine/store/migrate.js');
+const { createCatalogue } = await build('executors/index.js');
 
 const CALLER = { projectId: '<default-project>', isAdmin: true };
 
