@@ -13,6 +13,7 @@ import {
 import { type Json, type JsonObject, setKey } from './json.ts';
 import type { Place, Position, Problems } from './problems.ts';
 import { PositionTree, scalarStart } from './yaml-positions.ts';
+import { readPlainEvents } from './yaml-plain.ts';
 import { isSpecialScalar, resolvePlainScalar } from './yaml-schema.ts';
 import { Float, toFloat } from './yaql/numbers.ts';
 
@@ -59,7 +60,7 @@ export function readEvents(source: string, problems: Problems): Event[] | number
     return 0;
   }
   try {
-    return parseEvents(source, { maxDepth: MAX_NESTING });
+    return readPlainEvents(source) ?? parseEvents(source, { maxDepth: MAX_NESTING });
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const events = source.includes('@') ? readEventsWithAt(source) : null;
@@ -301,8 +302,11 @@ class Reader {
   }
 }
 
+/** The list of every mapping: nothing is ever put into it. */
+const NO_ITEMS: Json[] = [];
+
 function newFrame(kind: Frame['kind']): Frame {
-  return { kind, list: [], mapping: {}, key: null };
+  return { kind, list: kind === 'mapping' ? NO_ITEMS : [], mapping: {}, key: null };
 }
 
 function bracesHint(source: string, start: number): string | null {

@@ -19,16 +19,28 @@ export function languageOf(text: string): 'yaql' | 'jinja' | null {
   return hasYaql(text) ? 'yaql' : null;
 }
 
+/** False tells at a glance that the text is its own value; true, that it has to be looked at. */
+export function mayHoldExpression(text: string): boolean {
+  return text.includes('<%') || text.includes('{{') || text.includes('{%');
+}
+
 export function hasJinja(text: string): boolean {
-  return text.includes('{') && (holds(text, JINJA_PRINT) || holds(text, JINJA_BLOCK));
+  return (text.includes('{{') || text.includes('{%')) && (holds(text, JINJA_PRINT) || holds(text, JINJA_BLOCK));
 }
 
 export function hasYaql(text: string): boolean {
-  return holds(text, YAQL);
+  return text.includes('<%') && holds(text, YAQL);
 }
 
 export function findYaql(text: string): readonly Found[] {
-  return [...spans(text, YAQL)];
+  return isWhole(text) ? [{ whole: text, offset: 0 }] : [...spans(text, YAQL)];
+}
+
+/** The commonest text by far: one expression and nothing else. */
+function isWhole(text: string): boolean {
+  return (
+    text.startsWith('<%') && text.endsWith('%>') && text.indexOf('%>', 2) === text.length - 2 && !text.includes('\n')
+  );
 }
 
 /** The first `{{ … }}`; null when the text has only `{% … %}`. */

@@ -4,10 +4,11 @@ import { toStored } from '../yaql/output.ts';
 import { isTruthy } from '../yaql/values.ts';
 import { TextCache } from './cache.ts';
 import { disabledError, evaluationError } from './failures.ts';
-import { hasJinja, hasYaql, languageOf } from './find.ts';
-import { certainJinjaErrors, checkJinja, prepareJinja } from './jinja.ts';
+import { analysisOf } from './analysis.ts';
+import { languageOf, mayHoldExpression } from './find.ts';
+import { prepareJinja } from './jinja.ts';
 import type { ExpressionLanguage, ExpressionScope } from './scope.ts';
-import { certainYaqlErrors, checkYaql, prepareYaql } from './yaql.ts';
+import { prepareYaql } from './yaql.ts';
 
 export { isExpression } from './find.ts';
 export { type References, references } from './references.ts';
@@ -73,15 +74,15 @@ export function validateExpression(
   text: string,
   allowedLanguages: readonly ExpressionLanguage[] = ['yaql', 'jinja'],
 ): ExpressionError | null {
-  const isJinja = hasJinja(text);
-  const isYaql = hasYaql(text);
-  if (isJinja) {
-    const error = allowedLanguages.includes('jinja') ? checkJinja(text) : disabledError('jinja', 'grammar');
+  if (!mayHoldExpression(text)) return null;
+  const analysis = analysisOf(text);
+  if (analysis.isJinja) {
+    const error = allowedLanguages.includes('jinja') ? analysis.jinjaError : disabledError('jinja', 'grammar');
     if (error !== null) return error;
+    if (analysis.isYaql) return mixedError(text);
   }
-  if (isJinja && isYaql) return mixedError(text);
-  if (!isYaql) return null;
-  return allowedLanguages.includes('yaql') ? checkYaql(text) : disabledError('yaql', 'grammar');
+  if (!analysis.isYaql) return null;
+  return allowedLanguages.includes('yaql') ? analysis.yaqlError : disabledError('yaql', 'grammar');
 }
 
 /**
@@ -89,9 +90,7 @@ export function validateExpression(
  * tests, and arguments that no function of the name takes. In the order of the text; with offset and explanation.
  */
 export function certainErrors(text: string): readonly ExpressionError[] {
-  const language = languageOf(text);
-  if (language === null) return [];
-  return language === 'yaql' ? certainYaqlErrors(text) : certainJinjaErrors(text);
+  return mayHoldExpression(text) ? analysisOf(text).certainErrors : [];
 }
 
 interface Prepared {

@@ -1,3 +1,4 @@
+import { TextCache } from '../expressions/cache.ts';
 import { type Json, type JsonObject, parseJson, setKey } from '../json.ts';
 
 /** A name with parameters behind it, in one text: `std.echo output=<% $.x %>` (spec/dsl.md §11). */
@@ -26,6 +27,17 @@ export interface LostText {
 /** null: there is no name at the start. A text without a blank is a name alone. */
 export function parseInlineCall(text: string): InlineCall | null {
   if (!text.includes(' ')) return { name: text, params: {}, values: [], lost: [] };
+  return calls.get(text, readInlineCall).call;
+}
+
+/** Each check and each step to the task that is built asks for the same call anew. */
+const calls = new TextCache<{ readonly call: InlineCall | null }>(4_000, 1_000_000);
+
+function readInlineCall(text: string): { readonly call: InlineCall | null } {
+  return { call: inlineCallOf(text) };
+}
+
+function inlineCallOf(text: string): InlineCall | null {
   const name = NAME.exec(text)?.[0];
   if (name === undefined) return null;
   return { name, ...parseInlineParams(text, name.length) };

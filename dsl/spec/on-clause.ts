@@ -11,7 +11,7 @@ export interface NextCall {
 
 /** Reads `name`, `name key=value` and `name(key=value)`, the last one with or without blanks (spec/dsl.md §7, §17-H). */
 export function parseNext(text: string): NextCall | null {
-  const match = CALL.exec(text) ?? WITH_PARAMS.exec(text);
+  const match = text.includes('=') ? (CALL.exec(text) ?? WITH_PARAMS.exec(text)) : null;
   if (match !== null) {
     const [, to = '', written = ''] = match;
     const inside = parseInlineParams(written);

@@ -34,6 +34,36 @@ export class Lexer {
 
   /** @throws YaqlSyntaxError at a character that begins no token or in a string with a bad escape. */
   next(): Token {
+    return this.#common() ?? this.#any();
+  }
+
+  /** The tokens that nearly all expressions consist of, without regular expressions; null when it may be anything else. */
+  #common(): Token | null {
+    const text = this.#text;
+    let start = this.#at;
+    while (text.charCodeAt(start) === BLANK) start += 1;
+    const first = text.charCodeAt(start);
+    if (SINGLE_SYMBOLS.has(first)) {
+      this.#at = start + 1;
+      return { type: 'symbol', text: text.charAt(start), position: this.#position(start) };
+    }
+    if (first !== DOLLAR && (!isWordCharacter(first) || isDigit(first))) return null;
+    if (start > 0 && isWordCharacter(text.charCodeAt(start - 1))) return null;
+    let end = start + 1;
+    while (isWordCharacter(text.charCodeAt(end))) end += 1;
+    const behind = text.charCodeAt(end);
+    // Words go on with letters of any script, and those with two underscores in front are none.
+    if (behind >= 128 || text.startsWith('__', start)) return null;
+    const position = this.#position(start);
+    const name = text.slice(start, end);
+    this.#at = end;
+    if (first === DOLLAR) return { type: 'variable', text: name, position };
+    if (behind !== OPENING) return wordToken(name, position);
+    this.#at += 1;
+    return { type: 'function', text: name, position };
+  }
+
+  #any(): Token {
     this.#match(this.#at === 0 ? OUTER_BLANKS : BLANKS);
     const start = this.#at;
     OUTER_BLANKS.lastIndex = start;
@@ -106,6 +136,21 @@ const NUMBER = new RegExp(`(?<!${W})\\p{Nd}+(?:\\.\\p{Nd}+)?(?!${W})|(?<!${W})\\
 const FUNCTION = new RegExp(`(?<!${W})(?!\\p{Nd})${W}+\\(`, 'uy');
 const WORD = new RegExp(`(?!__)(?<!${W})(?!\\p{Nd})${W}+`, 'uy');
 const SYMBOL = /\?\.|=~|!~|->|=>|>=|<=|!=|[.+\-*/><=[{()\],}]/y;
+
+const BLANK = 0x20;
+const DOLLAR = 0x24;
+const OPENING = 0x28;
+/** Those that begin no longer symbol. */
+const SINGLE_SYMBOLS: ReadonlySet<number> = new Set(Array.from('.+*/[{()],}', (symbol) => symbol.charCodeAt(0)));
+
+function isDigit(unit: number): boolean {
+  return unit >= 0x30 && unit <= 0x39;
+}
+
+/** Of ASCII. */
+function isWordCharacter(unit: number): boolean {
+  return (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x41 && unit <= 0x5a) || isDigit(unit) || unit === 0x5f;
+}
 
 const WORD_OPERATORS: ReadonlySet<string> = new Set(['mod', 'in', 'not', 'and', 'or']);
 const CONSTANTS: ReadonlyMap<string, boolean | null> = new Map([

@@ -1,8 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import test from 'ava';
 import * as fc from 'fast-check';
+import { parseEvents } from 'js-yaml';
 import { type Json, type JsonObject, jsonEquals, stringifyJson } from '../../dsl/json.ts';
 import { type Place, Problems } from '../../dsl/problems.ts';
 import { MAX_DOCUMENT_BYTES, readYaml, writeYaml } from '../../dsl/yaml.ts';
+import { readPlainEvents } from '../../dsl/yaml-plain.ts';
 import { Float } from '../../dsl/yaql/numbers.ts';
 import { brief } from './texts.ts';
 import { randomRuns } from '../helpers/random-runs.ts';
@@ -35,6 +38,130 @@ test('scalars are read as YAML 1.1, and dates stay text', (t) => {
     nothing: [null, null],
   });
 });
+
+test('what the reader of plain texts takes, it reads as the general parser does; the rest it leaves alone', (t) => {
+  const value = fc.constantFrom(...PLAIN_VALUES).map((text) => text.split('\n'));
+  const { block } = fc.letrec<{ block: readonly string[] }>((tie) => {
+    const below = fc
+      .tuple(fc.constantFrom('', '# c'), fc.constantFrom(1, 2, 2, 4, 0), tie('block'))
+      .map(([first, indent, lines]) => [first, ...lines.map((line) => ' '.repeat(indent) + line)]);
+    const beside = tie('block').map(([first = '', ...rest]) => [first, ...rest.map((line) => `  ${line}`)]);
+    const entries = (leads: readonly string[], ...values: fc.Arbitrary<readonly string[]>[]) =>
+      fc.array(fc.tuple(fc.constantFrom(...leads), fc.oneof({ depthSize: 'small' }, ...values)), {
+        minLength: 1,
+        maxLength: 3,
+      });
+    return {
+      block: fc
+        .oneof(
+          entries(['k: ', 'k k : ', '"q": ', "'s':   ", 'a-b: '], value, below),
+          entries(['- '], value, beside, below),
+        )
+        .map((all) => all.flatMap(([lead, [first = '', ...rest]]) => [lead + first, ...rest])),
+    };
+  });
+  const noise = fc.array(fc.tuple(fc.nat(), fc.nat(3), fc.constantFrom(...PIECES)), { maxLength: 1 });
+  let taken = 0;
+  fc.assert(
+    fc.property(block, noise, fc.constantFrom('', '---\n', '# c\n\n'), (lines, changes, start) => {
+      let text = `${start}${lines.join('\n')}\n`;
+      for (const [where, length, piece] of changes) {
+        const at = where % text.length;
+        text = text.slice(0, at) + piece + text.slice(at + length);
+      }
+      const events = readPlainEvents(text);
+      if (events === null) return;
+      taken++;
+      if (!isDeepStrictEqual(events, parseEvents(text, { maxDepth: 100 })))
+        throw new Error(`read differently: ${text}`);
+    }),
+    { numRuns: randomRuns(300), seed: 14, includeErrorInReport: true },
+  );
+  t.true(taken > randomRuns(30), `${taken}`);
+  t.not(readPlainEvents(PLAIN_DEFINITION), null, 'definitions as they are usually written');
+});
+
+const PLAIN_VALUES = [
+  ...[
+    'v',
+    'v w',
+    '"x"',
+    "'it''s'",
+    '"a\\n\\"b\\""',
+    '[a, {b: "c: d"}]',
+    '{a: b, c: [1]}',
+    '{}',
+    '-1',
+    '<% $.x + 1 %> # c',
+    '# c',
+    '',
+  ],
+  ...[
+    '|\n  t\n   u\n\n  v',
+    '>-\n    t',
+    '|+\n\n  x\n',
+    '|',
+    'v\n  w',
+    'a: b',
+    '- n',
+    '&x y',
+    '*x',
+    '!!str 5',
+    '{a: b}: c',
+    '"x" y',
+  ],
+];
+const PIECES = [
+  ' ',
+  '  ',
+  '\n',
+  '\n  ',
+  '- ',
+  ':',
+  ': ',
+  '#',
+  ' #',
+  "'",
+  '"',
+  '|',
+  '>',
+  '\\',
+  '\t',
+  '\r\n',
+  '---\n',
+  '\n...\n',
+  '?',
+  ',',
+  '[',
+  '}',
+  'é',
+  '😀',
+];
+const PLAIN_DEFINITION = `---
+# A comment.
+version: "2.0"
+
+flow:
+  description: |
+    Two lines,
+      one deeper.
+
+  input: [x, {y: 1}]
+  tasks:
+    first:
+      action: std.echo output="<% $.x %>"   # the first
+      publish: { v: <% task().result %> }
+      on-success:
+      - second: <% $.x > 0 %>
+      - fail
+    second:
+      workflow: other
+      input:
+        text: >-
+          folded
+        'quoted key': 'it''s'
+        none:
+`;
 
 test('known tags set the kind of a scalar, a plain scalar may start with @', (t) => {
   t.deepEqual(read('a: !!str 5\nb: !!int "7"\nc: !!float 3\nd: ! 8\ne: @home\nf: me@home').value, {
