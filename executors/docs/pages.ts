@@ -8,14 +8,14 @@ export interface ActionPage {
 }
 
 /** Packs whose pages are in docs/actions. */
-const DOCUMENTED: readonly string[] = ['flink.', 'cluster.'];
+const DOCUMENTED: readonly string[] = ['std.', 'spark.', 'livy.', 'lighter.', 'mist.', 'flink.', 'cluster.'];
 
 export function documentedPages(actions: readonly ActionDefinition[]): readonly ActionPage[] {
   return actionPages(actions.filter(({ name }) => DOCUMENTED.some((pack) => name.startsWith(pack))));
 }
 
 /**
- * The reference of actions in Markdown, from their declarations alone: a page for each of them, the routes of Flink's REST API by group, and a
+ * The reference of actions in Markdown, from their declarations alone: a page for each of them, single calls of other servers' APIs by group, and a
  * list of all.
  */
 export function actionPages(actions: readonly ActionDefinition[]): readonly ActionPage[] {
@@ -30,8 +30,8 @@ export function actionPages(actions: readonly ActionDefinition[]): readonly Acti
 
 /** `flink.jobs.get` stands on the page of `flink.jobs`, as its many brothers do; every other action has its own. */
 function pageOf(name: string): string {
-  const parts = name.split('.');
-  return parts.length > 2 && parts[0] === 'flink' ? `${parts[0]}.${parts[1]}.rest` : name;
+  const [pack = '', group = '', ...call] = name.split('.');
+  return call.length > 0 && name !== `spark.session.${call.join('.')}` ? `${pack}.${group}.rest` : name;
 }
 
 function textOf(page: string, actions: readonly ActionDefinition[]): string {

@@ -415,6 +415,48 @@ test('submitted first, waited for later; a wait that is cancelled leaves the job
   t.like((await w.call('spark.kill', wait)).output, { code: 'SPARK_REJECTED', status: 404 });
 });
 
+// What spec/spark.md §2.2, §3.1, §4.1 and §5 list, row by row. `:F` is endpoints or functions.
+const ROWS: Readonly<Record<string, string>> = {
+  mist: `GET /:F, GET /:F/:id, POST /:F, PUT /:F, DELETE /:F/:id, POST /:F/:id/jobs, GET /:F/:id/jobs, GET /jobs, GET /jobs/:id,
+    GET /jobs/:id/logs, DELETE /jobs/:id, GET /workers, GET /workers/:id, GET /workers/:id/jobs, DELETE /workers/:id, GET /contexts,
+    GET /contexts/:id, POST /contexts, PUT /contexts/:id, DELETE /contexts/:id, GET /status, GET /artifacts, POST /artifacts,
+    GET /artifacts/:id, DELETE /artifacts/:id, GET /artifacts/:id/sha`,
+  lighter: `GET /configuration, POST /batches, GET /batches, GET /batches/:id, GET /batches/:id/state, DELETE /batches/:id,
+    GET /batches/:id/log, GET /sessions, POST /sessions, PUT /sessions/:id, GET /sessions/:id, GET /sessions/:id/state,
+    DELETE /sessions/:id, GET /sessions/:id/log, POST /sessions/:id/statements, GET /sessions/:id/statements,
+    GET /sessions/:id/statements/:id, POST /sessions/:id/statements/:id/cancel`,
+  livy: `GET /batches, GET /sessions, POST /batches, GET /batches/:id, GET /batches/:id/state, GET /batches/:id/log, DELETE /batches/:id,
+    POST /sessions, GET /sessions/:id, GET /sessions/:id/state, GET /sessions/:id/log, DELETE /sessions/:id,
+    POST /sessions/:id/statements, GET /sessions/:id/statements, GET /sessions/:id/statements/:id,
+    POST /sessions/:id/statements/:id/cancel, POST /sessions/:id/completion, POST /sessions/:id/connect, POST /sessions/:id/stop,
+    POST /sessions/:id/interrupt, GET /version`,
+  standalone: 'POST /create, GET /status/:id, POST /kill/:id, POST /killall, POST /clear, GET /readyz',
+  master: 'GET /json/',
+};
+
+// The names of spec/spark.md §8.2.
+const NAMES = `mist.endpoints: list get create update delete start_job jobs; mist.jobs: list get logs cancel; mist.workers: list get stop;
+  mist.contexts: list get create update delete; mist.artifacts: list upload sha delete; mist: status run; lighter: configuration run execute;
+  lighter.batches: create list get log delete; lighter.sessions: create put list get log delete; lighter.statements: create list get cancel;
+  livy.batches: create list get state log delete; livy.sessions: create list get state log delete touch;
+  livy.statements: create list get cancel; livy: complete version run execute;
+  spark.submissions: create status kill kill_all clear ready; spark.master: state; spark: submit wait kill progress;
+  spark.session: open execute close`;
+
+test('every row of the systems and every name of the action table is there', async (t) => {
+  const plain = (path: string) => path.replaceAll(/:[a-z_]+/g, ':id');
+  for (const [system, table] of Object.entries(SYSTEMS)) {
+    const wanted = (ROWS[system] ?? '').split(',').map((row) => row.trim());
+    const there = table.endpoints.map(({ method, path }) => `${method} ${plain(path)}`);
+    t.deepEqual(there.toSorted(), wanted.toSorted(), system);
+  }
+  const w = await sparkWorld(t);
+  for (const group of NAMES.split(';')) {
+    const [prefix = '', names = ''] = group.trim().split(': ');
+    for (const name of names.split(' ')) t.notThrows(() => w.action(`${prefix}.${name}`));
+  }
+});
+
 test('every endpoint has an action that calls it, with a description, a checked example and the inputs of its table', async (t) => {
   const servers = {
     mist: await started(t, startFakeMist()),

@@ -318,7 +318,7 @@ function openAction(servers: SparkServers): JobAction {
         'What is known of the session; `result` is the handle for spark.session.execute and spark.session.close.',
       example: {
         title: 'A session for several tasks',
-        yaml: 'open:\n  action: spark.session.open\n  input: {via: livy, connection: yarn, kind: pyspark, idle_timeout: 30m}\n  publish:\n    session: <% task().result.result %>\n  on-success: count\n',
+        yaml: 'open:\n  action: spark.session.open\n  input: {via: livy, connection: yarn, kind: pyspark, idle_timeout: 30m}\n  publish:\n    session: <% task().result.result %>\n  on-success: count\ncount:\n  action: spark.session.execute\n  input: {session: <% $.session %>, code: spark.range(10).count()}\n',
       },
     },
     livy,
