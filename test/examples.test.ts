@@ -1,7 +1,12 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
+import { fakeCommand } from '../api/commands/fake.ts';
+import type { Terminal } from '../api/terminal.ts';
+import { deferred } from '../executors/deferred.ts';
 import { startFakeFlink } from '../executors/fakes/flink.ts';
+import { fakeSparkHome } from './executors/helpers/fake-spark.ts';
 import {
   complaints,
   examplesFolder,
@@ -12,7 +17,7 @@ import {
 } from './helpers/examples.ts';
 
 // Those that need Spark or Flink are in examples.chain.test.ts; flink-upgrade runs here on a stand-in, and on Flink in flink-operations.flink.test.ts.
-const NEED_ENGINES = new Set(['spark-then-flink', 'flink-upgrade', 'leased-clusters']);
+const NEED_ENGINES = new Set(['spark-then-flink', 'flink-upgrade', 'leased-clusters', 'spark-systems']);
 
 const examples = await listExamples();
 const server = await startLocalServer();
@@ -40,6 +45,59 @@ test('examples/flink-upgrade ends as its expect.yaml says, and goes back when th
   const back = await runExample(example, { here: true, input });
   t.like(back.execution, { state: 'SUCCESS', output: { version: 'old' } });
 });
+
+test('examples/spark-systems runs on the stand-ins of all systems, as tramontane fake starts them', async (t) => {
+  t.timeout(300_000);
+  const example = await readExample('spark-systems');
+  const folder = await mkdtemp(join(tmpdir(), 'tramontane-spark-systems-'));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
+  const spark = await fakeSparkHome(folder);
+  const application = join(folder, 'job.sh');
+  await writeFile(application, `echo '::result {"rows": 25}'\n`);
+  const [livy, lighter] = [await fake(t, 'livy'), await fake(t, 'lighter')];
+  const [mist, master] = [await fake(t, 'mist'), await fake(t, 'spark-master')];
+  const remote = { application: 'hdfs:///jobs/score.py', poll_interval: 0.1 };
+  const cases: readonly (readonly [workflow: string, input: object, output: object])[] = [
+    ['submit', { application, spark_home: spark.home }, { backend: 'process', state: 'success', result: { rows: 25 } }],
+    [
+      'standalone',
+      { ...remote, url: master, master: 'spark://master:7077' },
+      { backend: 'standalone', state: 'FINISHED', result: null },
+    ],
+    ['livy', { ...remote, url: livy }, example.expected.output as object],
+    ['lighter', { ...remote, url: lighter }, { backend: 'lighter', state: 'success', result: null }],
+    ['mist', { ...remote, url: mist, class: 'Score' }, { backend: 'mist', state: 'finished', result: null }],
+    ['session', { url: livy, poll_interval: 0.1 }, { table: 'available', rows: 'available' }],
+  ];
+  for (const [workflow, input, output] of cases) {
+    const outcome = await runExample({ ...example, input: '{}' }, { here: true, workflow, input });
+    t.deepEqual(
+      outcome.execution,
+      { ...outcome.execution, state: 'SUCCESS', output },
+      `${workflow}: ${outcome.stderr}`,
+    );
+  }
+});
+
+/** The address of a stand-in as the command line starts it. */
+async function fake(t: ExecutionContext, name: string): Promise<string> {
+  const stop = deferred<NodeJS.Signals>();
+  const line = deferred<string>();
+  const terminal: Terminal = {
+    environment: {},
+    isInteractive: false,
+    columns: 80,
+    out: (text) => line.resolve(text),
+    err: () => {},
+    stopped: stop.promise,
+  };
+  const running = fakeCommand(name, { port: '0', flinkVersion: '2.3.0', jobSeconds: '1', submit: true }, terminal);
+  t.teardown(async () => {
+    stop.resolve('SIGTERM');
+    await running;
+  });
+  return /http:\S+/.exec(await line.promise)?.[0] ?? '';
+}
 
 test('an example whose service is down ends ERROR, says why, and exits 1', async (t) => {
   const example = examples.find(({ name }) => name === 'http-call');

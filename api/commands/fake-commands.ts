@@ -22,7 +22,7 @@ Examples:
   tramontane fake livy
 
 It prints its address in a line "listening on http://127.0.0.1:PORT", runs nothing of what it is given, and stops on SIGTERM or
-Ctrl-C. The one of Flink is also a SQL gateway.`,
+Ctrl-C. Jobs of all but Flink go on at each look at them. The one of Flink is also a SQL gateway.`,
     )
     .action(async (name: string, options: FakeOptions) => {
       const { fakeCommand } = await import('./fake.ts');

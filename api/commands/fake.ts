@@ -25,16 +25,16 @@ const FAKES: Readonly<Record<string, (options: FakeOptions, port: number) => Pro
     if (!(seconds >= 0)) throw new UsageError(`'${jobSeconds}' is no number of seconds`);
     return startFakeFlink({ version: flinkVersion, jobMs: seconds * 1000, adaptive, submits: submit }, port);
   },
-  livy: async (_, port) => (await import('../../executors/fakes/livy.ts')).startFakeLivy({ port }),
-  lighter: async (_, port) => (await import('../../executors/fakes/lighter.ts')).startFakeLighter({ port }),
-  mist: async (_, port) => (await import('../../executors/fakes/mist.ts')).startFakeMist({ port }),
+  livy: async (_, port) => (await import('../../executors/fakes/livy.ts')).startFakeLivy({ port, auto: true }),
+  lighter: async (_, port) => (await import('../../executors/fakes/lighter.ts')).startFakeLighter({ port, auto: true }),
+  mist: async (_, port) => (await import('../../executors/fakes/mist.ts')).startFakeMist({ port, auto: true }),
   cello: async (_, port) =>
     (await import('../../executors/fakes/cello.ts')).startFakeCello(
       [{ count: 2 }, { plugin: 'spark', mode: 'standalone', size: 1 }, { plugin: 'flink', mode: 'session', size: 1 }],
       { port },
     ),
   'spark-master': async (_, port) =>
-    (await import('../../executors/fakes/spark-master.ts')).startFakeSparkMaster({ port }),
+    (await import('../../executors/fakes/spark-master.ts')).startFakeSparkMaster({ port, auto: true }),
 };
 
 /** Runs until it is told to stop. @throws UsageError */

@@ -2,12 +2,14 @@ import { mappingOf, startFake, type FakeAnswer, type FakeRequest, type FakeServe
 
 /**
  * A standalone master on a real socket: submission server, web page as JSON, and the log page of its one worker, all at one address. Unknown ids and
- * a standby are 200 with `success: false`, as recorded. Drivers move only when told.
+ * a standby are 200 with `success: false`, as recorded. Drivers move only when told, or by
+ * themselves with `auto`.
  */
 export interface FakeSparkMaster extends FakeServer {
   readonly drivers: Map<string, FakeDriver>;
   readonly applications: { readonly id: string; readonly name: string; state: string }[];
-  readonly options: { version: string; standby: boolean };
+  /** `auto`: drivers go on at each look at them. */
+  readonly options: { version: string; standby: boolean; auto: boolean };
   /** What a restart without recovery does. */
   restart(): void;
 }
@@ -23,12 +25,12 @@ export interface FakeDriver {
 }
 
 export async function startFakeSparkMaster(
-  options: { version?: string; port?: number } = {},
+  options: { version?: string; port?: number; auto?: boolean } = {},
 ): Promise<FakeSparkMaster> {
   const state: MasterState = {
     drivers: new Map(),
     applications: [],
-    options: { version: options.version ?? '3.5.9', standby: false },
+    options: { version: options.version ?? '3.5.9', standby: false, auto: options.auto ?? false },
   };
   const at = { url: '' };
   const server = await startFake({
@@ -129,6 +131,7 @@ function create(master: MasterState, { body }: FakeRequest): FakeAnswer {
 function status(master: MasterState, id: string): FakeAnswer {
   const driver = master.drivers.get(id);
   if (driver === undefined) return answer(master, 'SubmissionStatusResponse', false, { submissionId: id });
+  if (master.options.auto) driver.state = NEXT[driver.state] ?? driver.state;
   return answer(master, 'SubmissionStatusResponse', true, {
     submissionId: id,
     driverState: driver.state,
@@ -136,6 +139,8 @@ function status(master: MasterState, id: string): FakeAnswer {
     ...(driver.state !== 'SUBMITTED' && { workerId: WORKER, workerHostPort: '127.0.0.1:7078' }),
   });
 }
+
+const NEXT: Readonly<Record<string, string>> = { SUBMITTED: 'RUNNING', RUNNING: 'FINISHED' };
 
 function kill(master: MasterState, id: string): FakeAnswer {
   const driver = master.drivers.get(id);
