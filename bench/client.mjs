@@ -25,8 +25,15 @@ export function request(method, path, body = '') {
   return `${method} ${path} HTTP/1.1\r\nHost: x\r\n${ofBody}\r\n${body}`;
 }
 
-/** One request after the other, until there is no next one. */
-function onConnection(port, next) {
+/** One request after the other, until there is no next one. A server may close a connection that was silent for a while. */
+async function onConnection(port, next) {
+  let bytes = next();
+  while (bytes !== null) bytes = await untilClosed(port, bytes, next);
+}
+
+/** Returns the request that was not answered. */
+function untilClosed(port, first, next) {
+  let bytes = first;
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
     socket.setNoDelay(true);
@@ -34,15 +41,11 @@ function onConnection(port, next) {
     let chunks = [];
     let have = 0;
     let need = 0;
-    const send = () => {
-      const bytes = next();
-      [chunks, have, need] = [[], 0, 0];
-      if (bytes !== null) return socket.write(bytes);
-      socket.end();
-      return resolve();
-    };
-    socket.on('connect', send);
-    socket.on('error', reject);
+    socket.on('connect', () => socket.write(bytes));
+    socket.on('error', (error) =>
+      error.code === 'ECONNRESET' || error.code === 'EPIPE' ? resolve(bytes) : reject(error),
+    );
+    socket.on('close', () => resolve(bytes));
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       have += chunk.length;
@@ -53,7 +56,11 @@ function onConnection(port, next) {
         if (!/^HTTP\/1\.1 20[01] /.test(head)) return reject(new Error(head.slice(0, 300)));
         need = end + 4 + Number(/content-length: (\d+)/i.exec(head)?.[1] ?? Number.NaN);
       }
-      if (have >= need) send();
+      if (have < need) return;
+      [chunks, have, need] = [[], 0, 0];
+      bytes = next();
+      if (bytes === null) socket.end();
+      else socket.write(bytes);
     });
   });
 }

@@ -11,6 +11,7 @@ import { newId } from '../ids.ts';
 import type { Store } from '../store/connection.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
 import { findDefinition, findDefinitionById, type WorkflowRow } from '../store/definitions.ts';
+import { normalUuid } from '../store/filters.ts';
 import { GatheredReads } from '../store/gathered-reads.ts';
 import type { Clock } from './clock.ts';
 import { findEnvironment } from './lookups.ts';
@@ -127,9 +128,10 @@ async function readWorkflows(reader: Knex, keys: readonly string[]): Promise<Rea
     keys.map(async (key) => {
       const [identifier, namespace, projectId, isAdmin] = JSON.parse(key) as [string, string, string, boolean];
       const caller = { projectId, isAdmin };
-      const row =
-        (await findDefinitionById(reader, 'workflows', caller, identifier)) ??
-        (await findDefinition(reader, 'workflows', caller, { name: identifier, namespace }));
+      // Ids of definitions are always ours.
+      const byId =
+        normalUuid(identifier) === null ? undefined : await findDefinitionById(reader, 'workflows', caller, identifier);
+      const row = byId ?? (await findDefinition(reader, 'workflows', caller, { name: identifier, namespace }));
       if (row !== undefined) found.set(key, row);
     }),
   );
