@@ -5,6 +5,7 @@ import { LOG_LEVELS } from '../engine/log.ts';
 import type { Logger, LogLevel } from '../engine/log.ts';
 import { addClientCommands } from './client/commands.ts';
 import { completionScript } from './client/completion.ts';
+import { addConnectionCommands } from './commands/connection-commands.ts';
 import { addDefinitionCommands } from './commands/definition-commands.ts';
 import type { EvalOptions } from './commands/eval.ts';
 import { addFakeCommands } from './commands/fake-commands.ts';
@@ -140,6 +141,7 @@ One line for each fault: file:line:column: what is wrong; what would be right. T
 
   addDefinitionCommands(program, terminal, ended);
   addTokenCommands(program, terminal, createLogger, ended);
+  addConnectionCommands(program, terminal, ended);
   addClientCommands(program, terminal, ended);
   add(program, 'completion', 'Print a script that completes commands and options in a shell.')
     .argument('<shell>', 'bash, zsh or fish')

@@ -51,6 +51,7 @@ export const GATHERED = [
     'api/cello-contract.test',
     'api/client.test',
     'api/code-sources.test',
+    'api/connections.test',
     'api/definitions.test',
     'api/executions.test',
     'api/files.test',
