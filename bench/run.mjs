@@ -91,6 +91,13 @@ async function runOne(name) {
   const { run } = GROUPS.find((group) => group.name === name);
   const folder = await mkdtemp(join(tmpdir(), 'tramontane-bench-'));
   const servers = new Servers(folder);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, async () => {
+      await servers.stop();
+      await rm(folder, { recursive: true, force: true });
+      process.exit(1);
+    });
+  }
   const progress = (text) => console.error(`  ${name}: ${text}`);
   try {
     const figures = await run({ folder, servers, quick: option('quick'), progress });

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 
@@ -52,6 +52,8 @@ export class Servers {
       throw new Error('this group needs PostgreSQL: install the package postgresql, or set POSTGRES_URL');
     const folder = join(this.#folder, 'postgres');
     await mkdir(folder, { recursive: true });
+    // Where it may not run as root it runs as another user, who must get there.
+    await chmod(this.#folder, 0o755);
     const server = await startPostgres(programs, folder, { durable: true });
     this.#ends.push(() => server.stop());
     return server.url;
