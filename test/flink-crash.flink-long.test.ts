@@ -6,7 +6,7 @@ import { loadExternalJob } from '../engine/store/external-jobs.ts';
 import { createEgressPolicy } from '../executors/egress.ts';
 import { FlinkClient } from '../executors/flink/client/client.ts';
 import { flinkPack } from '../executors/flink/pack.ts';
-import { jobIdOf } from '../executors/flink/plan.ts';
+import { digest, jobIdOf } from '../executors/flink/plan.ts';
 import { createHttpClient } from '../executors/http-client.ts';
 import { realWorld } from './executors/helpers/real.ts';
 import { startFlink, startZooKeeper } from './helpers/engines.ts';
@@ -106,6 +106,19 @@ test.serial('SQL statements whose answers are lost are done once', async (t) => 
   const insert = jobs.find(({ jid }) => jid === results[6]?.job_id);
   const inserts = jobs.filter(({ name }) => name === insert?.name);
   t.is(inserts.length, 1);
+
+  // Under an id that the action chooses; the cluster would refuse a second job of it.
+  const fixed = `fixed-${id}`;
+  const more = `${sink('c')}; INSERT INTO c VALUES (4); INSERT INTO c VALUES (5);`;
+  const wish = { ...where, script: more, properties, wait_for: 'finished', fixed_job_ids: true };
+  await w.submit(watcher, fixed, wish, 'flink.sql');
+  const under = await w.result(fixed);
+  t.is(under.kind, 'success', JSON.stringify(under.output));
+  const ids = (under.output.results as readonly { readonly job_id?: string }[]).map((one) => one.job_id);
+  const idOf = (index: number) => digest(`flink/sql/${digest(`flink/trigger/${fixed}`)}/${index}`);
+  t.deepEqual(ids, [undefined, idOf(1), idOf(2)]);
+  const names = (await flink.jobs.overview()).filter(({ jid }) => ids.includes(jid)).map(({ name }) => name);
+  t.is((await flink.jobs.overview()).filter(({ name }) => names.includes(name)).length, 2);
 });
 
 test.serial(

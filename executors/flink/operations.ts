@@ -263,6 +263,10 @@ const OPERATIONS = {
         },
         session_name: text('For people.'),
         job_name: text('Jobs of INSERTs are called so, with a mark of this run behind it. Default: sql.'),
+        fixed_job_ids: flag(
+          'Give the jobs of INSERTs ids of ours, so that the cluster itself refuses a second one when an answer was lost; by an option that Flink keeps to itself (1.20 and 2.3 know it). Else they are looked for by their names.',
+          false,
+        ),
         max_rows: {
           type: ['integer', 'null'],
           minimum: 0,

@@ -435,6 +435,28 @@ test('flink.sql goes on in a new session when the gateway has lost the old one, 
   t.is((w.output('a1').results as unknown[]).length, 5);
 });
 
+test('an INSERT under an id of ours is done once also where the list of jobs leaves it out and its answer is lost', async (t) => {
+  const w = await world(t, { unlisted: true });
+  w.flink.switches.loseAnswers = 1;
+  const statements = ['INSERT INTO a SELECT 1', 'INSERT INTO b SELECT 2'];
+  await w.start('flink.sql', 'a1', { statements, wait_for: 'running', fixed_job_ids: true });
+  await w.pass(10);
+  t.is(w.kind('a1'), 'success', JSON.stringify(w.output('a1')));
+  t.deepEqual(w.flink.statements, statements);
+  const ids = (w.output('a1').results as { job_id: string }[]).map(({ job_id: id }) => id);
+  t.deepEqual([...w.flink.jobs.keys()], ids);
+
+  // Forgotten for longer than it is looked for: it is sent again, and the cluster refuses it.
+  w.flink.switches.loseAnswers = 1;
+  w.flink.switches.forgetful = true;
+  await w.start('flink.sql', 'a2', { statements: ['INSERT INTO c SELECT 3'], fixed_job_ids: true });
+  await w.pass(90);
+  t.is(w.kind('a2'), 'success', JSON.stringify(w.output('a2')));
+  t.is(w.flink.statements.filter((one) => one.startsWith('INSERT INTO c')).length, 2);
+  t.is(w.flink.jobs.size, 3);
+  t.true(w.flink.jobs.has((w.output('a2').results as { job_id: string }[])[0]?.job_id ?? ''));
+});
+
 test('an INSERT without a JobManager to ask is sent once, and is ambiguous when its answer is lost', async (t) => {
   const w = await world(t);
   const input = { cluster: null, gateway_url: w.flink.url, statements: ['INSERT INTO a SELECT 1'] };

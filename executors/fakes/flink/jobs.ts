@@ -26,7 +26,11 @@ export function jobIds({ fake }: Exchange): Answer {
 }
 
 export function jobsOverview({ fake }: Exchange): Answer {
-  return ok({ jobs: [...fake.jobs.values()].map((job) => overviewOf(job, fake)) });
+  return ok({ jobs: listed(fake).map((job) => overviewOf(job, fake)) });
+}
+
+function listed(fake: FakeState): readonly FakeJob[] {
+  return fake.switches.unlisted ? [] : [...fake.jobs.values()];
 }
 
 export function overviewOf(job: FakeJob, fake: FakeState): unknown {

@@ -46,9 +46,13 @@ export const execute = inSession((session, { fake, body }) => {
   const config = (input.executionConfig ?? {}) as Record<string, string>;
   const startsJob = /^\s*(?:INSERT|EXECUTE|SELECT)\b/i.test(statement) && !/\bbroken\b/i.test(statement);
   const name = config['pipeline.name'];
-  const job = startsJob ? createJob(newId(), fake, name === undefined ? {} : { name }) : null;
+  const id = config['$internal.pipeline.job-id'] ?? newId();
+  const isTaken = fake.jobs.has(id);
+  const job = startsJob && !isTaken ? createJob(id, fake, name === undefined ? {} : { name }) : null;
   const handle = randomUUID();
-  const failure = changeCatalog(statement, session, fake.sharedObjects);
+  const failure = isTaken
+    ? 'org.apache.flink.runtime.client.DuplicateJobSubmissionException: Job has already been submitted.'
+    : changeCatalog(statement, session, fake.sharedObjects);
   session.operations.set(handle, { statement, status: 'FINISHED', polls: 0, jobId: job?.id ?? null, failure });
   if (fake.switches.loseAnswers > 0) {
     fake.switches.loseAnswers--;

@@ -57,6 +57,8 @@ export interface FakeFlinkSwitches {
   adaptive: boolean;
   /** How wide a job can run. */
   slots: number;
+  /** The lists of jobs leave out all, as those that do not answer the JobManager in time. */
+  unlisted: boolean;
   /** New jobs finish after so many milliseconds; null: when told. */
   jobMs: number | null;
   /** Jars and answers wait so long, in milliseconds. */

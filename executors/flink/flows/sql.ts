@@ -5,6 +5,7 @@ import { FlinkApiError } from '../client/errors.ts';
 import type { AnswerOf } from '../client/methods.ts';
 import { failureOf } from '../failure.ts';
 import { callFailed, natureOf, webUrlOf } from '../outcome.ts';
+import { digest } from '../plan.ts';
 import type { FlinkServers, FlinkTarget } from '../servers.ts';
 import { splitScript } from './sql-script.ts';
 import { again, fail, numberOf, succeed, textOf, type Flow, type FlowRun, type FlowStep } from './flow.ts';
@@ -90,7 +91,7 @@ async function start(
   // Written down before: an error of this one may be the success of the one before it.
   if (isNoted && sending !== ours && facts.repeated !== index)
     return again('RUNNING', { ...facts, repeated: index }, 0);
-  const config = kind === 'INSERT' ? { executionConfig: { 'pipeline.name': markerOf(run, index) } } : {};
+  const config = kind === 'INSERT' ? { executionConfig: jobConfigOf(run, index) } : {};
   try {
     const operation = await client.sql.executeStatement(session, { statement, ...config, signal });
     return again('RUNNING', { ...facts, operation, token: 0, rows: [], columns: null }, 100);
@@ -102,7 +103,7 @@ async function start(
 }
 
 async function lookFor(run: FlowRun, servers: FlinkServers, statement: string, index: number): Promise<FlowStep> {
-  const { facts, signal, nowMs } = run;
+  const { facts, nowMs } = run;
   const marker = markerOf(run, index);
   const jobs = jobManagerOf(run, servers);
   if (jobs === null)
@@ -112,8 +113,8 @@ async function lookFor(run: FlowRun, servers: FlinkServers, statement: string, i
       index,
       `Without url nobody can look: check the cluster for a job named '${marker}'.`,
     );
-  const found = (await jobs.jobs.overview({ signal })).find(({ name }) => name === marker);
-  if (found !== undefined) return again('RUNNING', { ...facts, job_id: found.jid, rows: [] }, 0);
+  const found = await sentJob(run, jobs, index);
+  if (found !== null) return again('RUNNING', { ...facts, job_id: found, rows: [] }, 0);
   const since = numberOf(facts, 'looking_since');
   if (since === null) return again('RUNNING', maybeSent(facts, index, nowMs), 1000);
   // The gateway may still be compiling it.
@@ -149,6 +150,7 @@ async function fetch(
   try {
     answer = await client.sql.fetchResults(session, operation, numberOf(facts, 'token') ?? 0, { signal });
   } catch (error) {
+    if (isTaken(run, statement, error)) return again('RUNNING', { ...facts, job_id: fixedJobId(run, index) }, 0);
     if (!(error instanceof FlinkApiError) || error.code !== 'FLINK_SQL_ERROR') throw error;
     // Done by the try before this one, or in the session before this one where a catalog outlives sessions.
     const isAgain = facts.repeated === index || resumeOf(facts) !== null;
@@ -307,14 +309,33 @@ async function stop(run: FlowRun, servers: FlinkServers): Promise<FlowStep> {
 
 /** An INSERT that was being sent: once its operation is closed, whatever job has come of it is found by its name. */
 async function unheardJob(run: FlowRun, client: FlinkClient): Promise<string | null> {
-  const { facts, signal } = run;
+  const { facts } = run;
   const index = numberOf(resumeOf(facts) ?? facts, 'index') ?? 0;
   const statement = statementsOf(run.input)[index];
   const waits = (textOf(run.input, 'wait_for') ?? 'submitted') !== 'submitted';
   if (!waits || statement === undefined || kindOf(statement) !== 'INSERT') return null;
   await close(run);
+  return sentJob(run, client, index);
+}
+
+/**
+ * The job of an INSERT whose answer was lost. By its name it is found in the list of jobs, which leaves out those that do not answer
+ * Flink within its own time limit; under an id of ours it is asked for itself.
+ */
+async function sentJob(run: FlowRun, client: FlinkClient, index: number): Promise<string | null> {
+  const { input, signal } = run;
+  if (input.fixed_job_ids === true) {
+    const id = fixedJobId(run, index);
+    return (await stateOf(client, id, signal)) === null ? null : id;
+  }
   const marker = markerOf(run, index);
   return (await client.jobs.overview({ signal })).find(({ name }) => name === marker)?.jid ?? null;
+}
+
+/** The cluster refuses an id that it has seen: the INSERT runs already, by the try before this one. */
+function isTaken({ input }: FlowRun, statement: string, error: unknown): boolean {
+  const isRefusal = error instanceof FlinkApiError && error.code === 'FLINK_DUPLICATE_JOB';
+  return input.fixed_job_ids === true && kindOf(statement) === 'INSERT' && isRefusal;
 }
 
 /** Closing an operation cancels the job of a SELECT; sessions end by themselves, too, after ten minutes. */
@@ -346,6 +367,18 @@ function propertiesOf(input: JsonObject): Record<string, string> {
 function sessionNameOf(run: FlowRun): string {
   return textOf(run.input, 'session_name') ?? `tramontane-${run.triggerId.slice(0, 8)}`;
 }
+
+function jobConfigOf(run: FlowRun, index: number): Record<string, string> {
+  const name = { 'pipeline.name': markerOf(run, index) };
+  return run.input.fixed_job_ids === true ? { ...name, [FIXED_JOB_ID]: fixedJobId(run, index) } : name;
+}
+
+function fixedJobId({ triggerId }: FlowRun, index: number): string {
+  return digest(`flink/sql/${triggerId}/${index}`);
+}
+
+/** An option that Flink keeps to itself (PipelineOptionsInternal), and so not used unless the user says so. */
+const FIXED_JOB_ID = '$internal.pipeline.job-id';
 
 /** Name of the job of an INSERT. */
 function markerOf(run: FlowRun, index: number): string {
