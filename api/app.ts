@@ -48,9 +48,27 @@ export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
     app.use(router.allowedMethods());
   }
   // Broken connections and the like, after the answer has begun.
-  app.on('error', (error: unknown) => options.log.warn('A reply could not be sent.', { error }));
+  app.on('error', (error: unknown) => {
+    if (isBrokenConnection(error)) options.log.debug('A client left before its answer.', { error });
+    else options.log.warn('A reply could not be sent.', { error });
+  });
   return app;
 }
+
+/** What a client's leaving looks like from here: nothing of the server has failed. */
+function isBrokenConnection(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === 'AbortError' || ('code' in error && BROKEN.has(String(error.code)));
+}
+
+const BROKEN: ReadonlySet<string> = new Set([
+  'ECONNABORTED',
+  'ECONNRESET',
+  'EPIPE',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_WRITE_AFTER_END',
+]);
 
 type AppContext = Koa.ParameterizedContext<ApiState>;
 
@@ -78,7 +96,11 @@ function answerErrors(log: Logger) {
         sendFault(ctx, fault(405, `The method ${ctx.method} is not allowed for ${ctx.path}`));
     } catch (error) {
       const found = faultOf(error);
-      if (found.status >= 500) log.error('A request failed.', { method: ctx.method, path: ctx.path, error });
+      if (found.status >= 500) {
+        const about = { method: ctx.method, path: ctx.path, error };
+        if (ctx.res.destroyed && isBrokenConnection(error)) log.debug('A client left before its answer.', about);
+        else log.error('A request failed.', about);
+      }
       sendFault(ctx, found);
     }
   };

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import test from 'ava';
+import type { Logger } from '../../engine/log.ts';
 import { listen } from '../../api/server.ts';
 import { startApi } from '../helpers/api.ts';
 
@@ -101,6 +104,37 @@ test('an unforeseen error is 500 and tells nothing of its inside', async (t) => 
   t.is(status, 500);
   t.is(body.faultcode, 'Server');
   t.false(body.faultstring.includes('this test has no engine'));
+});
+
+test('a client that leaves before its answer is no fault of the server and is not logged as one', async (t) => {
+  const lines: string[] = [];
+  let logged = (): void => {};
+  const note = (level: string) => (message: string) => {
+    lines.push(`${level}: ${message}`);
+    logged();
+  };
+  const log: Logger = {
+    debug: note('debug'),
+    info: note('info'),
+    warn: note('warn'),
+    error: note('error'),
+    with: () => log,
+  };
+  let tell: (reject: (error: Error) => void) => void = () => {};
+  const asked = new Promise<(error: Error) => void>((resolve) => (tell = resolve));
+  const processes = () => new Promise<never>((_, reject) => tell(reject));
+  const { url } = await startApi(t, { log, processes });
+  const request = 'GET /v2/services HTTP/1.1\r\nHost: x\r\n\r\n';
+  const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(request));
+  const fail = await asked;
+  socket.destroy();
+  await once(socket, 'close');
+  // The server learns of it with the next turn of its loop, at the latest when it answers.
+  await fetch(`${url}/healthz`);
+  const isLogged = new Promise<void>((resolve) => (logged = resolve));
+  fail(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+  await isLogged;
+  t.deepEqual(lines, ['debug: A client left before its answer.']);
 });
 
 test('the server listens beyond this machine only when told that this is meant', async (t) => {

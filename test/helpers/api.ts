@@ -8,6 +8,7 @@ import type { Config } from '../../engine/config.ts';
 import type { ActionCatalogue, ActionDefinition } from '../../engine/contract.ts';
 import type { Engine } from '../../engine/facade.ts';
 import { silentLogger } from '../../engine/log.ts';
+import type { Logger } from '../../engine/log.ts';
 import type { Store } from '../../engine/store/connection.ts';
 import type { JobFileLimits } from '../../engine/store/job-files.ts';
 import { createDefinitionFinder } from '../../engine/store/definition-finder.ts';
@@ -38,6 +39,8 @@ export async function startApi(
     settings?: Partial<Config>;
     engineMilliseconds?: number;
     fileLimits?: JobFileLimits;
+    log?: Logger;
+    processes?: () => Promise<never>;
   } = {},
 ): Promise<ApiUnderTest> {
   const store = await memoryStore(t);
@@ -52,10 +55,10 @@ export async function startApi(
       pools: withoutPools(store),
       fileLimits: options.fileLimits ?? { quota: 1e9, largest: 1e9 },
       infoFile: null,
-      processes: () => [{ name: 'test', type: 'api_group' }],
+      processes: options.processes ?? (() => [{ name: 'test', type: 'api_group' }]),
     },
     {
-      log: silentLogger,
+      log: options.log ?? silentLogger,
       access: createAccess({ ...DEFAULT_CONFIG, ...options.settings }, store),
       ...(options.engineMilliseconds === undefined ? {} : { engineMilliseconds: options.engineMilliseconds }),
     },
