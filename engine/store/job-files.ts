@@ -209,12 +209,14 @@ export async function* readPieces(
 ): AsyncGenerator<Uint8Array> {
   let left = file.size;
   for (let seq = 0; left > 0; seq++) {
-    const row: { body: Uint8Array } | undefined = await reader('job_file_chunks')
+    const row: { body: Uint8Array | ArrayBuffer } | undefined = await reader('job_file_chunks')
       .where({ file_id: file.id, seq })
       .first('body');
     if (row === undefined) throw new EngineError('NOT_FOUND', 'The file was deleted while it was read.');
-    left -= row.body.length;
-    yield row.body;
+    // libsql gives the bare buffer.
+    const body = row.body instanceof ArrayBuffer ? new Uint8Array(row.body) : row.body;
+    left -= body.length;
+    yield body;
   }
 }
 

@@ -8,8 +8,11 @@ import { runCli } from '../../api/cli.ts';
 import { silentLogger } from '../../engine/log.ts';
 import { sweepJobFiles } from '../../engine/store/job-files.ts';
 import { addToken } from '../../engine/store/tokens.ts';
+import { fakeSparkHome } from '../executors/helpers/fake-spark.ts';
 import { startApi } from '../helpers/api.ts';
-import { waitFor } from '../helpers/waiting.ts';
+import { startNodeServer } from '../helpers/node-server.ts';
+import { RestClient } from '../helpers/rest-client.ts';
+import { waitFor, waitForEnd } from '../helpers/waiting.ts';
 
 const DAY = 86_400_000;
 
@@ -195,6 +198,25 @@ test('abandoned uploads, files that nothing wants and pieces that a crash left g
   t.is(await sweepJobFiles(store.writer, now + DAY, now - 30 * DAY), 2);
   t.deepEqual(await store.reader('job_files').select('name'), [{ name: 'c' }]);
   t.is((await store.reader('job_file_chunks').select('file_id')).length, 1);
+});
+
+test('a workflow runs an uploaded script, whatever the file was called when it was written', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tramontane-run-file-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const spark = await fakeSparkHome(folder);
+  const { url } = await startNodeServer(t, { sparkHome: spark.home, dataFolder: join(folder, 'data') });
+  const client = new RestClient(url);
+  const script = `echo "::result {\\"ran\\": \\"$0\\"}"\n`;
+  const upload = await fetch(`${url}/v2/files?name=job.sh`, { method: 'POST', body: script });
+  const { uri } = (await upload.json()) as { uri: string };
+  await client.createWorkflows(
+    `version: '2.0'\nwf:\n  output: {ran: <% $.ran %>}\n  tasks:\n    run:\n      action: spark.submit\n      input: {application: '${uri}', poll_interval: 0.1}\n      publish: {ran: <% task().result.result.ran %>}\n`,
+  );
+  const { id } = await client.startExecution('wf', {});
+  const ended = await waitForEnd(client, id, 60_000);
+  t.is(ended.state, 'SUCCESS', ended.state_info ?? '');
+  const [start] = await spark.starts();
+  t.regex(start ?? '', new RegExp(`/data/files/${sha256(script)}/job\\.sh$`), 'spark-submit got the copy on this host');
 });
 
 test('the command line uploads, lists, downloads and deletes files', async (t) => {

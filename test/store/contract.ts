@@ -11,6 +11,7 @@ import { claimExecutions } from '../../engine/store/batch.ts';
 import type { ExecutionChanges } from '../../engine/store/batch.ts';
 import { insertMany, updateMany } from '../../engine/store/bulk.ts';
 import { storableText } from '../../engine/store/columns.ts';
+import { appendPiece, finishUpload, hashOfPieces, openUpload, readPieces } from '../../engine/store/job-files.ts';
 import { actionToRow } from '../../engine/store/tables.ts';
 import { isUniqueViolation } from '../../engine/store/connection.ts';
 import { migrate } from '../../engine/store/migrate.ts';
@@ -34,6 +35,28 @@ export function storeContract(test: TestFn, driver: Store['driver'], empty: (t: 
     await migrate(store);
     await store.writer('schema_versions').insert({ version: 99, name: 'later', applied_at: 1 });
     await t.throwsAsync(migrate(store), { message: /schema version 99, this program knows versions up to 1/ });
+  });
+
+  test(`${driver}: bytes of files come back as they are, piece by piece`, async (t) => {
+    const store = await open(t);
+    await migrate(store);
+    const pieces = [Uint8Array.from({ length: 512 }, (_, i) => i % 256), Uint8Array.of(0, 39, 92, 255)];
+    let upload = await openUpload(store.writer, { projectId: 'p' }, { name: 'a.jar', sha256: null }, 1);
+    for (const piece of pieces) {
+      const before = upload;
+      upload = await appendPiece(store.writer, before, piece, { quota: 1000, largest: 1000 }, 2);
+      await t.throwsAsync(appendPiece(store.writer, before, piece, { quota: 1000, largest: 1000 }, 2), {
+        message: /Another request uploads/,
+      });
+    }
+    await t.throwsAsync(appendPiece(store.writer, upload, Buffer.alloc(512), { quota: 1000, largest: 2000 }, 2), {
+      message: /quota_mb/,
+    });
+    const { file } = await finishUpload(store.writer, upload, await hashOfPieces(store.reader, upload), 'a.jar', 3);
+    t.like(file, { size: 516, created_at: 3 });
+    const read: Uint8Array[] = [];
+    for await (const piece of readPieces(store.reader, file)) read.push(piece);
+    t.deepEqual(Buffer.concat(read), Buffer.concat(pieces));
   });
 
   test(`${driver}: a migration that fails leaves nothing behind`, async (t) => {
