@@ -35,6 +35,16 @@ export function childResults(draft: Draft, task: TaskRecord, values: ChildValues
   return [...found.values()].sort(byIndex);
 }
 
+/** Whether a later run of the task, or of this item of it, has taken the place of a sub-workflow's execution. */
+export function isOvertaken(draft: Draft, task: TaskRecord, child: string): boolean {
+  const children = childResults(draft, task, 'none').filter(({ kind }) => kind === 'workflow');
+  const own = children.find(({ id }) => id === child);
+  if (own === undefined) return false;
+  const isDropped = task.items !== null && own.index >= (task.runtimeContext.with_items?.count ?? 0);
+  // Ids are in the order of creation.
+  return isDropped || children.some(({ id, index }) => index === own.index && id > child);
+}
+
 function storedChildren(draft: Draft, task: TaskRecord, values: ChildValues): ChildResult[] {
   if (draft.isNew(task.id)) return [];
   const rows = rowsOf(draft.env, { type: 'children', task: task.id, values });

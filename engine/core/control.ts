@@ -58,6 +58,7 @@ export function requestStop(
   if (to === 'SUCCESS') {
     if (state !== 'SUCCESS' && !isValidTransition(state, 'SUCCESS')) return illegal(draft, 'SUCCESS');
     moveExecution(draft, to, message);
+    layItemsAside(draft);
     return null;
   }
   // What has ended stays as it ended.
@@ -66,7 +67,14 @@ export function requestStop(
   if (to === 'ERROR' && state === 'PAUSED' && message === null) return null;
   moveExecution(draft, to, message);
   stopOutside(draft, message);
+  layItemsAside(draft);
   return null;
+}
+
+/** Items that wait for a resume, while none runs, will hear of nothing more. */
+function layItemsAside(draft: Draft): void {
+  for (const task of draft.allTasks())
+    if (task.state === 'RUNNING') guarded(draft, task.id, completionError, () => continueItems(draft, task.id));
 }
 
 /** Unfinished children end with the same message, and running actions are told to stop (spec/engine.md E-16.3, §30 item 5). */

@@ -20,7 +20,7 @@ import {
   type TaskRecord,
 } from './model.ts';
 import { resultText } from './results.ts';
-import { childRerun, requestRerun, requestSkip } from './rerun.ts';
+import { childRerun, endsOvertaken, requestRerun, requestSkip } from './rerun.ts';
 import { scopeOf } from './scope.ts';
 import { isValidTransition } from './states.ts';
 import {
@@ -215,6 +215,8 @@ function actionUpdated(draft: Draft, id: ActionExecutionId, to: 'PAUSED' | 'RUNN
 }
 
 function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'child-completed' }>): Ignored | null {
+  if (event.leases === true) draft.noteLeases();
+  if (endsOvertaken(draft, event)) return null;
   const child = draft.findChild(event.child);
   // A view that was loaded since knows the child's end already: what counts is whether the task has taken it in.
   if (child === undefined) return { kind: 'ignored', why: 'the task has let go of the child' };
@@ -223,13 +225,12 @@ function childCompleted(draft: Draft, event: Extract<Event, { readonly type: 'ch
   // Items are counted: what is known to have ended was taken in.
   if (task !== undefined && task.items !== null && isFinal(child.state))
     return { kind: 'ignored', why: 'the end of the child was taken in before' };
-  if (event.leases === true) draft.noteLeases();
   const isReplaced = task !== undefined && isReplacedIn(draft, task, child, () => draft.childrenOf(task.id));
   draft.updateChild(event.child, { state, stateInfo, output, accepted: true });
   if (isReplaced) draft.rejectChild(event.child);
   if (task === undefined || isReplaced) return null;
   countItem(draft, task, child.index, state);
-  if (isFinal(task.state) || task.state === 'DELAYED' || task.state === 'WAITING') return null;
+  if (task.state !== 'RUNNING' && task.state !== 'PAUSED') return null;
   if (draft.taskSpec(task.name).withItems.length > 0) {
     guarded(draft, task.id, completionError, () => itemEnded(draft, task.id));
   } else {

@@ -337,8 +337,7 @@ export class Draft {
   /** The result of an earlier run that a retry, a rerun or another round has replaced. */
   rejectChild(id: ExecutionId): void {
     const before = this.findChild(id);
-    if (before === undefined) return;
-    this.children.set(id, { ...before, accepted: false });
+    if (before !== undefined) this.children.set(id, { ...before, accepted: false });
     this.changes.push({ type: 'child-updated', id, patch: { accepted: false }, isRejected: true });
   }
 

@@ -101,6 +101,7 @@ function finish(
       stateInfo,
       output,
       ...(runtimeContext.leases === true && { leases: true }),
+      ...(runtimeContext.reran === true && { reran: true }),
     },
   });
 }

@@ -57,6 +57,8 @@ export interface ExecutionRuntimeContext {
   readonly backlog?: readonly StoredCommand[];
   /** It, or an execution below it, has run an action that takes leases: its end is told to who keeps them. */
   readonly leases?: true;
+  /** It has run again after it had ended: its parent may have gone on with another child meanwhile. */
+  readonly reran?: true;
 }
 
 /** A transition that fired and waits: what the backlog of a paused execution holds. */
@@ -246,6 +248,8 @@ export type Event =
       readonly output: JsonObject;
       /** The child may have taken something that the outermost execution gives back. */
       readonly leases?: true;
+      /** It had ended before, and ran again. */
+      readonly reran?: true;
     }
   | {
       readonly type: 'child-updated';

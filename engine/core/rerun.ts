@@ -1,15 +1,18 @@
 import type { JsonObject } from '../../dsl/json.ts';
 import { mergeEnvironment, type Refusal } from './control.ts';
+import { isOvertaken } from './children.ts';
 import { detachDependents } from './detach.ts';
 import { refreshWaitingJoins } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { lookupKey, need } from './lookups.ts';
-import { type ExecutionId, isFinal, type TaskExecutionId, type TaskRecord } from './model.ts';
+import { type Event, type ExecutionId, isFinal, type TaskExecutionId, type TaskRecord } from './model.ts';
 import { resumeDelay } from './policies.ts';
 import { dropChildren, dropSource, needMembers, REOPENED } from './reopen.ts';
 import { isValidTransition } from './states.ts';
-import { completeTask } from './tasks.ts';
+import { completeTask, completionError, continueTask, guarded } from './tasks.ts';
 import { remainingItems, reopenItem } from './with-items.ts';
+
+type ChildEnd = Extract<Event, { readonly type: 'child-completed' }>;
 
 /** spec/engine.md §19. With-items without `reset` repeats exactly what failed, was cancelled or never started. */
 export function requestRerun(
@@ -25,7 +28,7 @@ export function requestRerun(
   if (!reset && draft.taskSpec(task.name).withItems.length === 0) {
     return { kind: 'refused', code: 'INVALID_INPUT', message: 'Only with-items task has the option to not reset.' };
   }
-  const problem = wake(draft);
+  const problem = wake(draft, id);
   if (problem !== null) return problem;
   if (env !== null) mergeEnvironment(draft, env);
   detachDependents(draft, task);
@@ -48,6 +51,22 @@ export function requestRerun(
   return null;
 }
 
+/** The end of a child that ran again, and that the task has replaced meanwhile: it is kept, and counts for nothing. */
+export function endsOvertaken(draft: Draft, { task: id, child, reran, ...end }: ChildEnd): boolean {
+  const task = reran === true ? taskOf(draft, id) : undefined;
+  if (task === undefined || !(isOvertaken(draft, task, child) || isAboutToRunAgain(draft, task))) return false;
+  draft.updateChild(child, { state: end.state, stateInfo: end.stateInfo, output: end.output });
+  draft.rejectChild(child);
+  return true;
+}
+
+/** A task that waits for its next try: the child of that one is not made yet. */
+function isAboutToRunAgain(draft: Draft, { id, state, items }: TaskRecord): boolean {
+  if (items !== null) return false;
+  if (state === 'DELAYED') return !draft.timersOf(id).some(({ kind }) => kind === 'wait-after');
+  return state === 'IDLE' || state === 'WAITING';
+}
+
 /** The task with its children, put back into the view when it was let go of; undefined when its execution was deleted meanwhile. */
 function taskOf(draft: Draft, id: TaskExecutionId): TaskRecord | undefined {
   const task = draft.findTask(id);
@@ -59,8 +78,8 @@ function taskOf(draft: Draft, id: TaskExecutionId): TaskRecord | undefined {
   return draft.env.findRows(lookupKey(lookup)) === undefined ? need(lookup) : undefined;
 }
 
-/** The execution and all above it run again, and in it what its end had stopped. */
-function wake(draft: Draft): Refusal | null {
+/** The execution and all above it run again, and in it what its end had stopped; what becomes of task `but` its caller decides. */
+function wake(draft: Draft, but: TaskExecutionId): Refusal | null {
   const { state, parentExecutionId, taskExecutionId, id, workflowName } = draft.record;
   if (state === 'RUNNING') return null;
   if (!isValidTransition(state, 'RUNNING')) {
@@ -70,10 +89,20 @@ function wake(draft: Draft): Refusal | null {
       message: `Can't change workflow execution state from ${state} to RUNNING. [workflow=${workflowName}, execution_id=${id}]`,
     };
   }
-  draft.updateExecution({ state: 'RUNNING', stateInfo: null, output: {}, accepted: false });
+  const runtimeContext = { ...draft.record.runtimeContext, reran: true as const };
+  draft.updateExecution({
+    state: 'RUNNING',
+    stateInfo: null,
+    output: {},
+    accepted: false,
+    ...(parentExecutionId === null ? {} : { runtimeContext }),
+  });
   for (const task of draft.allTasks()) {
     if (task.state === 'IDLE') draft.toStart.push(task.id);
     if (task.state === 'DELAYED') resumeDelay(draft, task);
+    // It ended while the execution was paused, before that was stopped.
+    if (isFinal(task.state) && !task.processed && task.id !== but)
+      guarded(draft, task.id, completionError, () => continueTask(draft, task.id, { onResume: true }));
   }
   if (parentExecutionId !== null && taskExecutionId !== null) {
     draft.commands.push({
@@ -85,11 +114,14 @@ function wake(draft: Draft): Refusal | null {
   return null;
 }
 
-/** A child runs again: so does the task, in an execution that is woken up as well, unless somebody paused it. */
+/**
+ * A child runs again: so does the task, in an execution that is woken up as well, unless somebody paused it. One that a retry or a rerun
+ * of the task has replaced runs for itself: its result counts for nothing.
+ */
 export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: ExecutionId): void {
   const task = taskOf(draft, taskId);
-  if (task === undefined) return;
-  if (draft.record.state !== 'PAUSED' && wake(draft) !== null) return;
+  if (task === undefined || isOvertaken(draft, task, childId)) return;
+  if (draft.record.state !== 'PAUSED' && wake(draft, taskId) !== null) return;
   if (task.items === null)
     draft.updateChild(childId, { state: 'RUNNING', accepted: false, stateInfo: null, output: {} });
   else reopenItem(draft, task, childId);
@@ -106,7 +138,7 @@ export function requestSkip(draft: Draft, id: TaskExecutionId): Refusal | null {
   const task = taskOf(draft, id);
   if (task === undefined) return gone(id);
   if (task.state !== 'ERROR') return refused(task);
-  const problem = wake(draft);
+  const problem = wake(draft, id);
   if (problem !== null) return problem;
   detachDependents(draft, task);
   draft.updateTask(id, { processed: false });

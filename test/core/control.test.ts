@@ -57,6 +57,19 @@ test('a stop gives its message as state_info and, but for a success, as result; 
   t.is(m.state, 'ERROR');
 });
 
+test('items that wait for a resume are laid aside when a stop comes instead', (t) => {
+  for (const to of ['CANCELLED', 'ERROR'] as const) {
+    const m = Machine.start('wf: {tasks: {a: {with-items: "i in [1, 2]", concurrency: 1, action: std.sleep}}}');
+    m.send(pause);
+    m.finish('a', null, 0);
+    t.deepEqual(m.states, ['a:RUNNING']);
+    m.send(stop(to));
+    t.is(m.state, to);
+    t.deepEqual(m.states, ['a:IDLE']);
+    t.is(m.task('a').stateInfo, 'The workflow ended before all items were started.');
+  }
+});
+
 test('what ends while an execution is paused is continued on resume', (t) => {
   const m = Machine.start(ONE);
   m.send(pause);

@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { ExecutionId } from '../../engine/core/model.ts';
 import { Machine } from './machine.ts';
 
 test('wait-before delays the start and counts into the duration', (t) => {
@@ -191,6 +192,30 @@ sub: {tasks: {x: {action: std.noop, on-success: fail}}}
   t.is(m.children.size, 2);
   m.finishChild('a', 'SUCCESS', { r: 1 });
   t.is(m.state, 'SUCCESS');
+});
+
+test('a sub-workflow that a retry has replaced and that runs again counts for nothing', (t) => {
+  for (const items of ['', 'with-items: "i in [1]", ']) {
+    const m = Machine.start(`
+wf: {tasks: {a: {${items}workflow: sub, retry: {count: 1, delay: 1}}}}
+sub: {tasks: {x: {action: std.noop, on-success: fail}}}
+`);
+    m.finishChild('a', 'ERROR', { result: null });
+    m.advance(1);
+    m.finishChild('a', 'SUCCESS', { r: 1 });
+    t.is(m.state, 'SUCCESS');
+    const old = m.childrenOf('a')[0]?.id as ExecutionId;
+    const task = m.task('a').id;
+    m.send({ type: 'child-rerun', task, child: old });
+    t.is(m.task('a').state, 'SUCCESS');
+    const output = { r: 2 };
+    m.send({ type: 'child-completed', task, child: old, state: 'SUCCESS', stateInfo: null, output, reran: true });
+    t.deepEqual([m.state, m.task('a').state], ['SUCCESS', 'SUCCESS']);
+    t.deepEqual(
+      m.childrenOf('a').map(({ accepted }) => accepted),
+      [false, true],
+    );
+  }
 });
 
 test('a time-out is final, also behind wait-after, and stops what runs outside', (t) => {

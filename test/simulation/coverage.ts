@@ -1,4 +1,5 @@
 import type { Json } from '../../dsl/json.ts';
+import { PEOPLES_OPERATIONS } from './generate.ts';
 import { FAULT_KINDS, OPERATIONS, type Scenario, workflowBody } from './scenario.ts';
 import type { Ran } from './world.ts';
 
@@ -25,10 +26,12 @@ export class Coverage {
     if (ran.isDeleted) raise(this.ends, 'deleted');
   }
 
-  /** What must occur in one of a hundred seeds and does not. */
-  missing(): string[] {
+  /** What must occur in one of a hundred seeds and does not; `isForPeople`: where operations take the place of faults. */
+  missing(isForPeople = false): string[] {
     if (this.seeds < FEWEST_SEEDS) return [];
-    return [...this.constructs, ...this.faults].filter(([, count]) => count < this.seeds / 100).map(([name]) => name);
+    const operations = [...this.operations].filter(([name]) => PEOPLES_OPERATIONS.has(name));
+    const wanted = isForPeople ? operations : [...this.constructs, ...this.faults];
+    return wanted.filter(([, count]) => count < this.seeds / 100).map(([name]) => name);
   }
 
   table(): string {

@@ -39,6 +39,53 @@ export function generate(seed: number): Scenario {
   };
 }
 
+/**
+ * The scenario of a seed for `--people`: no faults, many operations on one execution, mostly those that end, stop, resume and repeat
+ * it. What is done is chosen for the moment: a person who wants to rerun looks for what failed.
+ */
+export function generateForPeople(seed: number): Scenario {
+  const random = new Random(hash(seed, 'people'));
+  const maker = new Maker(random, false);
+  const workflows = maker.workflows();
+  const count = 4 + random.int(9);
+  return {
+    seed,
+    mode: random.chance(0.5) ? 'embedded' : 'workers',
+    keeper: 'start',
+    nodes: 1,
+    cacheBytes: random.chance(0.3) ? 1 : 64_000_000,
+    workflows,
+    actions: maker.actions,
+    isBook: random.chance(0.15),
+    environment: { e1: 1, zone: 'a', nested: '<% env().e1 %>' },
+    envBy: random.pick(['name', 'inline', 'none']),
+    faults: [],
+    operations: Array.from({ length: count }, () => ({
+      kind: random.pick(PEOPLES),
+      at: 5 + random.int(random.pick([60, STEPS])),
+      pick: random.int(1000),
+    })),
+    isConfluent: false,
+  };
+}
+
+const PEOPLES = [
+  'pause',
+  'pause',
+  'resume',
+  'resume',
+  'cancel',
+  'stop-error',
+  'stop-success',
+  'rerun',
+  'rerun',
+  'rerun-partly',
+  'skip',
+  'skip',
+] as const;
+
+export const PEOPLES_OPERATIONS: ReadonlySet<string> = new Set(PEOPLES);
+
 function faults(random: Random): Fault[] {
   const count = random.chance(0.1) ? 0 : 1 + random.int(7);
   return Array.from({ length: count }, () => ({

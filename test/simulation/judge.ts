@@ -86,22 +86,38 @@ export function picture(ran: Ran): unknown {
         children: executions
           .filter((child) => child.task_execution_id === task.id)
           .map(draw)
-          .map((child) => JSON.stringify(child))
+          .map(inOrder)
           .sort(),
       }))
-      .map((task) => JSON.stringify(task))
+      .map(inOrder)
       .sort(),
   });
   const root = executions.find((row) => row.id === ROOT);
   return root === undefined ? null : draw(root);
 }
 
+/** As text that does not depend on the order of keys: branches may end, and so be merged, in any order. */
+function inOrder(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
+
 /** The first difference of two pictures, for people; null when they are alike. */
 export function difference(undisturbed: unknown, disturbed: unknown): string | null {
   if (isDeepStrictEqual(undisturbed, disturbed)) return null;
   const lines = (value: unknown): string[] => JSON.stringify(value, null, 1).split('\n');
+  const shown = (text: string): string => (text.length > LONGEST_LINE ? `${text.slice(0, LONGEST_LINE)}…` : text);
   const [left, right] = [lines(undisturbed), lines(disturbed)];
   const missing = left.filter((line) => !right.includes(line)).slice(0, 6);
   const added = right.filter((line) => !left.includes(line)).slice(0, 6);
-  return `the result is not that of the undisturbed run:\n- ${missing.join('\n- ')}\n+ ${added.join('\n+ ')}`;
+  return [
+    'the result is not that of the undisturbed run:',
+    ...missing.map((line) => shown(`- ${line}`)),
+    ...added.map((line) => shown(`+ ${line}`)),
+  ].join('\n');
 }
+
+const LONGEST_LINE = 1000;

@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util';
 import { Coverage } from './coverage.ts';
-import { generate } from './generate.ts';
+import { generate, generateForPeople } from './generate.ts';
 import { show } from './report.ts';
 import { shrink } from './shrink.ts';
 import { simulate } from './simulate.ts';
 
-const USAGE = 'npm run simulate -- [--seeds N] [--seed FIRST] [--trace] [--no-shrink] [--stop-at FAILURES]';
+const USAGE = 'npm run simulate -- [--seeds N] [--seed FIRST] [--trace] [--no-shrink] [--stop-at FAILURES] [--people]';
 
 /** A line about how far it is, in runs that last. */
 const PROGRESS_MS = 60_000;
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     trace: { type: 'boolean', default: false },
     'no-shrink': { type: 'boolean', default: false },
+    people: { type: 'boolean', default: false },
     'stop-at': { type: 'string', default: '3' },
     help: { type: 'boolean', default: false },
   },
@@ -37,7 +38,7 @@ async function main(count: number, first: number, most: number): Promise<number>
   const started = Date.now();
   let told = started;
   for (let seed = first; seed < first + count && failed.length < most; seed++) {
-    const scenario = generate(seed);
+    const scenario = values.people ? generateForPeople(seed) : generate(seed);
     const { ran, problems } = await simulate(scenario, { trace: values.trace });
     coverage.add(scenario, ran);
     if (Date.now() - told > PROGRESS_MS) {
@@ -53,7 +54,7 @@ async function main(count: number, first: number, most: number): Promise<number>
     console.log(show(small.scenario, small.ran, small.problems));
   }
   console.log(coverage.table());
-  const missing = coverage.missing();
+  const missing = coverage.missing(values.people);
   if (missing.length > 0) console.log(`occurred in less than 1 % of the seeds: ${missing.join(', ')}`);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   const each = `${seconds} s, ${cpuPerSeed(coverage.seeds)} ms of CPU each`;
