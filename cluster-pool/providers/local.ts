@@ -17,7 +17,7 @@ export interface LocalEngine {
   readonly portStart: number;
   /** How long all nodes may take to find each other. */
   readonly readySeconds: number;
-  /** How large a log of a node may become before it is set aside. */
+  /** How large a node's standard output and error may become before they are set aside. */
   readonly logBytes: number;
   plan(size: number): Resources;
   portCount(size: number): number;
@@ -154,10 +154,9 @@ async function health(engine: LocalEngine, cluster: LiveCluster, signal: AbortSi
   return { ...(await engine.look(cluster.endpoints, cluster.size, signal)), nodes };
 }
 
-/** A cluster may live for months, and so may what writes these files. */
-async function setLogsAside({ directory, log }: StartedNode, most: number): Promise<void> {
-  const files = new Set([join(directory, 'stdout'), join(directory, 'stderr'), log]);
-  await Promise.all([...files].map((file) => setLogAside(file, most)));
+/** A cluster may live for months, and so may what it writes. A log of a node's own, such as Flink's, is rolled by the node. */
+async function setLogsAside({ directory }: StartedNode, most: number): Promise<void> {
+  await Promise.all(['stdout', 'stderr'].map((name) => setLogAside(join(directory, name), most)));
 }
 
 async function made(

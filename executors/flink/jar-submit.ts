@@ -25,8 +25,11 @@ export async function stage(
     if (missing !== null)
       return { kind: 'refused', result: refused('FLINK_UNSUPPORTED', missing, { job_id: plan.jobId }) };
     const probed: JarPlan = { ...plan, version: version.raw };
-    if ((await jobOf(client, plan, context)) !== null)
+    if ((await jobOf(client, plan, context)) !== null) {
+      // Somebody else has started it, after an upload of ours that no record tells of.
+      if (!plan.ownJar) await dropJar(plan, context, client, jars);
       return { kind: 'found', update: adopted({ ...probed, jarId: plan.jarId }) };
+    }
     // Once found it stays: a repeat must not start from somewhere else.
     const restorePath = plan.restorePath ?? (await restorePathOf(input, client, context));
     const jar = await jars.stage(client, input, context.signal, jarMarkOf(plan));

@@ -133,7 +133,8 @@ export async function giveUp(
   servers: FlinkServers,
   jars: JarStore | null,
 ): Promise<ActionResult> {
-  if (job.phase === 'prepared' && jars !== null) await dropJar(plan, context, servers.client(plan), jars);
+  if (job.phase === 'prepared' && jars !== null && servers.has(plan))
+    await dropJar(plan, context, servers.client(plan), jars);
   const facts = outputOf(factsOf(plan, job.lastState ?? 'UNKNOWN', null));
   switch (why.kind) {
     case 'cancelled': {

@@ -78,6 +78,11 @@ export class FlinkServers {
     return givenAddress(key, url, input.headers);
   }
 
+  /** Whether the connection of a record is still configured. */
+  has(target: FlinkTarget): boolean {
+    return target.cluster === null || this.connectionOf(target) !== null;
+  }
+
   /** @throws Error when the connection of a record is no longer configured. */
   client(target: FlinkTarget, retryForMs = 0): FlinkClient {
     const key = JSON.stringify([target.cluster, target.url, target.headers, retryForMs]);
