@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { isJsonObject } from '../../dsl/json.ts';
-import { run } from '../helpers/processes.ts';
 import { projectRoot } from '../helpers/project.ts';
+import { startStandaloneSpark, type StandaloneSpark } from '../helpers/standalone-spark.ts';
 import { connection, sparkWorld, type SparkWorld } from './helpers/servers.ts';
 
 /** `spark.submit` with `via: rest` on a real standalone cluster: one master, one worker with two cores. */
@@ -15,45 +12,20 @@ const real = sparkHome === undefined ? test.skip : test.serial;
 if (sparkHome === undefined)
   test.skip('spark.submit on a real standalone cluster: set SPARK_HOME to a Spark installation', () => {});
 
-const scripts = join(projectRoot, 'scripts/engines/spark');
-const jobs = join(scripts, 'jobs');
+const jobs = join(projectRoot, 'scripts/engines/spark/jobs');
 const WAIT_MS = 500_000;
 
-interface Cluster {
-  readonly folder: string;
-  readonly env: NodeJS.ProcessEnv;
-  readonly master: string;
-  readonly rest: string;
-  readonly ui: string;
-}
-
-let cluster: Cluster | null = null;
+let cluster: StandaloneSpark | null = null;
 
 test.before(async (t) => {
   if (sparkHome === undefined) return;
   t.timeout(600_000);
-  const folder = await mkdtemp(join(tmpdir(), 'tramontane-standalone-'));
-  const [master, rest, ui, worker, workerUi] = await freePorts(5);
-  const env = {
-    ...process.env,
-    SPARK_STATE: folder,
-    SPARK_MASTER_PORT: master,
-    SPARK_MASTER_REST_PORT: rest,
-    SPARK_MASTER_WEBUI_PORT: ui,
-    SPARK_WORKER_PORT: worker,
-    SPARK_WORKER_WEBUI_PORT: workerUi,
-  };
-  const { code, stdout, stderr } = await run('bash', [join(scripts, 'start-standalone.sh')], { env });
-  if (code !== 0) throw new Error(`The cluster did not start: ${stderr}`);
-  const said = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(stdout)?.[1] ?? '';
-  cluster = { folder, env, master: said('MASTER_URL'), rest: said('REST_URL'), ui: said('MASTER_UI_URL') };
+  cluster = await startStandaloneSpark();
 });
 
 test.after.always(async (t) => {
-  if (cluster === null) return;
   t.timeout(120_000);
-  await run('bash', [join(scripts, 'stop-standalone.sh')], { env: cluster.env });
-  await rm(cluster.folder, { recursive: true, force: true });
+  await cluster?.stop();
 });
 
 real(
@@ -118,20 +90,4 @@ async function onCluster(t: Parameters<typeof sparkWorld>[0]): Promise<{
       poll_interval: 0.5,
     }),
   };
-}
-
-/** Below those that outgoing connections take, which may hold one just when Spark wants it. */
-async function freePorts(count: number): Promise<string[]> {
-  const found: string[] = [];
-  for (let port = 20_000 + Math.floor(Math.random() * 10_000); found.length < count; port++) {
-    const server = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!isFree) continue;
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-    found.push(String(port));
-  }
-  return found;
 }
