@@ -1,5 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from '../dsl/json.ts';
 import { Float } from '../dsl/yaql/numbers.ts';
+import { Spelling } from '../dsl/yaql/spelling.ts';
 import type { ParameterSchema } from '../engine/contract.ts';
 
 /** One thing that is wrong in the input of an action's call. */
@@ -35,13 +36,7 @@ export function checkWrittenInput(parameters: ParameterSchema, input: JsonObject
 
 /** The candidate that was probably meant, or null when none is near. */
 export function nearestName(name: string, candidates: Iterable<string>): string | null {
-  let best: string | null = null;
-  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
-  for (const candidate of candidates) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), bestDistance);
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best;
+  return new Spelling().nearest(name, candidates);
 }
 
 function unknownNames(parameters: ParameterSchema, input: JsonObject): CallProblem[] {
@@ -165,23 +160,4 @@ function numberOf(value: Json): number | null {
   if (value instanceof Float) return value.value;
   if (typeof value === 'bigint') return Number(value);
   return typeof value === 'number' ? value : null;
-}
-
-/** Levenshtein distance with neighbouring letters swapped as one step; anything at or above the limit gives the limit. */
-function editDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) >= limit) return limit;
-  let before: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
-      let least = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + cost);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        least = Math.min(least, (before[j - 2] ?? 0) + 1);
-      row.push(least);
-    }
-    [before, last] = [last, row];
-  }
-  return Math.min(last[b.length] ?? limit, limit);
 }

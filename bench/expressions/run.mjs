@@ -2,12 +2,10 @@
 // beside jmespath, jsonata and the Python library that YAQL comes from. All in one run on one machine: only the ratios mean anything.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { createRequire } from 'node:module';
 import jsonata from 'jsonata';
+import { withPython } from '../python.mjs';
 import { cases as allCases, datasets } from './cases.mjs';
 
 const build = new URL(`../../${process.env.BUILD_DIR ?? 'dist'}/`, import.meta.url);
@@ -26,7 +24,7 @@ const args = process.argv.slice(2);
 const wanted = args.filter((arg, i) => !arg.startsWith('--') && args[i - 1] !== '--python');
 const cases = wanted.length === 0 ? allCases : allCases.filter(({ name }) => wanted.includes(name));
 if (cases.length === 0) throw new Error(`no such case: there are ${allCases.map(({ name }) => name).join('; ')}`);
-const python = args.includes('--no-python') ? null : await pythonFigures(option('--python'));
+const python = withPython('yaql', args, pythonFigures);
 const results = [];
 // Whatever comes first would be measured while the machine still compiles.
 for (const { yaql, data } of cases) {
@@ -46,11 +44,6 @@ if (python !== null) {
 if (args.includes('--figures')) console.log(JSON.stringify(asFigures(results)));
 else if (args.includes('--json')) console.log(JSON.stringify(results, null, 2));
 else print(results);
-
-function option(name) {
-  const at = args.indexOf(name);
-  return at < 0 ? null : args[at + 1];
-}
 
 /** Nanoseconds for each language, and for compiling. */
 async function measure(one) {
@@ -133,53 +126,14 @@ async function asyncBatchOf(work, rounds) {
   return performance.now() - start;
 }
 
-/** The figures of the Python library; null, with a word about it, where it cannot be installed. */
-async function pythonFigures(given) {
-  const folder = given === null ? await mkdtemp(join(tmpdir(), 'yaql-')) : null;
-  try {
-    const executable = given ?? installYaql(folder);
-    if (executable === null) {
-      console.error('Without Python: python3 -m venv and pip install yaql did not work here');
-      return null;
-    }
-    const input = JSON.stringify({ datasets, cases: cases.map(({ yaql, data }) => ({ text: yaql, data })) });
-    const script = new URL('reference.py', import.meta.url).pathname;
-    const { status, stdout, stderr } = spawnSync(executable, [script], { input, encoding: 'utf8', maxBuffer: 1 << 28 });
-    if (status !== 0) throw new Error(`the Python side failed: ${stderr}`);
-    return JSON.parse(stdout);
-  } finally {
-    if (folder !== null) await rm(folder, { recursive: true, force: true });
-  }
-}
-
-function installYaql(folder) {
-  const executable = join(folder, 'bin', 'python');
-  const steps = [
-    ['python3', ['-m', 'venv', folder]],
-    [executable, ['-m', 'pip', 'install', '--quiet', 'yaql']],
-  ];
-  return steps.every(([command, words]) => spawnSync(command, words, { stdio: 'ignore' }).status === 0)
-    ? executable
-    : null;
-}
-
-/** As `npm run bench` reads them: how many times as long each contender takes. */
-function asFigures(rows) {
-  const ratios = rows.flatMap((row, i) => [
-    { what: `${row.name}: one evaluation of YAQL`, value: row.yaql / 1000, unit: 'us' },
-    ...['python', 'jsonata', 'jmespath'].flatMap((name) => {
-      const target = cases[i].targets[name];
-      if (row[name] === undefined) return [];
-      const goal = target === undefined ? {} : { target: `>= ${target}` };
-      return [{ what: `${row.name}: ${name} takes as long`, value: row[name] / row.yaql, unit: 'x', ...goal }];
-    }),
-  ]);
-  const [path, deep] = ['path', 'path in 0.7 MB'].map((wantedName) => rows.find(({ name }) => name === wantedName));
-  if (path === undefined || deep === undefined) return ratios;
-  return [
-    ...ratios,
-    { what: 'a path in 0.7 MB of data by one in little', value: deep.yaql / path.yaql, unit: 'x', target: '<= 1.2' },
-  ];
+/** The figures of the Python library; null where it is not there. */
+function pythonFigures(python) {
+  if (python === null) return null;
+  const input = JSON.stringify({ datasets, cases: cases.map(({ yaql, data }) => ({ text: yaql, data })) });
+  const script = new URL('reference.py', import.meta.url).pathname;
+  const { status, stdout, stderr } = spawnSync(python, [script], { input, encoding: 'utf8', maxBuffer: 1 << 28 });
+  if (status !== 0) throw new Error(`the Python side failed: ${stderr}`);
+  return JSON.parse(stdout);
 }
 
 function print(rows) {

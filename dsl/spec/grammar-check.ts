@@ -67,7 +67,9 @@ function warnOfLost(lost: readonly LostText[], place: Place, problems: Problems)
     problems.lost(
       { ...place, offset: piece.offset },
       `${show(piece.text)} has no effect`,
-      `a parameter is name="text", name='text', name=<% … %>, name=[…], true, false, null or digits, without blanks around =; use 'input' for others`,
+      piece.behind === null
+        ? `a parameter is name="text", name='text', name=<% … %>, name=[…], true, false, null or digits, without blanks around =; use 'input' for others`
+        : `the value of '${piece.behind}' ends before it: put a value of several parts in quotes, ${piece.behind}="<% … %>/<% … %>"`,
     );
   }
 }

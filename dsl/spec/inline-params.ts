@@ -22,6 +22,8 @@ export interface InlineValue {
 export interface LostText {
   readonly text: string;
   readonly offset: number;
+  /** The parameter whose value ends right before this text, without a blank: the text was meant to belong to it. */
+  readonly behind: string | null;
 }
 
 /** null: there is no name at the start. A text without a blank is a name alone. */
@@ -56,13 +58,13 @@ export function parseInlineParams(text: string, skip = 0): Omit<InlineCall, 'nam
     const value = nameOffset === equals ? null : scanner.valueAt(equals + 1);
     if (value === null) continue;
     const name = text.slice(nameOffset, equals);
-    addLost(lost, text, covered, nameOffset);
+    addLost(lost, text, covered, nameOffset, values.at(-1)?.name);
     matched = value.end;
     covered = Math.max(covered, matched);
     setKey(params, name, value.value);
     values.push({ name, value: value.value, nameOffset, offset: value.start });
   }
-  addLost(lost, text, covered, text.length);
+  addLost(lost, text, covered, text.length, values.at(-1)?.name);
   return { params, values, lost };
 }
 
@@ -154,11 +156,14 @@ function nameStart(text: string, equals: number, after: number): number {
   return start;
 }
 
-function addLost(lost: LostText[], text: string, start: number, end: number): void {
+function addLost(lost: LostText[], text: string, start: number, end: number, last: string | undefined): void {
   if (end <= start) return;
   const piece = text.slice(start, end);
   const trimmed = piece.trim();
-  if (trimmed !== '') lost.push({ text: trimmed, offset: start + piece.indexOf(trimmed) });
+  if (trimmed === '') return;
+  const isAttached =
+    last !== undefined && start > 0 && !SPACE.test(text[start - 1] ?? '') && !SPACE.test(piece[0] ?? '');
+  lost.push({ text: trimmed, offset: start + piece.indexOf(trimmed), behind: isAttached ? last : null });
 }
 
 function decode(text: string): Json {

@@ -24,7 +24,7 @@ export function parseNext(text: string): NextCall | null {
         offset: value.offset + start,
         nameOffset: value.nameOffset + start,
       })),
-      lost: inside.lost.map((piece) => ({ text: piece.text, offset: piece.offset + start })),
+      lost: inside.lost.map((piece) => ({ ...piece, offset: piece.offset + start })),
     };
   }
   return /^\S+$/.test(text) ? { to: text, params: {}, values: [], lost: [] } : null;

@@ -147,4 +147,7 @@ test('text that no parameter covers is warned of where it stands', (t) => {
   t.deepEqual([first?.line, first?.column], [5, 32]);
   t.is(second?.message, "'msg=abc' has no effect");
   t.deepEqual([second?.line, second?.column], [6, 25]);
+  const [third] = warningsOf(taskText('action: std.echo output=<% 1 %>/<% 2 %>'));
+  t.is(third?.message, "'/<% 2 %>' has no effect");
+  t.regex(third?.hint ?? '', /^the value of 'output' ends before it: put a value of several parts in quotes/);
 });
