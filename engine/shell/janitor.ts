@@ -9,6 +9,7 @@ import {
   executionsToContinue,
   idleExecutionsBefore,
   loadActionRow,
+  latestUnclaimed,
   lostActions,
   orphanedTimers,
   outboxBefore,
@@ -137,8 +138,12 @@ export class Janitor {
     // A new leader does not know what the last one was about to do.
     const isDue = isNew || !isInherited || hasLeft || this.everythingIsDue;
     // What was written only just before is too young now, and this machine's clock may be off until the next beat: looked at once more.
-    if (isDue) [this.allUntil, this.roundsOfAll] = [now + times.everyMs + SHORTEST_PATIENCE, MORE_ROUNDS];
-    else this.roundsOfAll--;
+    if (isDue) {
+      // What a process with a wrong clock left seems to be of the future: all is looked at until that has come.
+      const latest = Math.min(await latestUnclaimed(store.reader, now), now + LONGEST_FUTURE);
+      this.allUntil = Math.max(now, latest) + times.everyMs + SHORTEST_PATIENCE;
+      this.roundsOfAll = MORE_ROUNDS;
+    } else this.roundsOfAll--;
     const all = isDue || this.roundsOfAll > 0 || now <= this.allUntil;
     this.everythingIsDue = false;
     const before = now - (all ? SHORTEST_PATIENCE : times.patienceMs);
@@ -280,6 +285,8 @@ export class Janitor {
 }
 
 const MORE_ROUNDS = 3;
+// Whose clock is off by more is told apart by nothing.
+const LONGEST_FUTURE = 24 * 3600 * 1000;
 /** Long enough for whoever has just written a row to act on it. */
 const SHORTEST_PATIENCE = 2_000;
 const TIMER_PATIENCE = 5_000;

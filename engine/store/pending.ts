@@ -80,6 +80,17 @@ export async function unclaimedActions(
   return fillIn(knex, rows);
 }
 
+/** When the last of the running actions that no executor has taken was changed; 0 when none was after `since`. */
+export async function latestUnclaimed(knex: Knex, since: number): Promise<number> {
+  const row: { latest?: number | string | null } | undefined = await knex('action_executions')
+    .where('state', 'RUNNING')
+    .whereNull('executor_id')
+    .where('updated_at', '>', since)
+    .max({ latest: 'updated_at' })
+    .first();
+  return Number(row?.latest ?? 0);
+}
+
 /**
  * Actions that an executor has claimed that is not heard of any more, or which it has not spoken of for too long. Both tables are
  * read at one moment, and executors announce themselves before they claim.

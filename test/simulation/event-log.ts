@@ -71,7 +71,8 @@ const ALLOWED: Readonly<Record<Kind, Readonly<Record<string, readonly string[]>>
   },
   task: {
     IDLE: ['RUNNING', 'ERROR', 'CANCELLED'],
-    WAITING: ['RUNNING', 'IDLE', 'ERROR'],
+    // To SKIPPED a join that failed, and to which the decision that skips it leads a branch that had ended in a pause.
+    WAITING: ['RUNNING', 'IDLE', 'ERROR', 'SKIPPED'],
     // Back to IDLE by pause-before.
     RUNNING: ['PAUSED', 'DELAYED', 'IDLE', 'SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'],
     // To IDLE when the execution is paused, to WAITING a join that is tried again.
