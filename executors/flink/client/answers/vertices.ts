@@ -1,4 +1,4 @@
-import { anything, float, integer, lazy, list, map, object, openWord, optional, text, type Shape } from '../shapes.ts';
+import { anything, figure, integer, lazy, list, map, object, openWord, optional, text, type Shape } from '../shapes.ts';
 import { ioMetrics, taskState } from './jobs.ts';
 
 /** Answers about the vertices of a job and their subtasks (spec/flink.md §1.6). */
@@ -41,9 +41,10 @@ export const backpressure = object({
       object({
         subtask: integer,
         'backpressure-level': openWord('ok', 'low', 'high'),
-        ratio: float,
-        idleRatio: optional(float),
-        busyRatio: optional(float),
+        // A task without a figure of how busy it is, such as a legacy source, has "NaN".
+        ratio: figure,
+        idleRatio: optional(figure),
+        busyRatio: optional(figure),
       }),
     ),
   ),
