@@ -3,6 +3,7 @@ import { abortOnSignals, Cleanup } from '../helpers/cleanup.ts';
 import { run } from '../helpers/processes.ts';
 import { buildFolder, projectRoot } from '../helpers/project.ts';
 import { gatherTests } from './gather.ts';
+import type { Room } from './gather.ts';
 import { Machine } from './machine.ts';
 import { readTap } from './tap.ts';
 
@@ -46,7 +47,7 @@ async function main(wanted: readonly string[]): Promise<number> {
 interface SuiteList {
   readonly SUITES: readonly string[];
   readonly USUAL_SUITES: readonly string[];
-  readonly GATHERED: readonly (readonly string[])[];
+  readonly GATHERED: readonly Room[];
 }
 
 async function suiteList(): Promise<SuiteList> {

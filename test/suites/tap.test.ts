@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
+import { buildFolder, projectRoot } from '../helpers/project.ts';
 import { differences } from '../helpers/expectation.ts';
 import { gatherTests } from './gather.ts';
 import { readTap } from './tap.ts';
@@ -53,7 +54,7 @@ test('expectations: patterns fit, everything else must be equal', (t) => {
   t.deepEqual(differences([1, 2], [1]), ['output: expected [1,2], got [1]']);
 });
 
-test('fast test files of rooms are gathered in one file, those of other suites are not', (t) => {
+test('plain test files of rooms are gathered in one file, those of other suites are not', (t) => {
   const build = mkdtempSync(join(tmpdir(), 'tramontane-gather-'));
   t.teardown(() => rmSync(build, { recursive: true }));
   for (const name of [
@@ -67,14 +68,48 @@ test('fast test files of rooms are gathered in one file, those of other suites a
     mkdirSync(join(build, 'test', name, '..'), { recursive: true });
     writeFileSync(join(build, 'test', name), '');
   }
-  const options = { rooms: [['a', 'b', 'c/four.test']], otherSuites: ['slow'] };
-  gatherTests(build, { rooms: [['b']], otherSuites: [] });
+  const options = { rooms: [{ name: 'abc', places: ['a', 'b', 'c/four.test'] }], otherSuites: ['slow'] };
+  gatherTests(build, { rooms: [{ name: 'b', places: ['b'] }], otherSuites: [] });
   gatherTests(build, options);
-  t.deepEqual(readdirSync(join(build, 'test/gathered')), ['a-b-c.test.js'], 'what was gathered before is gone');
+  t.deepEqual(readdirSync(join(build, 'test/gathered')), ['abc.test.js'], 'what was gathered before is gone');
   t.is(
-    readFileSync(join(build, 'test/gathered/a-b-c.test.js'), 'utf8'),
+    readFileSync(join(build, 'test/gathered/abc.test.js'), 'utf8'),
     ['../suites/limit.js', '../a/deep/two.test.js', '../a/one.test.js', '../b/three.test.js', '../c/four.test.js']
       .map((file) => `import '${file}';\n`)
       .join(''),
   );
 });
+
+test('every test file is of one suite', async (t) => {
+  const { SUITES, suiteFiles } = (await import(join(projectRoot, 'scripts/suites.mjs'))) as {
+    SUITES: readonly string[];
+    suiteFiles(suite: string): readonly string[];
+  };
+  const all = readdirSync(join(buildFolder, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.test.js') && !name.startsWith('gathered/'))
+    .map((name) => `BUILD/test/${name}`);
+  t.true(all.length > 100);
+  for (const file of all) {
+    const takers = SUITES.filter((suite) => takes(suiteFiles(suite), file));
+    t.is(takers.length, 1, `${file}: ${takers.join(', ')}`);
+  }
+});
+
+/** As ava does: what a pattern with `!` takes away is gone. */
+function takes(patterns: readonly string[], file: string): boolean {
+  const fits = (pattern: string) => matchesGlob(pattern, file);
+  return (
+    patterns.some((pattern) => !pattern.startsWith('!') && fits(pattern)) &&
+    !patterns.some((pattern) => pattern.startsWith('!') && fits(pattern.slice(1)))
+  );
+}
+
+function matchesGlob(pattern: string, file: string): boolean {
+  const source = pattern
+    .replace(/[.+]/g, '\\$&')
+    .replaceAll('**/', '\0')
+    .replaceAll('**', '\0')
+    .replaceAll('*', '[^/]*')
+    .replaceAll('\0', '(?:.*)');
+  return new RegExp(`^${source}$`).test(file);
+}
