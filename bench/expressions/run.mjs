@@ -136,6 +136,25 @@ function pythonFigures(python) {
   return JSON.parse(stdout);
 }
 
+/** As `npm run bench` reads them: how many times as long each contender takes. */
+function asFigures(rows) {
+  const ratios = rows.flatMap((row, i) => [
+    { what: `${row.name}: one evaluation of YAQL`, value: row.yaql / 1000, unit: 'us' },
+    ...['python', 'jsonata', 'jmespath'].flatMap((name) => {
+      const target = cases[i].targets[name];
+      if (row[name] === undefined) return [];
+      const goal = target === undefined ? {} : { target: `>= ${target}` };
+      return [{ what: `${row.name}: ${name} takes as long`, value: row[name] / row.yaql, unit: 'x', ...goal }];
+    }),
+  ]);
+  const [path, deep] = ['path', 'path in 0.7 MB'].map((wantedName) => rows.find(({ name }) => name === wantedName));
+  if (path === undefined || deep === undefined) return ratios;
+  return [
+    ...ratios,
+    { what: 'a path in 0.7 MB of data by one in little', value: deep.yaql / path.yaql, unit: 'x', target: '<= 1.2' },
+  ];
+}
+
 function print(rows) {
   console.log(
     'One evaluation, compiled before. Times in microseconds; x: how many times as long as ours (bigger is better for us).\n',
