@@ -30,6 +30,8 @@ export interface Problem {
   readonly message: string;
   /** What would be right, such as the nearest name; null when there is nothing useful to say. */
   readonly hint: string | null;
+  /** The action that a warning does not find among the names that the host listed; the host may find it elsewhere. */
+  readonly unknownAction?: string;
 }
 
 /** A definition that cannot be accepted. `problems` holds every error that was found, in the order of the text. */

@@ -44,6 +44,12 @@ export class Problems {
     this.found.push({ place, problem: { severity: 'warning', message, hint } });
   }
 
+  /** A call of what the host did not list. */
+  unknown(type: 'action' | 'workflow', name: string, place: Place, hint: string | null): void {
+    const problem = { severity: 'warning', message: `Unknown ${type} '${name}'`, hint } as const;
+    this.found.push({ place, problem: type === 'action' ? { ...problem, unknownAction: name } : problem });
+  }
+
   /** Something that the reference loses without a word. */
   lost(place: Place, message: string, hint: string | null = null): void {
     if (this.strict) this.error(place, message, hint);

@@ -19,6 +19,24 @@ export function documentKind(text: string): DocumentKind {
     : 'workflow';
 }
 
+/** The names that actions and workflows of the text are called by from other texts. */
+export function definedNames(
+  kind: DocumentKind,
+  text: string,
+): { readonly actions: readonly string[]; readonly workflows: readonly string[] } {
+  const { value } = readYaml(text, new Problems());
+  if (kind === 'action') return { actions: entryNames(value), workflows: [] };
+  if (kind === 'workflow') return { actions: [], workflows: entryNames(value) };
+  const book = isJsonObject(value) ? value : {};
+  const inFull = (section: 'actions' | 'workflows'): readonly string[] =>
+    entryNames(book[section]).map((name) => `${String(book['name'])}.${name}`);
+  return { actions: inFull('actions'), workflows: inFull('workflows') };
+}
+
+function entryNames(entries: Json | undefined): readonly string[] {
+  return isJsonObject(entries) ? Object.keys(entries).filter((name) => name !== 'version') : [];
+}
+
 /** Entries inside, rather than a workflow that happens to be called so. */
 function isSection(value: Json | undefined): boolean {
   return isJsonObject(value) && !('tasks' in value) && !('base' in value);

@@ -28,7 +28,8 @@ export function namespaceOf(request: ApiRequest): string {
 export function validateDefinition(services: Services, kind: DocumentKind): Handler {
   return async (request): Promise<Reply> => {
     const { text } = await readDefinition(request);
-    const errors = services.definitions.validate(kind, text).filter((problem) => problem.severity === 'error');
+    const problems = await services.definitions.validate(request.caller, kind, text, namespaceOf(request));
+    const errors = problems.filter(({ severity }) => severity === 'error');
     if (errors.length === 0) return { status: 200, body: { valid: true } };
     return { status: 200, body: { valid: false, error: new DslError(errors).message } };
   };

@@ -107,7 +107,7 @@ function warnOfUnknown(
   problems: Problems,
 ): void {
   if (known === null || known.has(name)) return;
-  problems.warning({ path }, `Unknown ${type} '${name}'`, problems.spelling.didYouMean(name, known));
+  problems.unknown(type, name, { path }, problems.spelling.didYouMean(name, known));
 }
 
 /** A parameter stands inline behind the name, where it wins, or in the mapping of parameters. */

@@ -38,13 +38,11 @@ export class DocumentCheck {
     const name = textOf(own(document, 'name'));
     if (name !== null) checkStoredName(name, { path: ['name'] }, problems);
     const actions = keysOf(own(document, 'actions'));
-    const known = knownNames(this.options, actions, keysOf(own(document, 'workflows')));
+    const workflows = keysOf(own(document, 'workflows'));
     const book = name ?? '';
-    const full = knownNames(
-      this.options,
-      actions.map((action) => `${book}.${action}`),
-      [],
-    ).action;
+    const inFull = (names: readonly string[]): readonly string[] => names.map((short) => `${book}.${short}`);
+    const known = knownNames(this.options, [...actions, ...inFull(actions)], [...workflows, ...inFull(workflows)]);
+    const full = knownNames(this.options, inFull(actions), []).action;
     checkSection(document, 'actions', problems, (action, entry, path) =>
       this.action(action, entry, path, full, { book, names: actions }),
     );

@@ -17,6 +17,7 @@ import { EngineError } from '../errors.ts';
 import type { Caller } from '../facade.ts';
 import { storableText } from '../store/columns.ts';
 import type { Store } from '../store/connection.ts';
+import { storedActionNames } from '../store/definition-finder.ts';
 import { deleteDefinition, findDefinition, findDefinitionById, raiseDefinitionsEpoch } from '../store/definitions.ts';
 import type { AdHocActionRow, DefinitionTable, RowOf, Scope, WorkbookRow, WorkflowRow } from '../store/definitions.ts';
 import { normalUuid } from '../store/filters.ts';
@@ -48,8 +49,8 @@ export interface Definitions {
   createActions(caller: Caller, text: string, place: Place): Promise<readonly AdHocActionRow[]>;
   updateActions(caller: Caller, text: string, place: Place, identifier?: string): Promise<readonly AdHocActionRow[]>;
   deleteAction(caller: Caller, identifier: string, namespace: string): Promise<void>;
-  /** Everything that is wrong or doubtful in a text; nothing is stored. */
-  validate(kind: DocumentKind, text: string): readonly Problem[];
+  /** Everything that is wrong or doubtful in a text that this caller would store in the namespace; nothing is stored. */
+  validate(caller: Caller, kind: DocumentKind, text: string, namespace: string): Promise<readonly Problem[]>;
 }
 
 export interface DefinitionsOptions {
@@ -61,7 +62,10 @@ export interface DefinitionsOptions {
 }
 
 export function createDefinitions({ store, catalogue, checkCall, now = Date.now }: DefinitionsOptions): Definitions {
-  const checks: DocumentOptions = checkCall === undefined ? {} : { checkCall };
+  const checks: DocumentOptions = {
+    actions: catalogue.list().map(({ name }) => name),
+    ...(checkCall === undefined ? {} : { checkCall }),
+  };
   const save = <T extends DefinitionTable>(
     table: T,
     mode: SaveMode,
@@ -120,6 +124,18 @@ export function createDefinitions({ store, catalogue, checkCall, now = Date.now 
       await deleteDefinition(trx, table, row.id);
     });
   };
+  /** Without the warnings of actions that are not of the text or the system, but stored. */
+  const withoutStored = async (
+    problems: readonly Problem[],
+    caller: Caller,
+    namespace: string,
+  ): Promise<readonly Problem[]> => {
+    const called = new Set(problems.flatMap(({ unknownAction: name }) => (name === undefined ? [] : [name])));
+    const names = [...called].filter((name) => catalogue.find(name) === undefined);
+    const missing = new Set(names);
+    for (const name of await storedActionNames(store.reader, names, namespace, caller.projectId)) missing.delete(name);
+    return problems.filter(({ unknownAction: name }) => name === undefined || missing.has(name));
+  };
   return {
     createWorkbook: (caller, text, place) => saveWorkbook({ kind: 'create' }, caller, text, place),
     updateWorkbook: (caller, text, place) => saveWorkbook({ kind: 'update' }, caller, text, place),
@@ -139,7 +155,7 @@ export function createDefinitions({ store, catalogue, checkCall, now = Date.now 
       }
       await remove('actions', caller, identifier, namespace);
     },
-    validate: (kind, text) => validate(kind, text, checks),
+    validate: (caller, kind, text, namespace) => withoutStored(validate(kind, text, checks), caller, namespace),
   };
 }
 

@@ -40,6 +40,29 @@ export function createDefinitionFinder(reader: Knex): DefinitionFinder {
   };
 }
 
+/** Those of the names that ad-hoc or dynamic actions go by, as {@link DefinitionFinder.findAction} would find them. */
+export async function storedActionNames(
+  reader: Knex,
+  names: readonly string[],
+  namespace: string,
+  projectId: string,
+): Promise<ReadonlySet<string>> {
+  const stored = new Set<string>();
+  for (let start = 0; start < names.length; start += NAMES_AT_ONCE) {
+    for (const table of ['actions', 'dynamic_actions']) {
+      const rows: readonly { readonly name: string }[] = await reader(table)
+        .distinct('name')
+        .whereIn('name', names.slice(start, start + NAMES_AT_ONCE))
+        .whereIn('namespace', namespace === '' ? [''] : [namespace, ''])
+        .where((group) => group.where('project_id', projectId).orWhere('scope', 'public'));
+      for (const { name } of rows) stored.add(name);
+    }
+  }
+  return stored;
+}
+
+const NAMES_AT_ONCE = 200;
+
 const KEPT_SPECS = 500;
 
 /** The specs used last; a spec that is asked for by many at once is read once. */

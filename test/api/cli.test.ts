@@ -139,6 +139,12 @@ test('validate prints file, line, column, fault and remedy', async (t) => {
       'action: std.noop',
       'action: std.http\n      input:\n        url: http://x\n        headers: 5',
     ),
+    'calls.yaml': task('').replace(
+      'action: std.noop',
+      'action: std.ehco output=1\n    own: {action: mine}\n    sub: {workflow: greet}',
+    ),
+    'workbook.yaml':
+      "version: '2.0'\nname: b\nactions:\n  x: {base: std.ehco}\nworkflows:\n  w:\n    tasks: {t: {action: x}, u: {action: mine}}\n",
     'fine.yaml': WORKFLOW,
     'action.yaml': "version: '2.0'\nmine:\n  base: std.noop\n",
   });
@@ -153,6 +159,19 @@ test('validate prints file, line, column, fault and remedy', async (t) => {
     t.is(code, 2, out);
     t.regex(out, words);
   }
+  for (const name of ['calls.yaml', 'workbook.yaml']) {
+    const { code, out } = await cli('validate', join(folder, name), join(folder, 'fine.yaml'));
+    t.is(code, 0, 'the server may have an action that is not in these files');
+    t.regex(out, /^[^\n]+\.yaml:\d+:\d+: warning: Unknown action 'std\.ehco'; did you mean 'std\.echo'\?\n.*mine'\n$/);
+  }
+  const together = await cli(
+    'validate',
+    ...['calls.yaml', 'action.yaml', 'fine.yaml'].map((name) => join(folder, name)),
+  );
+  t.regex(together.out, /^.*ehco.*\n$/);
+  const alone = await cli('validate', join(folder, 'calls.yaml'));
+  t.regex(alone.out, /Unknown workflow 'greet'/);
+  t.is((await cli('validate', '--strict', join(folder, 'calls.yaml'))).code, 2);
   const fine = await cli('validate', join(folder, 'fine.yaml'), join(folder, 'action.yaml'));
   t.deepEqual(fine, { code: 0, out: '', err: '' });
 });

@@ -171,9 +171,9 @@ test('the host tells which names there are; unknown ones are warned of with the 
   );
 });
 
-test('entries of the same workbook are known by their short names', (t) => {
+test('entries of the same workbook are known by their short and their full names', (t) => {
   const text =
-    "version: '2.0'\nname: b\nactions: {own: {base: std.noop}}\nworkflows:\n  x: {tasks: {t: {action: own}, u: {workflow: y}}}\n  y: {tasks: {t: {action: std.noop}}}\n";
+    "version: '2.0'\nname: b\nactions: {own: {base: std.noop}}\nworkflows:\n  x: {tasks: {t: {action: own}, u: {workflow: y}}}\n  y: {tasks: {t: {action: std.noop}}}\n  z: {tasks: {t: {action: b.own}, u: {workflow: b.y}}}\n";
   t.deepEqual(validate('workbook', text, HOST), []);
 });
 

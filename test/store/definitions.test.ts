@@ -15,6 +15,8 @@ const here = { namespace: '', scope: 'private' } as const;
 
 const workflow = (name: string, extra = '') =>
   `version: '2.0'\n${name}:\n${extra}  tasks:\n    t:\n      action: std.noop\n`;
+const actions = (...names: string[]) =>
+  `version: '2.0'\n${names.map((name) => `${name}: {base: std.noop}\n`).join('')}`;
 const two = (first: string, second: string) =>
   workflow(first) + workflow(second, '  tags: [x]\n').replace("version: '2.0'\n", '');
 
@@ -210,7 +212,32 @@ test('a text that is no definition is refused with every place that is wrong', a
     },
   );
   t.regex(error?.message ?? '', /^5:\d+: .*nope/);
-  t.true(definitions.validate('workflow', 'nonsense').length > 0);
+  t.true((await definitions.validate(alice, 'workflow', 'nonsense', '')).length > 0);
+});
+
+test('a call of an action that neither the text nor the system nor the store has is warned of', async (t) => {
+  const { definitions } = await open(t);
+  await definitions.createActions(alice, actions('act', 'spark.ours'), here);
+  await definitions.createActions(admin, actions('hers'), { ...here, scope: 'public' });
+  await definitions.createActions(bob, actions('secret'), here);
+  await definitions.createActions(alice, actions('far'), { ...here, namespace: 'n' });
+  const called = ['std.echo', 'act', 'spark.ours', 'hers', 'secret', 'far', 'nova.list'];
+  const text = `version: '2.0'\nwf:\n  tasks:\n${called.map((name, i) => `    t${i}: {action: ${name}}\n`).join('')}`;
+  const unknown = async (namespace: string) =>
+    (await definitions.validate(alice, 'workflow', text, namespace)).map(({ message }) => message);
+  t.deepEqual(await unknown(''), ["Unknown action 'secret'", "Unknown action 'far'", "Unknown action 'nova.list'"]);
+  t.deepEqual(await unknown('n'), ["Unknown action 'secret'", "Unknown action 'nova.list'"]);
+  const many = Array.from({ length: 450 }, (_, i) => `m${i}`);
+  await definitions.createActions(alice, actions(...many.slice(0, 449)), here);
+  const calls = many.map((name) => `    ${name}: {action: ${name}}\n`).join('');
+  const [last, ...others] = await definitions.validate(
+    alice,
+    'workflow',
+    `version: '2.0'\nwf:\n  tasks:\n${calls}`,
+    '',
+  );
+  t.is(last?.unknownAction, 'm449');
+  t.deepEqual(others, []);
 });
 
 async function open(t: { teardown(run: () => Promise<void>): void }): Promise<{
