@@ -224,7 +224,7 @@ async function assemble(
   const events = serves && does('scheduler') ? followEvents(config, engine, log) : null;
   return {
     store,
-    definitions: createDefinitions({ store, catalogue, checkCall: callCheck(catalogue, 'upload') }),
+    definitions: createDefinitions({ store, catalogue, checkCall: callCheck(catalogue, 'upload'), log }),
     finder: createDefinitionFinder(store.reader),
     engine,
     cronTriggers: engine.cronTriggers,

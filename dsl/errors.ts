@@ -54,11 +54,28 @@ function summary(problems: readonly Problem[]): string {
   return lines.join('\n');
 }
 
+type Told = Pick<Problem, 'line' | 'column' | 'message' | 'hint'>;
+
 /** `line:column: what is wrong; what would be right` */
-export function formatProblem(problem: Problem): string {
-  const { line, column, message, hint } = problem;
+export function formatProblem(problem: Told): string {
+  return `${problem.line}:${problem.column}: ${words(problem)}`;
+}
+
+/** `line:column: warning: what is wrong; what would be right` */
+export function formatWarning(problem: Told): string {
+  return `${problem.line}:${problem.column}: warning: ${words(problem)}`;
+}
+
+function words({ message, hint }: Told): string {
   // Some of the reference's messages end with a full stop.
-  return `${line}:${column}: ${hint === null ? message : `${message.replace(/\.$/, '')}; ${hint}`}`;
+  return hint === null ? message : `${message.replace(/\.$/, '')}; ${hint}`;
+}
+
+/** A problem for programs to read. */
+export type ProblemData = Omit<Problem, 'unknownAction'>;
+
+export function problemData({ severity, line, column, path, message, hint }: Problem): ProblemData {
+  return { severity, line, column, path, message, hint };
 }
 
 /** An expression that does not parse (`grammar`) or whose evaluation fails (`evaluation`). spec/expressions.md §11.6, §11.7. */

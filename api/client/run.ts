@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { formatWarning } from '../../dsl/errors.ts';
 import { isJsonObject } from '../../dsl/json.ts';
 import type { Json, JsonObject } from '../../dsl/json.ts';
 import { readInput } from '../commands/input.ts';
@@ -157,11 +158,25 @@ export async function upload(
 }
 
 export async function validate(session: Session, noun: Noun, file: string): Promise<ExitCode> {
-  const reply = await session.client.call('POST', `/v2/${noun.collection}/validate`, { text: readText(file) });
+  const reply = await session.client.call('POST', `/v2/${noun.collection}/validate`, {
+    query: { problems: 'true' },
+    text: readText(file),
+  });
   const valid = isJsonObject(reply) && reply['valid'] === true;
+  for (const warning of warningsOf(reply)) session.terminal.err(`${warning}\n`);
   if (valid) session.terminal.out('valid\n');
   else session.terminal.err(`${isJsonObject(reply) ? String(reply['error']) : 'not valid'}\n`);
   return valid ? 0 : 1;
+}
+
+/** None from a server that does not tell them. */
+function warningsOf(reply: Json): readonly string[] {
+  const problems = isJsonObject(reply) ? reply['problems'] : null;
+  if (!Array.isArray(problems)) return [];
+  return problems.filter(isJsonObject).flatMap(({ severity, line, column, message, hint }) => {
+    if (severity !== 'warning' || typeof line !== 'number' || typeof column !== 'number') return [];
+    return [formatWarning({ line, column, message: String(message), hint: typeof hint === 'string' ? hint : null })];
+  });
 }
 
 /** One field of an item as it is: a text, or the data in it. */

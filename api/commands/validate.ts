@@ -1,4 +1,4 @@
-import { formatProblem } from '../../dsl/errors.ts';
+import { formatProblem, formatWarning } from '../../dsl/errors.ts';
 import { validate } from '../../dsl/index.ts';
 import type { DocumentKind, DocumentOptions } from '../../dsl/index.ts';
 import { createCatalogue } from '../../executors/index.ts';
@@ -38,13 +38,8 @@ export async function validateCommand(
     for (const problem of problems) {
       const isError = problem.severity === 'error' || options.strict === true;
       if (isError) faults++;
-      terminal.out(`${file}:${isError ? formatProblem(problem) : warning(formatProblem(problem))}\n`);
+      terminal.out(`${file}:${isError ? formatProblem(problem) : formatWarning(problem)}\n`);
     }
   }
   return faults === 0 ? 0 : 2;
-}
-
-/** The place stays in front. */
-function warning(line: string): string {
-  return line.replace(/^(\d+:\d+: )/, '$1warning: ');
 }

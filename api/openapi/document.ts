@@ -122,6 +122,7 @@ const QUERY_SCHEMAS: Readonly<Record<string, JsonObject>> = {
   fields: { type: 'string', description: 'Names of fields to show, separated by commas; the id is always shown.' },
   marker: { type: 'string', description: 'The id of the last item of the page before.' },
   scope: { type: 'string', enum: ['private', 'public'] },
+  problems: { type: 'boolean', description: 'Whether errors and warnings are wanted as data.' },
 };
 
 function querySchema(name: string, list: ListShape | undefined): JsonObject {

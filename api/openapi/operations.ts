@@ -407,6 +407,7 @@ function definitions(collection: string, one: string, list: ListShape): Readonly
     [`GET /v2/${collection}`]: { summary: `All ${collection} that can be seen`, list },
     [`POST /v2/${collection}/validate`]: {
       summary: `Check a definition without storing it: ${one}`,
+      query: ['namespace', 'problems'],
       text: 'definition',
       reply: { schema: 'Validation' },
       status: 200,

@@ -23,7 +23,23 @@ export const SCHEMAS: JsonObject = {
   Maintenance: exactly({ status: { type: 'string', enum: ['RUNNING', 'PAUSING', 'PAUSED'] } }),
   Validation: {
     type: 'object',
-    properties: { valid: { type: 'boolean' }, error: { type: 'string', minLength: 1 } },
+    properties: {
+      valid: { type: 'boolean' },
+      error: { type: 'string', minLength: 1 },
+      problems: {
+        ...listOf(
+          exactly({
+            severity: { type: 'string', enum: ['error', 'warning'] },
+            line: COUNT,
+            column: COUNT,
+            path: { type: 'string', description: 'Such as wf.tasks.load.on-success[1].' },
+            message: TEXT,
+            hint: TEXT_OR_NULL,
+          }),
+        ),
+        description: 'The first 1000 errors and warnings in the order of the text, where problems=true asks for them.',
+      },
+    },
     required: ['valid'],
     additionalProperties: false,
   },

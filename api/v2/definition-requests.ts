@@ -1,8 +1,10 @@
-import { DslError } from '../../dsl/errors.ts';
+import { DslError, problemData } from '../../dsl/errors.ts';
 import type { DocumentKind } from '../../dsl/index.ts';
+import type { JsonObject } from '../../dsl/json.ts';
 import type { Place } from '../../engine/shell/definitions.ts';
 import { checkScope } from '../../engine/shell/definition-rules.ts';
 import { readDefinition } from '../body.ts';
+import { flagParameter } from '../listing.ts';
 import type { ApiRequest, Handler, Reply } from '../request.ts';
 import type { Services } from '../services.ts';
 
@@ -24,13 +26,21 @@ export function namespaceOf(request: ApiRequest): string {
   return request.query.get('namespace') ?? '';
 }
 
-/** Always 200: what is wrong is part of the answer. */
+/** How many problems an answer tells. */
+const MAX_PROBLEMS = 1000;
+
+/**
+ * Always 200: what is wrong is part of the answer. With `?problems=true` all of it is there as data, warnings included; without,
+ * the answer has no keys but the reference's, as recordings of it demand.
+ */
 export function validateDefinition(services: Services, kind: DocumentKind): Handler {
   return async (request): Promise<Reply> => {
     const { text } = await readDefinition(request);
     const problems = await services.definitions.validate(request.caller, kind, text, namespaceOf(request));
     const errors = problems.filter(({ severity }) => severity === 'error');
-    if (errors.length === 0) return { status: 200, body: { valid: true } };
-    return { status: 200, body: { valid: false, error: new DslError(errors).message } };
+    const verdict: JsonObject =
+      errors.length === 0 ? { valid: true } : { valid: false, error: new DslError(errors).message };
+    if (!flagParameter(request, 'problems')) return { status: 200, body: verdict };
+    return { status: 200, body: { ...verdict, problems: problems.slice(0, MAX_PROBLEMS).map(problemData) } };
   };
 }

@@ -8,13 +8,14 @@ import type {
   InputParameter,
   WorkflowSpec,
 } from '../../dsl/index.ts';
-import type { Problem } from '../../dsl/errors.ts';
+import { formatProblem, type Problem } from '../../dsl/errors.ts';
 import { stringifyJson } from '../../dsl/json.ts';
 import type { JsonObject } from '../../dsl/json.ts';
 import { pyStr } from '../../dsl/yaql/python-text.ts';
 import type { ActionCatalogue } from '../contract.ts';
 import { EngineError } from '../errors.ts';
 import type { Caller } from '../facade.ts';
+import { silentLogger, type Logger } from '../log.ts';
 import { storableText } from '../store/columns.ts';
 import type { Store } from '../store/connection.ts';
 import { storedActionNames } from '../store/definition-finder.ts';
@@ -59,31 +60,74 @@ export interface DefinitionsOptions {
   /** Checks the parameters of calls of system actions whose name stands in the text. */
   readonly checkCall?: CallCheck;
   readonly now?: () => number;
+  /** Hears of the warnings of what is stored. */
+  readonly log?: Logger;
 }
 
-export function createDefinitions({ store, catalogue, checkCall, now = Date.now }: DefinitionsOptions): Definitions {
+export function createDefinitions({
+  store,
+  catalogue,
+  checkCall,
+  now = Date.now,
+  log = silentLogger,
+}: DefinitionsOptions): Definitions {
   const checks: DocumentOptions = {
     actions: catalogue.list().map(({ name }) => name),
     ...(checkCall === undefined ? {} : { checkCall }),
   };
-  const save = <T extends DefinitionTable>(
+  /** Without the warnings of actions that are not of the text or the system, but stored. */
+  const withoutStored = async (
+    problems: readonly Problem[],
+    caller: Caller,
+    namespace: string,
+  ): Promise<readonly Problem[]> => {
+    const called = new Set(problems.flatMap(({ unknownAction: name }) => (name === undefined ? [] : [name])));
+    const names = [...called].filter((name) => catalogue.find(name) === undefined);
+    const missing = new Set(names);
+    for (const name of await storedActionNames(store.reader, names, namespace, caller.projectId)) missing.delete(name);
+    return problems.filter(({ unknownAction: name }) => name === undefined || missing.has(name));
+  };
+  /** What is stored stays stored, whatever becomes of this. */
+  const tell = async (
+    found: readonly Problem[],
+    table: DefinitionTable,
+    name: string,
+    caller: Caller,
+    place: Place,
+  ) => {
+    try {
+      const warnings = await withoutStored(found, caller, place.namespace);
+      if (warnings.length === 0) return;
+      log.info(`The definition of ${table} has warnings.`, {
+        definition: name,
+        namespace: place.namespace,
+        warnings: warnings.slice(0, MAX_TOLD).map(formatProblem),
+        count: warnings.length,
+      });
+    } catch (error) {
+      log.warn('The warnings of a definition cannot be told.', { definition: name, error });
+    }
+  };
+  const save = async <T extends DefinitionTable>(
     table: T,
     mode: SaveMode,
     caller: Caller,
     place: Place,
-    entries: readonly Entry[],
+    { entries, warnings }: Parsed,
   ): Promise<readonly RowOf[T][]> => {
     checkScope(caller, place.scope);
     if (table === 'actions') checkActionNames(catalogue, mode, entries);
-    return store.writer.transaction(async (trx) => {
+    const rows = await store.writer.transaction(async (trx) => {
       // Writing first takes the lock at once, instead of failing to upgrade a read later.
       await raiseDefinitionsEpoch(trx);
       return saveDefinitions(trx, table, mode, { caller, ...place, now: now() }, entries);
     });
+    if (warnings.length > 0) await tell(warnings, table, entries.map(({ name }) => name).join(', '), caller, place);
+    return rows;
   };
   const saveWorkbook = async (mode: SaveMode, caller: Caller, text: string, place: Place): Promise<WorkbookRow> => {
     checkScope(caller, place.scope);
-    const { spec, definitions } = parseWorkbook(text, checks);
+    const { spec, definitions, warnings } = parseWorkbook(text, checks);
     const workflows = spec.workflows.map((workflow) =>
       workflowEntry(workflow, definitions.workflows.get(workflow.name) ?? '', spec.name),
     );
@@ -91,7 +135,7 @@ export function createDefinitions({ store, catalogue, checkCall, now = Date.now 
       actionEntry(action, definitions.actions.get(action.name) ?? '', spec.name),
     );
     checkActionNames(catalogue, { kind: 'upsert' }, actions);
-    return store.writer.transaction(async (trx) => {
+    const saved = await store.writer.transaction(async (trx) => {
       await raiseDefinitionsEpoch(trx);
       const owner = { caller, ...place, now: now() };
       const book: Entry = {
@@ -104,6 +148,8 @@ export function createDefinitions({ store, catalogue, checkCall, now = Date.now 
       await saveDefinitions(trx, 'workflows', { kind: 'upsert' }, owner, workflows);
       return onlyRow(rows);
     });
+    if (warnings.length > 0) await tell(warnings, 'workbooks', spec.name, caller, place);
+    return saved;
   };
   const remove = async (
     table: DefinitionTable,
@@ -124,31 +170,19 @@ export function createDefinitions({ store, catalogue, checkCall, now = Date.now 
       await deleteDefinition(trx, table, row.id);
     });
   };
-  /** Without the warnings of actions that are not of the text or the system, but stored. */
-  const withoutStored = async (
-    problems: readonly Problem[],
-    caller: Caller,
-    namespace: string,
-  ): Promise<readonly Problem[]> => {
-    const called = new Set(problems.flatMap(({ unknownAction: name }) => (name === undefined ? [] : [name])));
-    const names = [...called].filter((name) => catalogue.find(name) === undefined);
-    const missing = new Set(names);
-    for (const name of await storedActionNames(store.reader, names, namespace, caller.projectId)) missing.delete(name);
-    return problems.filter(({ unknownAction: name }) => name === undefined || missing.has(name));
-  };
   return {
     createWorkbook: (caller, text, place) => saveWorkbook({ kind: 'create' }, caller, text, place),
     updateWorkbook: (caller, text, place) => saveWorkbook({ kind: 'update' }, caller, text, place),
     deleteWorkbook: (caller, name, namespace) => remove('workbooks', caller, name, namespace),
     createWorkflows: async (caller, text, place) =>
-      save('workflows', { kind: 'create' }, caller, place, workflowEntries(text, checks)),
+      save('workflows', { kind: 'create' }, caller, place, parsedWorkflows(text, checks)),
     updateWorkflows: async (caller, text, place, identifier) =>
-      save('workflows', updateMode('workflows', identifier), caller, place, workflowEntries(text, checks)),
+      save('workflows', updateMode('workflows', identifier), caller, place, parsedWorkflows(text, checks)),
     deleteWorkflow: (caller, identifier, namespace) => remove('workflows', caller, identifier, namespace),
     createActions: async (caller, text, place) =>
-      save('actions', { kind: 'create' }, caller, place, actionEntries(text, checks)),
+      save('actions', { kind: 'create' }, caller, place, parsedActions(text, checks)),
     updateActions: async (caller, text, place, identifier) =>
-      save('actions', updateMode('actions', identifier), caller, place, actionEntries(text, checks)),
+      save('actions', updateMode('actions', identifier), caller, place, parsedActions(text, checks)),
     deleteAction: async (caller, identifier, namespace) => {
       if (catalogue.find(identifier) !== undefined) {
         throw new EngineError('INVALID_INPUT', `Attempt to delete a system action: ${identifier}`);
@@ -174,14 +208,23 @@ function checkActionNames(catalogue: ActionCatalogue, mode: SaveMode, entries: r
   }
 }
 
-function workflowEntries(text: string, checks: DocumentOptions): readonly Entry[] {
-  const { specs, definitions } = parseWorkflows(text, checks);
-  return specs.map((spec) => workflowEntry(spec, definitions.get(spec.name) ?? '', null));
+/** How many warnings of one text stand in the log. */
+const MAX_TOLD = 20;
+
+interface Parsed {
+  readonly entries: readonly Entry[];
+  readonly warnings: readonly Problem[];
+}
+
+function parsedWorkflows(text: string, checks: DocumentOptions): Parsed {
+  const { specs, definitions, warnings } = parseWorkflows(text, checks);
+  return { entries: specs.map((spec) => workflowEntry(spec, definitions.get(spec.name) ?? '', null)), warnings };
 }
 
 /** Every action of a text keeps the whole text, unlike workflows (spec/rest-api.md §3.5). */
-function actionEntries(text: string, checks: DocumentOptions): readonly Entry[] {
-  return parseActions(text, checks).specs.map((spec) => actionEntry(spec, text, null));
+function parsedActions(text: string, checks: DocumentOptions): Parsed {
+  const { specs, warnings } = parseActions(text, checks);
+  return { entries: specs.map((spec) => actionEntry(spec, text, null)), warnings };
 }
 
 function workflowEntry(spec: WorkflowSpec, definition: string, workbookName: string | null): Entry {

@@ -82,6 +82,7 @@ test('definitions are created, listed, shown, updated and deleted', async (t) =>
     'one.yaml': "version: '2.0'\ngreet2:\n  tasks: {a: {action: std.noop}}\n",
     'book.yaml': "version: '2.0'\nname: book\nworkflows:\n  w:\n    tasks: {a: {action: std.noop}}\n",
     'action.yaml': "version: '2.0'\nact:\n  base: std.echo\n  base-input: {output: 1}\n",
+    'doubtful.yaml': "version: '2.0'\nw:\n  tasks: {a: {action: std.ehco}}\n",
     'bad.yaml': "version: '2.0'\nw:\n  tasks: {a: {actoin: std.noop}}\n",
   });
   const made = await ok(t, cli, 'workflow', 'create', file('w.yaml'));
@@ -99,6 +100,12 @@ test('definitions are created, listed, shown, updated and deleted', async (t) =>
   t.regex(await ok(t, cli, 'workflow', 'definition', 'greet'), /said/);
   t.regex(await ok(t, cli, 'workflow', 'update', file('one.yaml'), '--id', 'fails'), /greet2/);
   t.is(await ok(t, cli, 'workflow', 'validate', file('w.yaml')), 'valid\n');
+  const doubtful = await cli('workflow', 'validate', file('doubtful.yaml'));
+  t.deepEqual(doubtful, {
+    code: 0,
+    out: 'valid\n',
+    err: "3:23: warning: Unknown action 'std.ehco'; did you mean 'std.echo'?\n",
+  });
   const bad = await cli('workflow', 'validate', file('bad.yaml'));
   t.is(bad.code, 1);
   t.regex(bad.err, /actoin/);

@@ -112,6 +112,31 @@ test('validate answers 200 whatever the text, and stores nothing', async (t) => 
   }
 });
 
+test('validate tells all problems as data where they are asked for', async (t) => {
+  const { send } = await startApi(t);
+  const misspelt = workflow('wf').replace('std.noop', 'std.nop');
+  t.deepEqual((await send('POST', '/v2/workflows/validate', misspelt)).body, { valid: true });
+  const column = misspelt.split('\n')[4]?.indexOf('std.nop') ?? -2;
+  const unknown = {
+    severity: 'warning',
+    line: 5,
+    column: column + 1,
+    path: 'wf.tasks.t.action',
+    message: "Unknown action 'std.nop'",
+    hint: "did you mean 'std.noop'?",
+  };
+  const asked = '/v2/workflows/validate?problems=true';
+  t.deepEqual((await send('POST', asked, misspelt)).body, { valid: true, problems: [unknown] });
+  t.deepEqual((await send('POST', asked, workflow('wf'))).body, { valid: true, problems: [] });
+  const { body } = await send('POST', asked, `${misspelt}      on-success: [noop, nope]\n`);
+  t.false(body.valid);
+  t.regex(body.error, /^6:\d+: [^\n]*nope[^\n]*$/);
+  t.deepEqual(body.problems[0], unknown);
+  t.like(body.problems[1], { severity: 'error', line: 6, path: 'wf.tasks.t.on-success[1]' });
+  t.is((await send('POST', '/v2/actions', "version: '2.0'\nstd.nop: {base: std.noop}\n")).status, 201);
+  t.deepEqual((await send('POST', asked, misspelt)).body.problems, [], 'now there is such an action');
+});
+
 test('a body beyond the limit is 413', async (t) => {
   const { send } = await startApi(t);
   const { status, body } = await send('POST', '/v2/workflows', 'x'.repeat(16 * 1024 * 1024 + 1));

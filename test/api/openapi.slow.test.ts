@@ -202,6 +202,7 @@ test('every route is in the document, and what the document promises is what the
   await check('PUT', '/v2/workflows', '/v2/workflows', WAITS.replace('NAME', 'second'));
   await check('PUT', '/v2/workflows/:identifier', '/v2/workflows/second', WAITS.replace('NAME', 'second'));
   await check('POST', '/v2/workflows/validate', '/v2/workflows/validate', WAITS);
+  await check('POST', '/v2/workflows/validate', '/v2/workflows/validate?problems=true', `${WAITS}      nope: 1\n`);
   await check('POST', '/v2/actions', '/v2/actions', "version: '2.0'\nsecond:\n  base: std.noop\n");
   await check('PUT', '/v2/actions', '/v2/actions', "version: '2.0'\nsecond:\n  base: std.echo\n");
   await check('PUT', '/v2/actions/:identifier', '/v2/actions/second', "version: '2.0'\nsecond:\n  base: std.noop\n");

@@ -6,6 +6,7 @@ import type { Definitions } from '../../engine/shell/definitions.ts';
 import { createDefinitionFinder } from '../../engine/store/definition-finder.ts';
 import { definitionsEpoch, findDefinition } from '../../engine/store/definitions.ts';
 import type { Store } from '../../engine/store/connection.ts';
+import { silentLogger, type LogFields, type Logger } from '../../engine/log.ts';
 import { memoryStore } from '../helpers/store.ts';
 
 const alice: Caller = { projectId: 'alice', isAdmin: false };
@@ -215,6 +216,35 @@ test('a text that is no definition is refused with every place that is wrong', a
   t.true((await definitions.validate(alice, 'workflow', 'nonsense', '')).length > 0);
 });
 
+test('warnings of what is stored are logged, those of refused texts are not', async (t) => {
+  const { definitions, lines } = await open(t);
+  const doubtful = (name: string) => workflow(name).replace('std.noop', 'nova.list');
+  await definitions.createWorkflows(alice, workflow('fine'), here);
+  t.deepEqual(lines, []);
+  const told = (definition: string, ...warnings: string[]) => ({
+    definition,
+    namespace: '',
+    warnings,
+    count: warnings.length,
+  });
+  await definitions.createWorkflows(alice, doubtful('wf'), here);
+  t.deepEqual(lines, [told('wf', "5:15: Unknown action 'nova.list'")]);
+  await t.throwsAsync(definitions.createWorkflows(alice, doubtful('wf'), here), { code: 'CONFLICT' });
+  t.is(lines.length, 1);
+  await definitions.updateWorkflows(alice, doubtful('wf'), here);
+  await definitions.createActions(alice, actions('x', 'y').replace('std.noop', 'nova.list'), here);
+  t.deepEqual(lines.slice(2), [told('x, y', "2:11: Unknown action 'nova.list'")]);
+  await definitions.createActions(alice, actions('nova.list'), here);
+  await definitions.updateWorkflows(alice, doubtful('wf'), here);
+  t.is(lines.length, 3);
+  const book = (action: string) =>
+    `version: '2.0'\nname: b\nworkflows:\n  w: {tasks: {t: {action: own}, u: {action: ${action}}}}\nactions: {own: {base: std.noop}}\n`;
+  await definitions.createWorkbook(alice, book('b.own'), here);
+  await definitions.updateWorkbook(alice, book('b.owm'), here);
+  t.is(lines.length, 4);
+  t.like(lines[3], { definition: 'b', count: 1 });
+});
+
 test('a call of an action that neither the text nor the system nor the store has is warned of', async (t) => {
   const { definitions } = await open(t);
   await definitions.createActions(alice, actions('act', 'spark.ours'), here);
@@ -245,11 +275,15 @@ async function open(t: { teardown(run: () => Promise<void>): void }): Promise<{
   definitions: Definitions;
   finder: ReturnType<typeof createDefinitionFinder>;
   clock: { now: number };
+  /** What was logged at level info. */
+  lines: LogFields[];
 }> {
   const store = await memoryStore(t);
   const clock = { now: 1000 };
-  const definitions = createDefinitions({ store, catalogue, now: () => clock.now });
-  return { store, definitions, finder: createDefinitionFinder(store.reader), clock };
+  const lines: LogFields[] = [];
+  const log: Logger = { ...silentLogger, info: (_message, fields = {}) => lines.push(fields) };
+  const definitions = createDefinitions({ store, catalogue, now: () => clock.now, log });
+  return { store, definitions, finder: createDefinitionFinder(store.reader), clock, lines };
 }
 
 const catalogue: ActionCatalogue = {
