@@ -125,12 +125,14 @@ and 2 when the workflow or the input is wrong.`,
       ]),
     )
     .option('--strict', 'warnings count as errors')
+    .option('--json', 'a list of all faults and warnings with file, line, column and path, for programs')
     .addHelpText(
       'after',
       `
 Examples:
   tramontane validate workflow.yaml
   tramontane validate --strict workflows/*.yaml
+  tramontane validate --json workflow.yaml
 
 One line for each fault: file:line:column: what is wrong; what would be right. The exit code is 2 if there is any.`,
     )

@@ -1,4 +1,4 @@
-import { formatProblem, formatWarning } from '../../dsl/errors.ts';
+import { formatProblem, formatWarning, problemData, type ProblemData } from '../../dsl/errors.ts';
 import { validate } from '../../dsl/index.ts';
 import type { DocumentKind, DocumentOptions } from '../../dsl/index.ts';
 import { createCatalogue } from '../../executors/index.ts';
@@ -10,10 +10,11 @@ import { readTextFile } from './settings.ts';
 export interface ValidateOptions {
   readonly kind?: DocumentKind;
   readonly strict?: boolean;
+  readonly json?: boolean;
 }
 
 /**
- * Prints one line for each fault and each warning; files without any are not mentioned. The files may call each other's actions
+ * Prints one line for each fault and each warning, or all of them as a list in JSON; files without any are not mentioned. The files may call each other's actions
  * and workflows. A name that neither they nor the system have is only warned of: the server may have it.
  */
 export async function validateCommand(
@@ -32,14 +33,18 @@ export async function validateCommand(
     workflows: documents.flatMap(({ names }) => names.workflows),
     checkCall: callCheck(catalogue, 'strict'),
   };
-  let faults = 0;
+  const found: ({ readonly file: string } & ProblemData)[] = [];
   for (const { file, text, kind } of documents) {
-    const problems = validate(kind, text, host);
-    for (const problem of problems) {
-      const isError = problem.severity === 'error' || options.strict === true;
-      if (isError) faults++;
-      terminal.out(`${file}:${isError ? formatProblem(problem) : formatWarning(problem)}\n`);
+    for (const problem of validate(kind, text, host)) {
+      const severity = options.strict === true ? 'error' : problem.severity;
+      found.push({ file, ...problemData({ ...problem, severity }) });
     }
   }
-  return faults === 0 ? 0 : 2;
+  if (options.json === true) terminal.out(`${JSON.stringify(found, null, 2)}\n`);
+  else for (const problem of found) terminal.out(`${line(problem)}\n`);
+  return found.some(({ severity }) => severity === 'error') ? 2 : 0;
+}
+
+function line(problem: { readonly file: string } & ProblemData): string {
+  return `${problem.file}:${problem.severity === 'error' ? formatProblem(problem) : formatWarning(problem)}`;
 }

@@ -172,6 +172,25 @@ test('validate prints file, line, column, fault and remedy', async (t) => {
   const alone = await cli('validate', join(folder, 'calls.yaml'));
   t.regex(alone.out, /Unknown workflow 'greet'/);
   t.is((await cli('validate', '--strict', join(folder, 'calls.yaml'))).code, 2);
+  const both = ['transition.yaml', 'workbook.yaml', 'fine.yaml'].map((name) => join(folder, name));
+  const data = await cli('validate', '--json', ...both);
+  t.is(data.code, 2);
+  const { out: lines } = await cli('validate', ...both);
+  const found: { file: string; line: number; column: number; path: string; severity: string; hint: string | null }[] =
+    JSON.parse(data.out);
+  t.deepEqual(
+    found.map(({ file, line, column }) => `${file}:${line}:${column}`),
+    [...lines.matchAll(/^(.+:\d+:\d+): /gm)].map(([, place]) => place),
+  );
+  t.deepEqual(
+    found.map(({ path, severity }) => `${severity} ${path}`),
+    ['error wf.tasks.first.on-success', 'warning actions.x.base', 'warning workflows.w.tasks.u.action'],
+  );
+  t.is(found[0]?.hint, "did you mean 'second'?");
+  t.deepEqual(Object.keys(found[0] ?? {}).sort(), ['column', 'file', 'hint', 'line', 'message', 'path', 'severity']);
+  const fineOnly = await cli('validate', '--json', join(folder, 'fine.yaml'));
+  t.deepEqual([fineOnly.code, JSON.parse(fineOnly.out)], [0, []]);
+  t.is((await cli('validate', '--json', '--strict', join(folder, 'workbook.yaml'))).code, 2);
   const fine = await cli('validate', join(folder, 'fine.yaml'), join(folder, 'action.yaml'));
   t.deepEqual(fine, { code: 0, out: '', err: '' });
 });
