@@ -107,6 +107,8 @@ function warnOfUnknown(
   problems: Problems,
 ): void {
   if (known === null || known.has(name)) return;
+  // A call that cannot be read is an error, and its text no name.
+  if (parseInlineCall(name) === null) return;
   problems.unknown(type, name, { path }, problems.spelling.didYouMean(name, known));
 }
 
