@@ -50,9 +50,10 @@ function compileVariable(name: string): Code {
 }
 
 function compileList({ args, position }: Ast & { readonly kind: 'list' }): Code {
-  const site = new CallSite('#list', 'function', args.map(siteArgument), position);
+  const sources = args.map(siteArgument);
+  const site = new CallSite('#list', 'function', sources, position);
   if (args.some((arg) => arg.kind === 'empty' || arg.kind === 'mapping')) return compileCall(site);
-  const items = args.map((arg) => compile(arg as Ast));
+  const items = sources.map(({ code }) => code);
   return (context) => {
     if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
     const list: unknown[] = [];
@@ -62,14 +63,16 @@ function compileList({ args, position }: Ast & { readonly kind: 'list' }): Code 
 }
 
 function compileMap({ args, position }: Ast & { readonly kind: 'map' }): Code {
-  const site = new CallSite('#map', 'function', args.map(siteArgument), position);
+  const sources = args.map(siteArgument);
+  const site = new CallSite('#map', 'function', sources, position);
   const pairs = args.flatMap((arg) => (arg.kind === 'mapping' ? [arg] : []));
   if (pairs.length < args.length) return compileCall(site);
   const names = pairs.map(({ key }) => (key.kind === 'keyword' || key.kind === 'constant' ? key.value : null));
-  const values = pairs.map(({ value }) => compile(value));
+  const mappings = sources.flatMap(({ mapping }) => (mapping ? [mapping] : []));
+  const values = mappings.map(({ value }) => value.code);
   const keys = names.every((name): name is string => typeof name === 'string' && isPlainKey(name))
     ? null
-    : pairs.map(({ key }) => compile(key));
+    : mappings.map(({ key }) => key);
   return (context) => {
     if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
     if (keys) {
@@ -83,11 +86,12 @@ function compileMap({ args, position }: Ast & { readonly kind: 'map' }): Code {
 }
 
 function compileIndex({ target, args, position }: Ast & { readonly kind: 'index' }): Code {
-  const site = new CallSite('#indexer', 'function', [siteArgument(target), ...args.map(siteArgument)], position);
+  const sources = [siteArgument(target), ...args.map(siteArgument)] as const;
+  const site = new CallSite('#indexer', 'function', sources, position);
   const [arg] = args;
   if (args.length !== 1 || !arg || arg.kind === 'empty' || arg.kind === 'mapping') return compileCall(site);
-  const list = compile(target);
-  const index = compile(arg);
+  const list = sources[0].code;
+  const index = sources[1]?.code ?? compile(arg);
   return (context) => {
     if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
     const collection = list(context);
@@ -106,14 +110,10 @@ function compileIndex({ target, args, position }: Ast & { readonly kind: 'index'
 }
 
 function compileUnary(node: Ast & { readonly kind: 'unary' }): Code {
-  const site = new CallSite(
-    `#unary_operator_${node.operator}`,
-    'function',
-    [siteArgument(node.operand)],
-    node.position,
-  );
+  const source = siteArgument(node.operand);
+  const site = new CallSite(`#unary_operator_${node.operator}`, 'function', [source], node.position);
   if (node.operator !== 'not') return compileCall(site);
-  const operand = compile(node.operand);
+  const operand = source.code;
   return (context) =>
     context.run.plain && site.isStandard(context) ? !isTruthy(operand(context)) : site.invoke(context);
 }
@@ -122,9 +122,10 @@ function compileBinary(node: Ast & { readonly kind: 'binary' }): Code {
   const { operator } = node;
   if (operator === '.' || operator === '?.') return compileMemberAccess(node);
   const name = OPERATOR_NAMES[operator] ?? `#operator_${operator}`;
-  const site = new CallSite(name, 'function', [siteArgument(node.left), siteArgument(node.right)], node.position);
-  const left = compile(node.left);
-  const right = compile(node.right);
+  // Each operand is compiled once, for the call and for the shortcut: twice would be twice as often at each level.
+  const sources = [siteArgument(node.left), siteArgument(node.right)] as const;
+  const site = new CallSite(name, 'function', sources, node.position);
+  const [left, right] = [sources[0].code, sources[1].code];
   if (operator === 'and' || operator === 'or') {
     return (context) => {
       if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
@@ -139,7 +140,10 @@ function compileBinary(node: Ast & { readonly kind: 'binary' }): Code {
     const a = left(context);
     const b = right(context);
     const result = applied(fast, a, b, site);
-    return result === SLOW ? site.invokeWith(context, [a, b]) : result;
+    if (result === SLOW) return site.invokeWith(context, [a, b]);
+    context.run.tick();
+    if (typeof result === 'string') context.run.charge(result.length);
+    return result;
   };
 }
 

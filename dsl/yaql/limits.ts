@@ -24,6 +24,8 @@ export interface Options {
   readonly maxDepth?: number;
   /** Longest string or list that one operation may build, by default 20 million. */
   readonly maxSize?: number;
+  /** Characters of all strings and elements of all lists (eight each) that one evaluation may build, by default 500 million. */
+  readonly maxBuilt?: number;
 }
 
 /** The options of an expression with their defaults; worked out once for many evaluations. */
@@ -35,6 +37,7 @@ export class Limits {
   /** No option is set that shortcuts past the general call would have to heed. */
   readonly plain: boolean;
   readonly maxSize: number;
+  readonly maxBuilt: number;
   readonly maxSteps: number;
   readonly maxDepth: number;
   readonly timeLimit: number;
@@ -46,6 +49,7 @@ export class Limits {
     this.iterableDicts = options.iterableDicts ?? false;
     this.plain = this.limitIterators < 0 && this.memoryQuota <= 0 && !this.iterableDicts;
     this.maxSize = options.maxSize ?? 20_000_000;
+    this.maxBuilt = options.maxBuilt ?? 500_000_000;
     this.maxSteps = options.maxSteps ?? 10_000_000;
     this.maxDepth = options.maxDepth ?? 400;
     this.timeLimit = options.timeLimit ?? 0;
@@ -62,6 +66,8 @@ export class Run {
   /** The clock starts at the first look at it: most evaluations never take as many steps. */
   #deadline = 0;
   #steps = 0;
+  #ticks = 0;
+  #built = 0;
   #depth = 0;
 
   constructor(limits: Limits = DEFAULT_LIMITS) {
@@ -97,6 +103,17 @@ export class Run {
     if ((this.#steps & 0xf) === 0 && this.limits.timeLimit > 0) this.#checkTime();
   }
 
+  /** At each call of a function or operator: there are no steps in an expression without lambdas, but it takes time as well. */
+  tick(): void {
+    this.#ticks += 1;
+    if ((this.#ticks & 0xf) === 0 && this.limits.timeLimit > 0) this.#checkTime();
+  }
+
+  /** After a call that may have taken long: had a long text to work on. */
+  checkTime(): void {
+    if (this.limits.timeLimit > 0) this.#checkTime();
+  }
+
   /** Counts many steps at once. */
   steps(count: number): void {
     this.#steps += count;
@@ -118,6 +135,19 @@ export class Run {
   /** Before a string or list of this length is built. */
   checkSize(length: number): void {
     if (length > this.maxSize) throw limitExceeded(`builds a value of more than ${this.maxSize} elements`);
+  }
+
+  /**
+   * Counts what was built, or is about to be. Each operation by itself keeps to {@link checkSize}; together they must not fill the heap,
+   * which no evaluation could be told of.
+   *
+   * @param size characters; for lists eight times their elements.
+   */
+  charge(size: number): void {
+    this.#built += size;
+    if (this.#built > this.limits.maxBuilt) {
+      throw limitExceeded(`builds values of more than ${this.limits.maxBuilt} characters in all`);
+    }
   }
 
   checkCollection(length: number): void {

@@ -28,6 +28,9 @@ export interface SiteArgument {
   readonly empty?: boolean;
 }
 
+/** Matching or changing longer texts takes so long that the clock is looked at each time. */
+const LONG_TEXT = 50_000;
+
 /**
  * One place in an expression where a function is called by name (spec/expressions.md §6.2). What can be decided from the shape of the
  * call and the functions in scope is decided once and kept: which overloads fit its number of arguments, keywords and constants, and
@@ -152,7 +155,9 @@ export class CallSite {
     if (typeof binding === 'string') return this.#fail(binding, context, values[0], values);
     try {
       const args = bindValues(binding, values, stage.sources, context);
+      context.run.tick();
       const result = binding.definition.body(context, ...args);
+      if (isLongText(values[0]) || isLongText(values[1])) context.run.checkTime();
       if (context.run.memoryQuota > 0) context.run.checkMemory(sizeOf(result));
       return result === undefined ? null : result;
     } catch (error) {
@@ -480,4 +485,8 @@ function problemError(problem: Problem, name: string, form: 'function' | 'method
     default:
       return new YaqlError('ArgumentException', `Invalid ${problem}`);
   }
+}
+
+function isLongText(value: unknown): boolean {
+  return typeof value === 'string' && value.length > LONG_TEXT;
 }

@@ -93,6 +93,84 @@ test('Steps that are each allowed but slow together end at the limit of time.', 
   t.true(milliseconds() - startedAt < 10_000);
 });
 
+test('Long and deep expressions are compiled once, not once more at each level.', (t) => {
+  const chain = (operator: string, times: number) => Array.from({ length: times }, () => '1').join(operator);
+  const nested = (open: string, close: string) => `${open.repeat(40)}1${close.repeat(40)}`;
+  for (const text of [
+    `<% ${chain(' + ', 1000)} %>`,
+    `<% ${chain(' and ', 1000)} %>`,
+    `<% ${chain(' = ', 1000)} %>`,
+    `<% ${nested('[', ']')} %>`,
+    `<% ${nested('{a => ', '}')} %>`,
+    `<% ${nested('not (', ')')} %>`,
+    `<% ${'$.l['.repeat(40)}0${']'.repeat(40)} %>`,
+    `{{ ${chain(' + ', 200)} }}`,
+    `{{ ${nested('[', ']')} }}`,
+    `{{ ${nested("{'a': ", '}')} }}`,
+    `{{ ${nested('not (', ')')} }}`,
+  ]) {
+    const startedAt = milliseconds();
+    t.notThrows(() => evaluate(text, scopeWith({ l: [0] })), text.slice(0, 40));
+    t.true(milliseconds() - startedAt < 5_000, text.slice(0, 40));
+  }
+});
+
+test('An expression without lambdas ends at the limit of time, too.', (t) => {
+  const matches = Array.from({ length: 2_000 }, (_, i) => `$.s =~ '^[ac]*b${i}$'`).join(' or ');
+  const texts = Array.from({ length: 2_000 }, () => 'len($.s.toUpper())').join(' + ');
+  for (const text of [matches, texts]) {
+    const slow = parse(text, { timeLimit: 50, maxBuilt: Number.MAX_SAFE_INTEGER });
+    const startedAt = milliseconds();
+    t.regex(
+      messageOf(() => slow.evaluate({ s: 'a'.repeat(200_000) })),
+      /more than 50 ms/,
+      text.slice(0, 40),
+    );
+    t.true(milliseconds() - startedAt < 10_000);
+  }
+});
+
+/** Of the error alone: a report with the whole texts would take longer than the tests. */
+function messageOf(work: () => unknown): string {
+  try {
+    work();
+    return 'no error';
+  } catch (error) {
+    return error instanceof Error ? error.message.slice(0, 500) : String(error);
+  }
+}
+
+test('Values that are each allowed but together fill the memory are an error before they do.', (t) => {
+  const large = 'Xy'.repeat(500_000);
+  for (const text of [
+    "range(1000).select(('a' * 1000000 + str($)).toUpper())",
+    'range(1000).select([1] * 1000000)',
+    "range(1000).select(regex('xy').replace('x' * 1000000, 'y'))",
+    'range(1000).select($x.toLower())',
+    'range(1000).select(len($x.toCharArray()))',
+  ]) {
+    const query = parse(`let(x => $) -> ${text}`, { maxBuilt: 20_000_000 });
+    t.regex(
+      messageOf(() => query.evaluate(large)),
+      /more than 20000000 characters in all/,
+      text,
+    );
+  }
+  t.is(
+    parse('let(x => $) -> range(1000).select($x).len()', { maxBuilt: 1 }).evaluate(large),
+    1000,
+    'reading is not building',
+  );
+  for (const text of ["('a' * 1000000) ~ i", '_.s | upper', '_.s.lower()', "_.s + 'a'"]) {
+    const template = `{{ 1 }}{% for i in range(1000) %}{% set x = ${text} %}{% endfor %}`;
+    t.regex(
+      messageOf(() => evaluate(template, scopeWith({ s: large }))),
+      /more than 500000000 characters/,
+      text,
+    );
+  }
+});
+
 test('Names of JavaScript are keys like any others.', (t) => {
   for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '__defineGetter__']) {
     for (const object of ['$', '$.a', '$.a.b', '$.s', '$.n']) {

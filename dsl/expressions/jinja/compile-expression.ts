@@ -152,7 +152,12 @@ class ExpressionCompiler {
     if (node.callee.kind === 'getattr') {
       const object = this.compile(node.callee.object);
       const name = node.callee.attribute;
-      return (scope) => callMethod(object(scope), name, args(scope), scope.runtime);
+      return (scope) => {
+        const self = object(scope);
+        const result = callMethod(self, name, args(scope), scope.runtime);
+        if (typeof self === 'string') scope.runtime.chargeText(result, self);
+        return result;
+      };
     }
     const callee = this.compile(node.callee);
     return (scope) => {
@@ -168,7 +173,10 @@ class ExpressionCompiler {
     if (filter === undefined) return this.unknown('filter', node);
     return (scope) => {
       scope.runtime.spend();
-      return filter(operand(scope), args(scope), scope.runtime);
+      const given = operand(scope);
+      const result = filter(given, args(scope), scope.runtime);
+      if (typeof given === 'string') scope.runtime.chargeText(result, given);
+      return result;
     };
   }
 
@@ -177,7 +185,10 @@ class ExpressionCompiler {
     const args = this.args(node.args);
     const test = this.environment.tests.get(node.name);
     if (test === undefined) return this.unknown('test', node);
-    return (scope) => test(operand(scope), args(scope), scope.runtime);
+    return (scope) => {
+      scope.runtime.spend();
+      return test(operand(scope), args(scope), scope.runtime);
+    };
   }
 
   private unknown(what: 'filter' | 'test', node: FilterExpression | TestExpression): Evaluator {

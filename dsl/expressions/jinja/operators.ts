@@ -60,6 +60,7 @@ export function concatenate(parts: readonly unknown[], runtime: Runtime): unknow
   const isMarkup = runtime.isEscaping && parts.some((part) => part instanceof Markup);
   const text = parts.map((part) => (isMarkup ? escaped(part) : toText(part))).join('');
   runtime.checkSize(text.length);
+  runtime.charge(text.length);
   return isMarkup ? new Markup(text) : text;
 }
 
@@ -93,6 +94,7 @@ function plus(left: unknown, right: unknown, runtime: Runtime): unknown {
   const b = textOf(right);
   if (a !== null && b !== null) {
     runtime.checkSize(a.length + b.length);
+    runtime.charge(a.length + b.length);
     if (!(left instanceof Markup) && !(right instanceof Markup)) return a + b;
     return new Markup(escaped(left) + escaped(right));
   }
@@ -135,6 +137,7 @@ function times(left: unknown, right: unknown, runtime: Runtime): unknown {
   const times = Math.max(0, count);
   if (text !== null) {
     runtime.checkSize(text.length * times);
+    runtime.charge(text.length * times);
     const repeated = text.repeat(text === '' ? 0 : times);
     return sequence instanceof Markup ? new Markup(repeated) : repeated;
   }
@@ -143,6 +146,7 @@ function times(left: unknown, right: unknown, runtime: Runtime): unknown {
 
 function repeatList(list: readonly unknown[], times: number, runtime: Runtime): unknown[] {
   runtime.checkSize(list.length * times);
+  runtime.charge(8 * list.length * times);
   const items: unknown[] = [];
   for (let i = 0; i < times && list.length > 0; i++) items.push(...list);
   runtime.spend(items.length);

@@ -7,13 +7,21 @@ export interface Limits {
   readonly steps: number;
   /** Characters of one text, members of one list. */
   readonly size: number;
+  /** Characters of all texts and members of all lists (eight each) that are built. */
+  readonly built: number;
   /** Macros inside macros, loops calling themselves. */
   readonly depth: number;
   /** Milliseconds. */
   readonly time: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { steps: 2_000_000, size: 16_000_000, depth: 200, time: 10_000 };
+export const DEFAULT_LIMITS: Limits = {
+  steps: 2_000_000,
+  size: 16_000_000,
+  built: 500_000_000,
+  depth: 200,
+  time: 10_000,
+};
 
 /** The state of one evaluation: where names come from, and what may still be spent. */
 export class Runtime {
@@ -28,6 +36,7 @@ export class Runtime {
   private stepsLeft: number;
   private depth = 0;
   private members = 0;
+  private built = 0;
   private spendings = 0;
   /** The clock starts at the first look at it: most evaluations never take as many steps. */
   private deadline = 0;
@@ -65,6 +74,23 @@ export class Runtime {
   /** Counts a container on its way out of the evaluation. @throws MemoryError when there are too many. */
   countMember(): void {
     this.checkSize(++this.members);
+  }
+
+  /**
+   * Counts what was built: one text keeps to {@link checkSize}, but all of them together must not fill the heap.
+   *
+   * @throws MemoryError
+   */
+  charge(size: number): void {
+    this.built += size;
+    if (this.built > this.limits.built) {
+      throw new JinjaError('MemoryError', `all values together would have more than ${this.limits.built} characters`);
+    }
+  }
+
+  /** Counts a text that a filter or method has made out of another one. */
+  chargeText(made: unknown, from: unknown): void {
+    if (typeof made === 'string' && made !== from) this.charge(made.length);
   }
 
   private checkTime(): void {

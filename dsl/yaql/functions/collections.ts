@@ -138,6 +138,7 @@ function contains(collection: AnyIterable, value: unknown): boolean {
 function combine(context: Context, left: AnyIterable, right: AnyIterable): unknown {
   if (isTuple(left) && isTuple(right)) {
     context.run.checkSize(left.length + right.length);
+    context.run.charge(8 * (left.length + right.length));
     return [...left, ...right];
   }
   if (left instanceof PySet && right instanceof PySet) return new PySet([...left, ...right]);
@@ -167,6 +168,7 @@ function repeat(context: Context, list: readonly unknown[], times: PyInteger): r
   const count = Math.max(0, toPosition(times));
   context.run.checkMemory(sizeOfCollection('list', list.length * count));
   context.run.checkSize(list.length * count);
+  context.run.charge(8 * list.length * count);
   const result: unknown[] = list instanceof PyList ? new PyList() : [];
   for (let i = 0; i < count; i += 1) for (const item of list) result.push(item);
   return result;

@@ -149,12 +149,14 @@ function replace(
   count: PyInteger,
 ): string {
   let length = value.length;
+  context.run.charge(length);
   return pattern.replace(
     value,
     (match) => {
       context.run.step();
       const result = replacement(match);
       length += result.length;
+      context.run.charge(result.length);
       context.run.checkSize(length);
       return result;
     },

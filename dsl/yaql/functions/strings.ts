@@ -55,8 +55,8 @@ export const stringFunctions: readonly FunctionDefinition[] = [
   define('#operator_*', 'function', [param('left', int), param('right', string)], (context, left, right) =>
     repeat(context, right, toPosition(left)),
   ),
-  define('toUpper', 'method', [param('string', string)], (_, text) => text.toUpperCase()),
-  define('toLower', 'method', [param('string', string)], (_, text) => text.toLowerCase()),
+  define('toUpper', 'method', [param('string', string)], (context, text) => charged(context, text.toUpperCase())),
+  define('toLower', 'method', [param('string', string)], (context, text) => charged(context, text.toLowerCase())),
   define('len', 'both', [param('string', string)], (_, text) => new Text(text).length),
   define('split', 'method', splitting, (_, text, separator, most) => split(text, separator, toPosition(most))),
   define('rightSplit', 'method', splitting, (_, text, separator, most) =>
@@ -66,7 +66,7 @@ export const stringFunctions: readonly FunctionDefinition[] = [
   define('join', 'method', [param('separator', string), param('sequence', iterable)], (context, separator, sequence) =>
     join(context, sequence, separator),
   ),
-  define('str', 'function', [param('value', types.any)], (_, value) => yaqlText(value)),
+  define('str', 'function', [param('value', types.any)], (context, value) => charged(context, yaqlText(value))),
   define('trim', 'method', trimmed, (_, text, chars) => strip(text, chars, 'both')),
   define('trimLeft', 'method', trimmed, (_, text, chars) => strip(text, chars, 'left')),
   define('trimRight', 'method', trimmed, (_, text, chars) => strip(text, chars, 'right')),
@@ -92,7 +92,7 @@ export const stringFunctions: readonly FunctionDefinition[] = [
     [param('string', string), param('old', string), param('new', string), optional('count', int, -1)],
     (context, text, old, replacement, count) => {
       checkReplace(context, text, old, replacement);
-      return replace(text, old, replacement, toPosition(count));
+      return charged(context, replace(text, old, replacement, toPosition(count)));
     },
   ),
   define(
@@ -104,7 +104,7 @@ export const stringFunctions: readonly FunctionDefinition[] = [
       for (const [key, value] of dictEntries(replacements)) {
         const [old, replacement] = [textOf(context, key), textOf(context, value)];
         checkReplace(context, result, old, replacement);
-        result = replace(result, old, replacement, toPosition(count));
+        result = charged(context, replace(result, old, replacement, toPosition(count)));
       }
       return result;
     },
@@ -148,7 +148,10 @@ export const stringFunctions: readonly FunctionDefinition[] = [
       return text.findLast(sub, from, to);
     },
   ),
-  define('toCharArray', 'method', [param('string', string)], (_, text) => new Text(text).characters()),
+  define('toCharArray', 'method', [param('string', string)], (context, text) => {
+    context.run.charge(8 * text.length);
+    return new Text(text).characters();
+  }),
   define('characters', 'function', [...characterFlags()], (_, ...flags) => characters(flags)),
   define('isString', 'function', [param('arg', types.any)], (_, arg) => typeof arg === 'string'),
   define('startsWith', 'method', [param('string', string), rest(string)], (_, text, prefixes) =>
@@ -175,13 +178,14 @@ function textOf(context: Context, value: unknown): string {
 
 function concat(context: Context, parts: readonly string[]): string {
   context.run.checkSize(parts.reduce((sum, part) => sum + part.length, 0));
-  return parts.join('');
+  return charged(context, parts.join(''));
 }
 
 function repeat(context: Context, text: string, count: number): string {
   if (count <= 0) return '';
   context.run.checkMemory((count - 1) * -49 + count * sizeOf(text));
   context.run.checkSize(text.length * count);
+  context.run.charge(text.length * count);
   return text.repeat(count);
 }
 
@@ -194,7 +198,14 @@ function join(context: Context, sequence: AnyIterable, separator: string): strin
     context.run.checkSize(length);
     parts.push(part);
   }
+  context.run.charge(length);
   return parts.join(separator);
+}
+
+/** Counts a text that was built. */
+function charged(context: Context, text: string): string {
+  context.run.charge(text.length);
+  return text;
 }
 
 /** An estimate from above of what the replacement can grow to. */
