@@ -70,6 +70,7 @@ async function useEngines(local: boolean): Promise<boolean> {
   if (missing.length === 0) return true;
   console.log('This machine cannot run Spark and Flink yet:');
   for (const sentence of missing) console.log(`  - ${sentence}`);
+  if (process.env.TRAMONTANE_REQUIRE_ALL === '1') throw new Error('TRAMONTANE_REQUIRE_ALL=1: nothing may be left out');
   console.log('Running the chain that needs neither (npm run demo -- --local) instead.\n');
   return false;
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestFn } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { connectionTrouble, isConnectionError, openStore } from '../../engine/store/connection.ts';
 import type { Store, StoreOptions } from '../../engine/store/connection.ts';
 import { dialectOf, readDatabaseTime, rowsOf } from '../../engine/store/dialect.ts';
@@ -17,12 +17,15 @@ import { isUniqueViolation } from '../../engine/store/connection.ts';
 import { migrate } from '../../engine/store/migrate.ts';
 import { silentLogger } from '../../engine/log.ts';
 
+/** `test` of ava, or `test.skip`. */
+type Declare = (title: string, body: (t: ExecutionContext) => Promise<void>) => void;
+
 interface Test {
   teardown(run: () => Promise<void>): void;
 }
 
 /** What every driver of the store must do alike. `empty` gives the address of a database of its own that is empty. */
-export function storeContract(test: TestFn, driver: Store['driver'], empty: (t: Test) => Promise<string>): void {
+export function storeContract(test: Declare, driver: Store['driver'], empty: (t: Test) => Promise<string>): void {
   test(`${driver}: a new database gets all tables, and a second migration changes nothing`, async (t) => {
     const store = await open(t);
     t.is((await migrate(store)).from, 0);
@@ -245,7 +248,7 @@ export function storeContract(test: TestFn, driver: Store['driver'], empty: (t: 
 }
 
 /** What only a database in a file, or in memory, has to do. */
-export function sqliteContract(test: TestFn, driver: NonNullable<StoreOptions['driver']>): void {
+export function sqliteContract(test: Declare, driver: NonNullable<StoreOptions['driver']>): void {
   test(`${driver}: a database in memory keeps its data while nobody uses it`, async (t) => {
     const store = await openStore({ url: 'sqlite::memory:', driver }, silentLogger);
     t.teardown(() => store.close());
