@@ -1,4 +1,4 @@
-// npm run expressions [-- CASE...] [--json] [--python PATH | --no-python]: one evaluation of compiled expressions, and compiling by itself,
+// node bench/expressions/run.mjs [CASE...] [--json] [--python PATH | --no-python]: one evaluation of compiled expressions, and compiling by itself,
 // beside jmespath, jsonata and the Python library that YAQL comes from. All in one run on one machine: only the ratios mean anything.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
