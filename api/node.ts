@@ -1,3 +1,4 @@
+import { configureExpressions } from '../dsl/expressions/index.ts';
 import { DEFAULT_PROJECT } from './auth/anonymous.ts';
 import { callCheck } from './call-check.ts';
 import { readTextFile } from './commands/settings.ts';
@@ -84,6 +85,17 @@ export async function startNode(
     log,
   );
   try {
+    configureExpressions({
+      allowedLanguages: config.expressionLanguages,
+      yaql: {
+        limitIterators: config.yaqlLimitIterators,
+        memoryQuota: config.yaqlMemoryQuota,
+        convertOutputData: config.yaqlConvertOutputData,
+        convertTuplesToLists: config.yaqlConvertTuplesToLists,
+        convertSetsToLists: config.yaqlConvertSetsToLists,
+        iterableDicts: config.yaqlIterableDicts,
+      },
+    });
     await migrateWhenFree(store, log, stopped);
     return await assemble(config, log, environment, store, serves);
   } catch (error) {

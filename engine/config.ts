@@ -1,4 +1,5 @@
 import { formatProblem } from '../dsl/errors.ts';
+import type { ExpressionLanguage } from '../dsl/expressions/index.ts';
 import { isJsonObject } from '../dsl/json.ts';
 import type { Json, JsonObject } from '../dsl/json.ts';
 import { Problems } from '../dsl/problems.ts';
@@ -82,6 +83,14 @@ export interface Config {
   readonly dynamicMemoryMegabytes: number;
   /** Names of the environment variables that their code sees. */
   readonly dynamicEnvironment: readonly string[];
+  /** Languages in which definitions may hold expressions, and limits of YAQL, as in the reference (spec/expressions.md §11.8). */
+  readonly expressionLanguages: readonly ExpressionLanguage[];
+  readonly yaqlLimitIterators: number;
+  readonly yaqlMemoryQuota: number;
+  readonly yaqlConvertOutputData: boolean;
+  readonly yaqlConvertTuplesToLists: boolean;
+  readonly yaqlConvertSetsToLists: boolean;
+  readonly yaqlIterableDicts: boolean;
   /** Limits of `std.javascript`. */
   readonly javascriptSeconds: number;
   readonly javascriptMemoryMegabytes: number;
@@ -192,6 +201,13 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   dynamicProcesses: 4,
   dynamicMemoryMegabytes: 256,
   dynamicEnvironment: ['PATH', 'HOME', 'LANG', 'TZ'],
+  expressionLanguages: ['yaql', 'jinja'] as const,
+  yaqlLimitIterators: -1,
+  yaqlMemoryQuota: -1,
+  yaqlConvertOutputData: true,
+  yaqlConvertTuplesToLists: true,
+  yaqlConvertSetsToLists: false,
+  yaqlIterableDicts: false,
   javascriptSeconds: 60,
   javascriptMemoryMegabytes: 64,
   javascriptProcesses: 2,
@@ -337,6 +353,17 @@ const SETTINGS: Section = {
     shutdown_seconds: setting('shutdownSeconds', 'a number of seconds', (value) => integer(value, 0)),
     ssh_key_folder: setting('sshKeyFolder', 'a path', text),
     ssh_proxy_command: setting('sshProxyCommand', 'true or false', flag),
+  },
+  expressions: { allowed_languages: setting('expressionLanguages', 'a list of yaql and jinja', languages) },
+  yaql: {
+    limit_iterators: setting('yaqlLimitIterators', 'a number of elements, or -1 for no limit', (value) =>
+      integer(value, -1),
+    ),
+    memory_quota: setting('yaqlMemoryQuota', 'a number of bytes, or -1 for no limit', (value) => integer(value, -1)),
+    convert_output_data: setting('yaqlConvertOutputData', 'true or false', flag),
+    convert_tuples_to_lists: setting('yaqlConvertTuplesToLists', 'true or false', flag),
+    convert_sets_to_lists: setting('yaqlConvertSetsToLists', 'true or false', flag),
+    iterable_dicts: setting('yaqlIterableDicts', 'true or false', flag),
   },
   javascript: {
     seconds: setting('javascriptSeconds', 'a number of seconds from 1 to 86400', (value) => integer(value, 1, 86_400)),
@@ -509,6 +536,13 @@ function httpUrl(value: Json): string | undefined {
 
 function texts(value: Json): readonly string[] | undefined {
   return Array.isArray(value) && value.every((item): item is string => typeof item === 'string') ? value : undefined;
+}
+
+function languages(value: Json): readonly ExpressionLanguage[] | undefined {
+  const known = texts(value)?.map((word) => (['yaql', 'jinja'] as const).find((language) => language === word));
+  return known !== undefined && known.length > 0 && known.every((language) => language !== undefined)
+    ? known
+    : undefined;
 }
 
 function flag(value: Json): boolean | undefined {

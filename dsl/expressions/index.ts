@@ -8,11 +8,13 @@ import { analysisOf } from './analysis.ts';
 import { languageOf, mayHoldExpression } from './find.ts';
 import { prepareJinja } from './jinja.ts';
 import type { ExpressionLanguage, ExpressionScope } from './scope.ts';
+import { expressionSettings } from './settings.ts';
 import { prepareYaql } from './yaql.ts';
 
 export { isExpression } from './find.ts';
 export { type References, references } from './references.ts';
 export type { ExpressionLanguage, ExpressionScope, YaqlOptions } from './scope.ts';
+export { configureExpressions } from './settings.ts';
 /** Python truth, for conditions. */
 export { isTruthy } from '../yaql/values.ts';
 
@@ -37,7 +39,8 @@ export function evaluate(text: string, scope: ExpressionScope): Json {
 export function evaluateValue(text: string, scope: ExpressionScope): unknown {
   const { language, run } = prepared.get(text, prepare);
   if (language === null) return text;
-  if (scope.allowedLanguages?.includes(language) === false) throw disabledError(language, 'evaluation');
+  const allowed = scope.allowedLanguages ?? expressionSettings().allowedLanguages;
+  if (!allowed.includes(language)) throw disabledError(language, 'evaluation');
   return run(scope);
 }
 
@@ -72,7 +75,7 @@ export function containsExpression(value: Json): boolean {
 /** The first fault that an upload reports for this text (spec/expressions.md §11.7); null when there is none. Syntax only. */
 export function validateExpression(
   text: string,
-  allowedLanguages: readonly ExpressionLanguage[] = ['yaql', 'jinja'],
+  allowedLanguages: readonly ExpressionLanguage[] = expressionSettings().allowedLanguages,
 ): ExpressionError | null {
   if (!mayHoldExpression(text)) return null;
   const analysis = analysisOf(text);

@@ -14,6 +14,7 @@ import { findYaql, stripped, withoutDelimiters } from './find.ts';
 import { mistralFunctions } from './functions.ts';
 import type { ExpressionHost } from './host.ts';
 import type { ExpressionScope } from './scope.ts';
+import { expressionSettings } from './settings.ts';
 
 /**
  * A text with YAQL expressions in it, prepared once: evaluates to the typed value when it is one expression and nothing else, and
@@ -109,13 +110,21 @@ export function evaluateYaql(expression: string, scope: ExpressionScope, start =
 
 /** @throws YaqlSyntaxError */
 export function compiled(expression: string): Expression {
-  return cache.get(expression, (text) => parse(text, LIMITS));
+  const settings = expressionSettings();
+  if (settings !== cachedFor) {
+    cachedFor = settings;
+    cache = newCache();
+  }
+  return cache.get(expression, (text) => parse(text, { ...settings.yaql, ...LIMITS }));
 }
 
 /** Milliseconds. Far beyond what any sane expression needs; the limits of steps and sizes leave time to multiply. */
 const LIMITS = { timeLimit: 10_000 } as const;
 
-const cache = new TextCache<Expression>(10_000, 8_000_000);
+const newCache = () => new TextCache<Expression>(10_000, 8_000_000);
+
+let cache = newCache();
+let cachedFor = expressionSettings();
 
 /** A scope's variables, and under a name that no expression can spell the host, which Mistral's functions ask. */
 const HOST = '$\0host';

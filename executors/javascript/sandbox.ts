@@ -150,7 +150,9 @@ class Evaluation {
 
   private scriptError(error: QuickJSHandle): ScriptError {
     const dumped: unknown = this.context.dump(error);
-    if (typeof dumped !== 'object' || dumped === null) return new ScriptError(String(dumped));
+    // Without memory for an error QuickJS throws null.
+    if (dumped === null) return new ScriptError('out of memory, or null was thrown');
+    if (typeof dumped !== 'object') return new ScriptError(String(dumped));
     const { name, message, stack } = dumped as { name?: unknown; message?: unknown; stack?: unknown };
     if (typeof message !== 'string') return new ScriptError(JSON.stringify(dumped) ?? String(dumped));
     const line = lineOf(typeof stack === 'string' ? stack : '');

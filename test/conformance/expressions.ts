@@ -83,6 +83,7 @@ export async function loadExpressionCases(folder: string): Promise<readonly Expr
 export function runExpressionCase(suite: ExpressionSuite, one: ExpressionCase, level: Level = 3): string | null {
   const started = performance.now();
   const outcome = attempt(() => evaluateCase(suite, one));
+  if (outcome.fault !== undefined) return `threw what is no ExpressionError: ${outcome.fault}`;
   const elapsed = performance.now() - started;
   if (elapsed > MAX_MILLISECONDS) return `took ${Math.round(elapsed)} ms`;
   if (one.error === undefined) {
@@ -93,12 +94,16 @@ export function runExpressionCase(suite: ExpressionSuite, one: ExpressionCase, l
   return compareError(suite, outcome.error, one, level);
 }
 
-function attempt(run: () => unknown): { readonly value?: unknown; readonly error?: ExpressionError } {
+function attempt(run: () => unknown): {
+  readonly value?: unknown;
+  readonly error?: ExpressionError;
+  /** What nothing should ever throw. */
+  readonly fault?: string;
+} {
   try {
     return { value: run() };
   } catch (error) {
-    if (error instanceof ExpressionError) return { error };
-    throw error;
+    return error instanceof ExpressionError ? { error } : { fault: String(error) };
   }
 }
 

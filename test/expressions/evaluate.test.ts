@@ -2,6 +2,7 @@ import test from 'ava';
 import { ExpressionError } from '../../dsl/errors.ts';
 import { type ExecutionsFilter, LookupNeeded, type TasksFilter } from '../../dsl/expressions/host.ts';
 import {
+  configureExpressions,
   containsExpression,
   evaluate,
   evaluateRecursively,
@@ -272,3 +273,33 @@ test('Truth is that of Python.', (t) => {
   for (const value of [null, false, 0, 0n, new Float(0), '', [], {}]) t.false(isTruthy(value));
   for (const value of [true, 1, -1.5, Number.NaN, 'false', [null], { a: null }]) t.true(isTruthy(value));
 });
+
+test('languages and limits of expressions are set for the process, and a scope may say otherwise', (t) => {
+  const scope = scopeWith({ a: [1, 2, 3] });
+  t.deepEqual(evaluate('<% $.a.select($ + 1) %>', scope), [2, 3, 4]);
+  // Nothing is awaited before they are as they were: other tests share the process.
+  configureExpressions({ allowedLanguages: ['yaql'], yaql: { limitIterators: 2 } });
+  try {
+    t.regex(
+      thrownBy(() => evaluate('<% $.a.select($ + 1) %>', scope)),
+      /Collection length exceeds 2 elements/,
+    );
+    t.regex(
+      thrownBy(() => evaluate('{{ _.a }}', scope)),
+      /jinja/i,
+    );
+    t.regex(validateExpression('{{ _.a }}')?.message ?? '', /jinja/i);
+    t.deepEqual(evaluate('{{ _.a }}', { ...scope, allowedLanguages: ['jinja'] }), [1, 2, 3]);
+  } finally {
+    configureExpressions({});
+  }
+  t.deepEqual(evaluate('<% $.a.select($ + 1) %>', scope), [2, 3, 4]);
+});
+
+function thrownBy(work: () => unknown): string {
+  try {
+    return `no error, but ${JSON.stringify(work())}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
