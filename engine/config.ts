@@ -539,10 +539,14 @@ function texts(value: Json): readonly string[] | undefined {
 }
 
 function languages(value: Json): readonly ExpressionLanguage[] | undefined {
-  const known = texts(value)?.map((word) => (['yaql', 'jinja'] as const).find((language) => language === word));
-  return known !== undefined && known.length > 0 && known.every((language) => language !== undefined)
-    ? known
-    : undefined;
+  const known = words(value, ['yaql', 'jinja']);
+  return known?.length === 0 ? undefined : known;
+}
+
+/** Texts that are all among the known ones. */
+function words<Word extends string>(value: Json, known: readonly Word[]): readonly Word[] | undefined {
+  const found = texts(value)?.map((text) => known.find((word) => word === text));
+  return found?.every((word) => word !== undefined) === true ? found : undefined;
 }
 
 function flag(value: Json): boolean | undefined {
@@ -554,8 +558,7 @@ function integer(value: Json, least: number, most = Number.MAX_SAFE_INTEGER): nu
 }
 
 function finishedStates(value: Json): readonly FinishedState[] | undefined {
-  const states = texts(value)?.map((word) => FINISHED.find((state) => state === word));
-  return states?.every((state) => state !== undefined) === true ? states : undefined;
+  return words(value, FINISHED);
 }
 
 function eventStream(value: Json): EventStreamConfig | undefined {

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { Readable } from 'node:stream';
@@ -7,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject } from '../../dsl/json.ts';
 import type { Json, JsonObject } from '../../dsl/json.ts';
+import { hashOfFile } from '../../executors/files/file-hash.ts';
 import type { ExitCode } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 import { ServerError } from './http.ts';
@@ -39,7 +39,7 @@ export async function uploadFiles(
 
 async function uploadFile(client: Client, file: string, name: string): Promise<JsonObject> {
   const size = await sizeOf(file);
-  const sha256 = await hashOf(file);
+  const sha256 = await hashOfFile(file);
   const send = async (offset: number, bytes: Uint8Array): Promise<JsonObject> => {
     const query = { name, sha256, size: String(size), offset: String(offset) };
     return objectOf(await client.call('POST', '/v2/files', { query, bytes }));
@@ -91,7 +91,7 @@ export async function downloadFile(session: Session, which: string, output: stri
   try {
     if (response.body === null) throw new ServerError(response.status, 'The server answered without a content.');
     await pipeline(Readable.fromWeb(response.body), createWriteStream(part));
-    const found = await hashOf(part);
+    const found = await hashOfFile(part);
     if (found !== file['sha256']) throw new ServerError(response.status, `The content arrived damaged: ${found}.`);
     await rename(part, target);
   } catch (error) {
@@ -107,12 +107,6 @@ async function sizeOf(file: string): Promise<number> {
   if (found === null) throw new UsageError(`Cannot read ${file}: there is no such file`);
   if (!found.isFile()) throw new UsageError(`Cannot upload ${file}: it is no file`);
   return found.size;
-}
-
-async function hashOf(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const piece of createReadStream(file) as AsyncIterable<Buffer>) hash.update(piece);
-  return hash.digest('hex');
 }
 
 function objectOf(reply: Json): JsonObject {

@@ -1,3 +1,4 @@
+import { MASK } from '../../engine/secrets.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
 import type { Connection } from '../../executors/connections/connection.ts';
 import { probeConnection } from '../../executors/connections/probe.ts';
@@ -96,5 +97,3 @@ function shownOf(connection: Connection): JsonObject {
     master_ui: masterUi,
   };
 }
-
-const MASK = '***';

@@ -86,12 +86,12 @@ function compileMap({ args, position }: Ast & { readonly kind: 'map' }): Code {
 }
 
 function compileIndex({ target, args, position }: Ast & { readonly kind: 'index' }): Code {
-  const sources = [siteArgument(target), ...args.map(siteArgument)] as const;
-  const site = new CallSite('#indexer', 'function', sources, position);
-  const [arg] = args;
-  if (args.length !== 1 || !arg || arg.kind === 'empty' || arg.kind === 'mapping') return compileCall(site);
-  const list = sources[0].code;
-  const index = sources[1]?.code ?? compile(arg);
+  const collected = siteArgument(target);
+  const indexes = args.map(siteArgument);
+  const site = new CallSite('#indexer', 'function', [collected, ...indexes], position);
+  const [only] = indexes;
+  if (indexes.length !== 1 || !only || only.empty === true || only.mapping) return compileCall(site);
+  const [list, index] = [collected.code, only.code];
   return (context) => {
     if (!context.run.plain || !site.isStandard(context)) return site.invoke(context);
     const collection = list(context);

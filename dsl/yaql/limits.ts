@@ -100,18 +100,22 @@ export class Run {
     this.#steps += 1;
     if (this.#steps > this.limits.maxSteps) throw limitExceeded(`takes more than ${this.limits.maxSteps} steps`);
     // A step may build a large value or match a slow pattern, so few go by between two looks.
-    if ((this.#steps & 0xf) === 0 && this.limits.timeLimit > 0) this.#checkTime();
+    if ((this.#steps & 0xf) === 0) this.checkTime();
   }
 
   /** At each call of a function or operator: there are no steps in an expression without lambdas, but it takes time as well. */
   tick(): void {
     this.#ticks += 1;
-    if ((this.#ticks & 0xf) === 0 && this.limits.timeLimit > 0) this.#checkTime();
+    if ((this.#ticks & 0xf) === 0) this.checkTime();
   }
 
-  /** After a call that may have taken long: had a long text to work on. */
+  /** Looks at the clock, as after a call that had a long text to work on. */
   checkTime(): void {
-    if (this.limits.timeLimit > 0) this.#checkTime();
+    const { timeLimit } = this.limits;
+    if (timeLimit <= 0) return;
+    const now = performance.now();
+    if (this.#deadline === 0) this.#deadline = now + timeLimit;
+    if (now > this.#deadline) throw limitExceeded(`takes more than ${timeLimit} ms`);
   }
 
   /** Counts many steps at once. */
@@ -137,6 +141,12 @@ export class Run {
     if (length > this.maxSize) throw limitExceeded(`builds a value of more than ${this.maxSize} elements`);
   }
 
+  /** Before a string, or with `weight` 8 a list, of this length is built: both limits. */
+  willBuild(length: number, weight = 1): void {
+    this.checkSize(length);
+    this.charge(weight * length);
+  }
+
   /**
    * Counts what was built, or is about to be. Each operation by itself keeps to {@link checkSize}; together they must not fill the heap,
    * which no evaluation could be told of.
@@ -159,12 +169,6 @@ export class Run {
     if (this.memoryQuota > 0 && bytes > this.memoryQuota) {
       throw new YaqlError('MemoryQuotaExceededException', 'Expression consumed too much memory');
     }
-  }
-
-  #checkTime(): void {
-    const now = performance.now();
-    if (this.#deadline === 0) this.#deadline = now + this.limits.timeLimit;
-    if (now > this.#deadline) throw limitExceeded(`takes more than ${this.limits.timeLimit} ms`);
   }
 }
 

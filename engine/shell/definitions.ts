@@ -95,6 +95,7 @@ export function createDefinitions({
     caller: Caller,
     place: Place,
   ) => {
+    if (found.length === 0) return;
     try {
       const warnings = await withoutStored(found, caller, place.namespace);
       if (warnings.length === 0) return;
@@ -122,7 +123,7 @@ export function createDefinitions({
       await raiseDefinitionsEpoch(trx);
       return saveDefinitions(trx, table, mode, { caller, ...place, now: now() }, entries);
     });
-    if (warnings.length > 0) await tell(warnings, table, entries.map(({ name }) => name).join(', '), caller, place);
+    await tell(warnings, table, entries.map(({ name }) => name).join(', '), caller, place);
     return rows;
   };
   const saveWorkbook = async (mode: SaveMode, caller: Caller, text: string, place: Place): Promise<WorkbookRow> => {
@@ -148,7 +149,7 @@ export function createDefinitions({
       await saveDefinitions(trx, 'workflows', { kind: 'upsert' }, owner, workflows);
       return onlyRow(rows);
     });
-    if (warnings.length > 0) await tell(warnings, 'workbooks', spec.name, caller, place);
+    await tell(warnings, 'workbooks', spec.name, caller, place);
     return saved;
   };
   const remove = async (

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { BigIntStats } from 'node:fs';
+import { hashOfFile } from '../files/file-hash.ts';
 
 /** A file's content, and what shows that it has been changed since. */
 export interface HashedFile {
@@ -20,7 +20,7 @@ export class FileHashes {
     const { identity } = found;
     const known = this.known.get(file);
     if (known?.identity === identity) return known;
-    const hashed = { hash: await read(file), identity };
+    const hashed = { hash: await hashOfFile(file), identity };
     if (this.known.size >= MOST_FILES) this.known.clear();
     // What was written a moment ago may be written again without that its times show it.
     if (Date.now() - found.changedMs > QUIET_MS && (await this.isSame(file, identity))) this.known.set(file, hashed);
@@ -32,7 +32,6 @@ export class FileHashes {
   }
 }
 
-const PIECE_BYTES = 256 * 1024;
 const MOST_FILES = 1000;
 const QUIET_MS = 5000;
 
@@ -41,20 +40,4 @@ async function look(file: string): Promise<{ readonly identity: string; readonly
   if (found === null || !found.isFile()) return null;
   const { dev, ino, size, mtimeNs, ctimeNs } = found;
   return { identity: [dev, ino, size, mtimeNs, ctimeNs].join(' '), changedMs: Number(found.ctimeMs) };
-}
-
-async function read(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  // One piece of memory for all of it: a stream would leave the whole file to the garbage collector.
-  const piece = Buffer.allocUnsafe(PIECE_BYTES);
-  const handle = await open(file);
-  try {
-    for (;;) {
-      const { bytesRead } = await handle.read(piece, 0, piece.length);
-      if (bytesRead === 0) return hash.digest('hex');
-      hash.update(piece.subarray(0, bytesRead));
-    }
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../dsl/json.ts';
+import { MASK } from '../../engine/secrets.ts';
 
 /** What `command.json` shows: the whole command, without the secrets in it. */
 export function describeCommand(
@@ -20,4 +21,3 @@ export function describeCommand(
 }
 
 const SECRET = /secret|password|passwd|token|credential|private|access[._-]?key|api[._-]?key/i;
-const MASK = '***';

@@ -2,13 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { runCli } from '../../api/cli.ts';
-import { silentLogger } from '../../engine/log.ts';
 import { startFakeCello } from '../../executors/fakes/cello.ts';
 import { startFakeFlink } from '../../executors/fakes/flink.ts';
 import { startFakeLighter } from '../../executors/fakes/lighter.ts';
 import { startFakeLivy } from '../../executors/fakes/livy.ts';
 import { startFakeMist } from '../../executors/fakes/mist.ts';
+import { runCommandWith } from '../helpers/command-line.ts';
 import { startFakeSparkMaster } from '../../executors/fakes/spark-master.ts';
 
 test('connections of a configuration are listed and shown without secrets, and each kind is tested', async (t) => {
@@ -42,22 +41,8 @@ test('connections of a configuration are listed and shown without secrets, and e
   gone: {type: livy, url: http://127.0.0.1:1, timeout: 5}
 `,
   );
-  const cli = async (environment: Record<string, string>, ...args: string[]) => {
-    let [out, err] = ['', ''];
-    const code = await runCli(
-      ['connection', ...args, '--config', config],
-      {
-        environment,
-        isInteractive: false,
-        columns: 200,
-        stopped: new Promise(() => {}),
-        out: (text) => void (out += text),
-        err: (text) => void (err += text),
-      },
-      () => silentLogger,
-    );
-    return { code, out, err };
-  };
+  const cli = (environment: Record<string, string>, ...args: string[]) =>
+    runCommandWith(environment, ['connection', ...args, '--config', config]);
   const secrets = { LIVY_PASSWORD: 'top-secret', TEAM_KEY: 'team-secret' };
   const list = await cli(secrets, 'list', '--format', 'json');
   t.is(list.code, 0, list.err);

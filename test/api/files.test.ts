@@ -4,14 +4,13 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { runCli } from '../../api/cli.ts';
-import { silentLogger } from '../../engine/log.ts';
 import { sweepJobFiles } from '../../engine/store/job-files.ts';
 import { addToken } from '../../engine/store/tokens.ts';
 import { fakeSparkHome } from '../executors/helpers/fake-spark.ts';
 import { startApi } from '../helpers/api.ts';
 import { startNodeServer } from '../helpers/node-server.ts';
 import { RestClient } from '../helpers/rest-client.ts';
+import { runCommandWith } from '../helpers/command-line.ts';
 import { waitFor, waitForEnd } from '../helpers/waiting.ts';
 
 const DAY = 86_400_000;
@@ -223,22 +222,7 @@ test('the command line uploads, lists, downloads and deletes files', async (t) =
   const { url } = await startApi(t);
   const folder = mkdtempSync(join(tmpdir(), 'tramontane-files-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const cli = async (...args: string[]) => {
-    let [out, err] = ['', ''];
-    const code = await runCli(
-      args,
-      {
-        environment: { TRAMONTANE_URL: url },
-        isInteractive: false,
-        columns: 200,
-        stopped: new Promise(() => {}),
-        out: (text) => void (out += text),
-        err: (text) => void (err += text),
-      },
-      () => silentLogger,
-    );
-    return { code, out, err };
-  };
+  const cli = (...args: string[]) => runCommandWith({ TRAMONTANE_URL: url }, args);
   const file = join(folder, 'job.jar');
   // More than one piece of the client.
   const content = Buffer.alloc(9_000_000, CONTENT);

@@ -4,6 +4,7 @@ import { type DocumentKind, parseActions, parseWorkflows, taskSpecFrom } from '.
 import { parseInlineCall } from '../../dsl/spec/inline-params.ts';
 import { CALLER, openTestEngine } from '../helpers/engine.ts';
 import { brief, errorsOf, taskFrom, taskOf, taskText, warningsOf, workflowOf, workflowText } from './texts.ts';
+import { scopeWith } from '../expressions/scope.ts';
 
 // The edge cases of spec/dsl.md §18, by their numbers. 27, deleting a workflow that triggers refer to, is in test/engine/triggers.test.ts.
 
@@ -236,7 +237,7 @@ test('§18.28: a variable of with-items may have a dash, but is read by get only
     taskFrom('action: std.noop\nwith-items: my-i in <% $.list %>').withItems.map(({ variable }) => variable),
     ['my-i'],
   );
-  const scope = { data: { 'my-i': 5, my: 7 }, host: NO_HOST };
+  const scope = scopeWith({ 'my-i': 5, my: 7 });
   t.is(evaluate("<% $.get('my-i') %>", scope), 5);
   t.throws(() => evaluate('<% $.my-i %>', scope));
 });
@@ -256,12 +257,3 @@ test('§18.30: a transition to a task named fail runs the command', async (t) =>
   const seen = await e.run(text);
   t.is(seen.execution.state, 'ERROR');
 });
-
-const NO_HOST = {
-  env: () => null,
-  execution: () => null,
-  executions: () => [],
-  task: () => null,
-  tasks: () => [],
-  global: () => null,
-};

@@ -127,7 +127,10 @@ real('a rescale without the adaptive scheduler is a new job; an upgrade that fai
   );
   const upgraded = await w.result(`upgrade2-${run}`);
   t.like(upgraded.output, { job_id: jobIdOf(`upgrade2-${run}`), state: 'RUNNING' }, JSON.stringify(upgraded));
-  const live = (await client.jobs.all()).filter(({ status }) => status === 'RUNNING');
+  // Other tests may have jobs on the cluster as well.
+  const own = ['wide', 'rescale', 'upgrade', 'upgrade2'].map((name) => jobIdOf(`${name}-${run}`));
+  own.push(String(back.output.job_id));
+  const live = (await client.jobs.all()).filter(({ id, status }) => own.includes(id) && status === 'RUNNING');
   t.deepEqual(
     live.map(({ id }) => id),
     [jobIdOf(`upgrade2-${run}`)],

@@ -59,8 +59,7 @@ export function unary(kind: 'neg' | 'pos', operand: unknown): unknown {
 export function concatenate(parts: readonly unknown[], runtime: Runtime): unknown {
   const isMarkup = runtime.isEscaping && parts.some((part) => part instanceof Markup);
   const text = parts.map((part) => (isMarkup ? escaped(part) : toText(part))).join('');
-  runtime.checkSize(text.length);
-  runtime.charge(text.length);
+  runtime.willBuild(text.length);
   return isMarkup ? new Markup(text) : text;
 }
 
@@ -93,8 +92,7 @@ function plus(left: unknown, right: unknown, runtime: Runtime): unknown {
   const a = textOf(left);
   const b = textOf(right);
   if (a !== null && b !== null) {
-    runtime.checkSize(a.length + b.length);
-    runtime.charge(a.length + b.length);
+    runtime.willBuild(a.length + b.length);
     if (!(left instanceof Markup) && !(right instanceof Markup)) return a + b;
     return new Markup(escaped(left) + escaped(right));
   }
@@ -136,8 +134,7 @@ function times(left: unknown, right: unknown, runtime: Runtime): unknown {
   if (count === null) throw typeError(`can't multiply sequence by non-int of type '${typeName(factor)}'`);
   const times = Math.max(0, count);
   if (text !== null) {
-    runtime.checkSize(text.length * times);
-    runtime.charge(text.length * times);
+    runtime.willBuild(text.length * times);
     const repeated = text.repeat(text === '' ? 0 : times);
     return sequence instanceof Markup ? new Markup(repeated) : repeated;
   }
@@ -145,8 +142,7 @@ function times(left: unknown, right: unknown, runtime: Runtime): unknown {
 }
 
 function repeatList(list: readonly unknown[], times: number, runtime: Runtime): unknown[] {
-  runtime.checkSize(list.length * times);
-  runtime.charge(8 * list.length * times);
+  runtime.willBuild(list.length * times, 8);
   const items: unknown[] = [];
   for (let i = 0; i < times && list.length > 0; i++) items.push(...list);
   runtime.spend(items.length);

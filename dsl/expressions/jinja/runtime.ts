@@ -71,6 +71,12 @@ export class Runtime {
     }
   }
 
+  /** Before a text, or with `weight` 8 a list, of this length is built: both limits. @throws MemoryError */
+  willBuild(length: number, weight = 1): void {
+    this.checkSize(length);
+    this.charge(weight * length);
+  }
+
   /** Counts a container on its way out of the evaluation. @throws MemoryError when there are too many. */
   countMember(): void {
     this.checkSize(++this.members);

@@ -137,8 +137,7 @@ function contains(collection: AnyIterable, value: unknown): boolean {
 /** Two tuples give a tuple and two sets a set; anything else is chained lazily. */
 function combine(context: Context, left: AnyIterable, right: AnyIterable): unknown {
   if (isTuple(left) && isTuple(right)) {
-    context.run.checkSize(left.length + right.length);
-    context.run.charge(8 * (left.length + right.length));
+    context.run.willBuild(left.length + right.length, 8);
     return [...left, ...right];
   }
   if (left instanceof PySet && right instanceof PySet) return new PySet([...left, ...right]);
@@ -167,8 +166,7 @@ function isTuple(value: unknown): value is readonly unknown[] {
 function repeat(context: Context, list: readonly unknown[], times: PyInteger): readonly unknown[] {
   const count = Math.max(0, toPosition(times));
   context.run.checkMemory(sizeOfCollection('list', list.length * count));
-  context.run.checkSize(list.length * count);
-  context.run.charge(8 * list.length * count);
+  context.run.willBuild(list.length * count, 8);
   const result: unknown[] = list instanceof PyList ? new PyList() : [];
   for (let i = 0; i < count; i += 1) for (const item of list) result.push(item);
   return result;

@@ -177,15 +177,14 @@ function textOf(context: Context, value: unknown): string {
 }
 
 function concat(context: Context, parts: readonly string[]): string {
-  context.run.checkSize(parts.reduce((sum, part) => sum + part.length, 0));
-  return charged(context, parts.join(''));
+  context.run.willBuild(parts.reduce((sum, part) => sum + part.length, 0));
+  return parts.join('');
 }
 
 function repeat(context: Context, text: string, count: number): string {
   if (count <= 0) return '';
   context.run.checkMemory((count - 1) * -49 + count * sizeOf(text));
-  context.run.checkSize(text.length * count);
-  context.run.charge(text.length * count);
+  context.run.willBuild(text.length * count);
   return text.repeat(count);
 }
 
