@@ -44,6 +44,7 @@ const PLACES = {
     'engine/leases.test',
     'engine/recovery.test',
     'examples.test',
+    'readme.test',
   ],
 };
 
@@ -56,7 +57,7 @@ const PLACES = {
 const LINES = [
   ['dsl'],
   ['expressions', 'yaql'],
-  ['core', 'suites', 'api/call-check.test', 'api/schema.test', 'api/test-command.test'],
+  ['core', 'suites', 'api/call-check.test', 'api/schema.test', 'api/task-lines.test', 'api/test-command.test'],
   ['queue', 'store', 'simulation'],
   [
     'engine/background.test',

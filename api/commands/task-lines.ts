@@ -60,12 +60,15 @@ export class TaskLines {
   }
 
   private line({ task, depth }: FollowedTask): string {
-    const indent = '  '.repeat(depth);
     const time = seconds(task).padStart(8);
     const state = task.state === 'SUCCESS' || task.state === 'RUNNING' ? '' : ` ${task.state}`;
-    const room = Math.max(20, this.terminal.columns - indent.length - 12 - task.name.length - state.length);
-    const info = task.state === 'ERROR' ? ` ${this.colors.dim(firstLine(task.stateInfo ?? '', room))}` : '';
-    return `${this.sign(task)} ${this.colors.dim(time)}  ${indent}${task.name}${state}${info}`;
+    // A line that wraps is two lines, and the first one would stay when it is drawn again. Elsewhere all of it is of use.
+    const room = this.terminal.isInteractive ? this.terminal.columns - 1 : Infinity;
+    const used = time.length + 4 + state.length;
+    const name = cut(`${'  '.repeat(depth)}${task.name}`, room - used);
+    const rest = room - used - name.length - 1;
+    const info = task.state === 'ERROR' && rest > 0 ? cut(firstLine(task.stateInfo ?? ''), rest) : '';
+    return `${this.sign(task)} ${this.colors.dim(time)}  ${name}${state}${info === '' ? '' : ` ${this.colors.dim(info)}`}`;
   }
 
   private sign({ state }: TaskRecord): string {
@@ -80,7 +83,10 @@ function seconds({ startedAt, createdAt, finishedAt }: TaskRecord): string {
   return `${(Math.max(0, milliseconds) / 1000).toFixed(1)} s`;
 }
 
-function firstLine(text: string, room: number): string {
-  const line = text.split('\n', 1)[0] ?? '';
-  return line.length > room ? `${line.slice(0, room - 1)}…` : line;
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
+}
+
+function cut(text: string, room: number): string {
+  return text.length > room ? `${text.slice(0, Math.max(0, room - 1))}…` : text;
 }

@@ -3,8 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { runCli } from '../../api/cli.ts';
-import { silentLogger } from '../../engine/log.ts';
+import { runCommandLine, type CommandOutcome } from '../helpers/command-line.ts';
 import { tramontaneBin } from '../helpers/project.ts';
 
 const DATA = `jobs:
@@ -42,7 +41,7 @@ test('eval prints the value of an expression as JSON.', async (t) => {
 });
 
 test('eval shows where an expression fails and what would be right.', async (t) => {
-  t.deepEqual(await cli('eval'.slice(4) || '1 + lenn($)'), {
+  t.deepEqual(await cli('1 + lenn($)'), {
     code: 1,
     out: '',
     err: `NoFunctionRegisteredException: Unknown function "lenn"\n  <% 1 + lenn($) %>\n         ^\ndid you mean 'len'?\n  len(string: string)\n  len(sequence: sequence)\n  len(dict: dict)\n  len(set: set)\n  …\n`,
@@ -63,17 +62,6 @@ test('eval reads data from standard input.', (t) => {
   t.deepEqual([status, stdout], [0, '42\n']);
 });
 
-async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let out = '';
-  let err = '';
-  const terminal = {
-    environment: {},
-    isInteractive: false,
-    columns: 80,
-    out: (text: string) => (out += text),
-    err: (text: string) => (err += text),
-    stopped: new Promise<NodeJS.Signals>(() => {}),
-  };
-  const code = await runCli(['eval', ...args], terminal, () => silentLogger);
-  return { code, out, err };
+function cli(...args: string[]): Promise<CommandOutcome> {
+  return runCommandLine('eval', ...args);
 }
