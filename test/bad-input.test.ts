@@ -102,6 +102,16 @@ BAD_TEXTS.forEach(({ title, text, fault }, index) => {
   });
 });
 
+test('a wrong parameter of a std action is an error of validate, but an upload takes it, as recorded cases rely on', async (t) => {
+  const text = workflow('action: std.echo', 'input: {outptu: 1}');
+  const file = join(folder, 'std.yaml');
+  await writeFile(file, text);
+  const { code, out } = await runCommandLine('validate', file);
+  t.deepEqual([code, out], [2, `${file}:6:15: Unknown parameter 'outptu'; did you mean 'output'?\n`]);
+  const headers = { 'content-type': 'text/plain' };
+  t.is((await fetch(`${server.url}/v2/workflows`, { method: 'POST', headers, body: text })).status, 201);
+});
+
 test('run refuses a bad text with the same line', async (t) => {
   const [file = ''] = files;
   const { code, err } = await runCommandLine('run', file);
