@@ -4,6 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { projectRoot } from '../helpers/project.ts';
+import { readmeExamples } from './readme.ts';
+
+/** The README shows values as JSON, whatever Node's console makes of them. */
+const AS_JSON = `const console = {
+  log: (...values) => process.stdout.write(values.map((value) => JSON.stringify(value)).join(' ') + '\\n'),
+};
+`;
 
 /** A package that is packed and installed as a stranger would, without the rest of the project in reach. */
 test('npm pack of yaql-js installs into an empty project, and the examples of its README run there', (t) => {
@@ -29,13 +36,12 @@ test('npm pack of yaql-js installs into an empty project, and the examples of it
   cpSync(join(projectRoot, 'LICENSE'), join(project, 'LICENSE'));
   writeFileSync(join(project, 'package.json'), '{"type": "module", "private": true}');
   npm(project, 'install', '--offline', '--no-audit', '--no-fund', join(folder, packed.filename));
-  const readme = readFileSync(join(project, 'node_modules/yaql-js/README.md'), 'utf8');
-  const examples = [...readme.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code = '']) => code);
+  const examples = readmeExamples(readFileSync(join(project, 'node_modules/yaql-js/README.md'), 'utf8'));
   t.true(examples.length >= 7);
-  for (const [i, code] of examples.entries()) {
+  for (const [i, { code, promised }] of examples.entries()) {
     const file = join(project, `example-${i}.mjs`);
-    writeFileSync(file, code);
-    t.not(execFileSync(process.execPath, [file], { encoding: 'utf8' }), '', code);
+    writeFileSync(file, `${AS_JSON}${code}`);
+    t.is(execFileSync(process.execPath, [file], { encoding: 'utf8' }), promised.map((line) => `${line}\n`).join(''));
   }
 });
 

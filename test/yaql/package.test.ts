@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { stringifyJson, type Json } from '../../dsl/json.ts';
+import { readmeExamples } from './readme.ts';
 
 const folder = 'dsl/yaql';
 
 test('every example of the README prints what it says', async (t) => {
-  const readme = readFileSync(`${folder}/README.md`, 'utf8');
-  const blocks = [...readme.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(([, code = '']) => code);
-  t.true(blocks.length >= 6);
-  const printed = await Promise.all(blocks.map(run));
-  const promised = blocks.map((code) => [...code.matchAll(/(?:^|; |\)\); )\/\/ (.*)$/gm)].map(([, text]) => text));
-  t.deepEqual(printed, promised);
-  t.true(printed.every((lines) => lines.length > 0));
+  const examples = readmeExamples(readFileSync(`${folder}/README.md`, 'utf8'));
+  t.true(examples.length >= 7);
+  t.deepEqual(
+    await Promise.all(examples.map(({ code }) => run(code))),
+    examples.map(({ promised }) => promised),
+  );
 });
 
 test('the package lists no dependencies', (t) => {
