@@ -209,12 +209,22 @@ function log(master: MasterState, query: URLSearchParams): FakeAnswer {
       status: 200,
       text: `==== Bytes 0-0 of 0 of work/${id}/${type} ====\nError: invalid log directory work/${id}/`,
     };
-  const whole = driver[type];
-  const from = Math.max(0, whole.length - Number(query.get('byteLength') ?? 102400));
+  const whole = type === 'stderr' ? launchCommand(driver) + driver.stderr : driver.stdout;
+  const length = Number(query.get('byteLength') ?? 102400);
+  const from = query.has('offset') ? Number(query.get('offset')) : Math.max(0, whole.length - length);
   return {
     status: 200,
-    text: `==== Bytes ${from}-${whole.length} of ${whole.length} of work/${id}/${type} ====\n${whole.slice(from)}`,
+    text: `==== Bytes ${from}-${whole.length} of ${whole.length} of work/${id}/${type} ====\n${whole.slice(from, from + length)}`,
   };
+}
+
+/** With what a worker begins the log of a driver that it has started. */
+function launchCommand({ request, state }: FakeDriver): string {
+  if (state === 'SUBMITTED') return '';
+  const properties = Object.entries((request.sparkProperties ?? {}) as Record<string, string>);
+  const words = ['java', '-cp', 'conf/:jars/*', ...properties.map(([key, value]) => `-D${key}=${value}`)];
+  const tail = ['org.apache.spark.deploy.worker.DriverWrapper', String(request.mainClass)];
+  return `Launch Command: ${[...words, ...tail].map((word) => `"${word}"`).join(' ')}\n${'='.repeat(40)}\n\n`;
 }
 
 function answer(master: MasterState, action: string, success: boolean, more: Record<string, unknown>): FakeAnswer {

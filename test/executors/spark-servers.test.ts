@@ -327,6 +327,40 @@ test('standalone: a standby is waited for; without the page of the master an unc
   t.like((await w.result('a2')).output, { code: 'SPARK_AMBIGUOUS' });
 });
 
+test("standalone: after a lost answer the driver is told from others' of the same class by the command that its log begins with", async (t) => {
+  const master = await started(t, startFakeSparkMaster());
+  const w = await sparkWorld(t, [connection('here', 'spark-standalone', master.url, { masterUi: master.url })]);
+  const watcher = await w.node('n1');
+  const submit = (id: string, place: JsonObject) =>
+    w.submit(watcher, 'spark.submit', id, {
+      ...place,
+      via: 'rest',
+      master: 'spark://m:7077',
+      application: '/jobs/a.py',
+      name: 'same',
+    });
+  // What others have started, by the same master's memory; our own records do not know them.
+  for (const name of ['same [11111111]', 'same [22222222]'])
+    await w.call('spark.submissions.create', {
+      url: master.url,
+      app_resource: '',
+      main_class: 'org.apache.spark.deploy.SparkSubmit',
+      spark_properties: { 'spark.app.name': name },
+    });
+  for (const driver of master.drivers.values()) driver.state = 'RUNNING';
+  master.switches.loseAnswers = 1;
+  await submit('a1', { connection: 'here' });
+  await waitFor('the driver', async () => master.drivers.size === 3);
+  const ours = [...master.drivers.values()][2];
+  if (ours === undefined) return t.fail('no driver');
+  // As a worker starts it; its application is not there yet.
+  ours.state = 'RUNNING';
+  t.is(await w.submitted('a1'), ours.id);
+  Object.assign(ours, { state: 'FINISHED', stdout: '::result 3\n' });
+  t.like((await w.result('a1')).output, { id: ours.id, result: 3, log_tail: ['::result 3'] });
+  t.is(master.drivers.size, 3);
+});
+
 test('a session is opened once, takes code, and is closed; a failing statement names the error', async (t) => {
   const livy = await started(t, startFakeLivy());
   const w = await sparkWorld(t, [connection('yarn', 'livy', livy.url)]);

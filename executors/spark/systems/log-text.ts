@@ -20,7 +20,8 @@ const LONGEST_LINE = 4096;
 export function headlessLines(page: string): readonly string[] {
   const header = /^==== Bytes (\d+)-\d+ of \d+ of .* ====\n/.exec(page);
   if (header === null) return [];
-  const text = page.slice(header[0].length);
+  // The worker's own first lines name the whole command, for nobody who reads the end of a log.
+  const text = page.slice(header[0].length).replace(/^Launch Command: .*\n=+\n\n?/, '');
   if (text.startsWith('Error: invalid log directory')) return [];
   const lines = linesOf(text, Number.MAX_SAFE_INTEGER);
   return header[1] === '0' ? lines : lines.slice(1);

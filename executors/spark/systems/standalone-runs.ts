@@ -3,7 +3,7 @@ import { toText } from '../../inputs.ts';
 import type { CancelOutcome, FindOutcome } from '../../jobs/backend.ts';
 import { programArguments } from '../command.ts';
 import { objectOf, objectsOf, textOf } from './client.ts';
-import { readDriverLog } from './driver-log.ts';
+import { launchOf, readDriverLog } from './driver-log.ts';
 import { callFailed } from './failures.ts';
 import { withNotes } from './run-plan.ts';
 import type { Look, RunCall, SubmitCall, SystemRuns } from './runs.ts';
@@ -130,13 +130,12 @@ const WINDOW_MS = 300_000;
 const LOOK_FOR_MS = 30_000;
 
 /**
- * The server takes everything twice, so after an unclear call the master's page is read: an application of our name, else a driver of
- * our main class within the time. Several of them, or no page: a person must look (spec/spark.md §8.5).
+ * The server takes everything twice, so after an unclear call the master's page is read for drivers of our main class within the time. The log of
+ * each begins with the command that started it, and in there is our name: that is ours, and those with another name are not. Of drivers without a log yet
+ * the only one is taken, once our application is there or the time is over. Several of them, or no page: a person must look (spec/spark.md §8.5).
  */
-async function find(
-  { masterUi, job, plan, input, signal, takenIds }: SubmitCall,
-  lookingMs: number,
-): Promise<FindOutcome> {
+async function find(call: SubmitCall, lookingMs: number): Promise<FindOutcome> {
+  const { masterUi, job, plan, input, signal, takenIds } = call;
   if (masterUi === null)
     return ambiguous(
       job.key,
@@ -147,19 +146,23 @@ async function find(
   const from = (job.submitStartedAtMs ?? job.createdAtMs) - WINDOW_MS;
   const mainClass = isPython(input) ? 'org.apache.spark.deploy.SparkSubmit' : textOf(input.class);
   const possible = drivers.filter(
-    (driver) => driver.mainclass === mainClass && Number(textOf(driver.starttime) ?? driver.starttime) >= from,
+    (driver) =>
+      textOf(driver.id) !== null &&
+      driver.mainclass === mainClass &&
+      Number(textOf(driver.starttime) ?? driver.starttime) >= from,
   );
   const taken = await takenIds(possible.flatMap((driver) => textOf(driver.id) ?? []));
-  const candidates = possible.filter((driver) => !taken.has(textOf(driver.id) ?? ''));
+  const free = possible.filter((driver) => !taken.has(textOf(driver.id) ?? ''));
   const app = [...objectsOf(state.activeapps), ...objectsOf(state.completedapps)].find((one) => one.name === plan.name);
-  if (candidates.length === 1 && (app !== undefined || lookingMs >= LOOK_FOR_MS)) {
-    const id = textOf(candidates[0]?.id);
-    if (id !== null)
-      return {
-        kind: 'found',
-        update: { externalId: id, ...(textOf(app?.id) !== null && { appId: textOf(app?.id) ?? '' }) },
-      };
+  const candidates: JsonObject[] = [];
+  for (const driver of free) {
+    const command = await launchOf(call, state, driver);
+    if (plan.name !== null && command?.includes(plan.name) === true) return foundDriver(driver, app);
+    if (command === null) candidates.push(driver);
   }
+  const [only] = candidates;
+  if (candidates.length === 1 && only !== undefined && (app !== undefined || lookingMs >= LOOK_FOR_MS))
+    return foundDriver(only, app);
   if (candidates.length > 1 && lookingMs >= LOOK_FOR_MS)
     return ambiguous(
       job.key,
@@ -167,6 +170,14 @@ async function find(
     );
   if (lookingMs < LOOK_FOR_MS) return { kind: 'looking', reason: 'The master shows no such driver yet.' };
   return { kind: 'absent' };
+}
+
+function foundDriver(driver: JsonObject, app: JsonObject | undefined): FindOutcome {
+  const appId = textOf(app?.id);
+  return {
+    kind: 'found',
+    update: { externalId: textOf(driver.id) ?? '', ...(appId !== null && { appId }) },
+  };
 }
 
 function ambiguous(key: string, what: string): FindOutcome {
