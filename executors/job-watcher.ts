@@ -155,9 +155,25 @@ export class JobWatcher {
    * Whether the task still waits for the job. A message may come late, when the action ended and was deleted with its record. Asked after the
    * record was made: whoever deletes the action from then on finds it.
    */
-  private async isWanted({ context }: RunAction): Promise<boolean> {
+  private async isWanted({ context }: Pick<RunAction, 'context'>): Promise<boolean> {
     const { isOpen } = this.options;
     return isOpen === undefined || context.workflowExecutionId === null || isOpen(context.actionExecutionId);
+  }
+
+  /**
+   * The same of a record that is taken over: its process may have died before it asked. Nothing was started yet, so a record that nobody
+   * waits for goes. Not where a cancel was asked for, which ends it by itself.
+   */
+  private async isStillWanted({ actionExecutionId: id, phase, cancelRequestedAt }: ExternalJobRow): Promise<boolean> {
+    if (phase !== 'prepared' || cancelRequestedAt !== null) return true;
+    const request = await loadExternalJobRequest(this.options.db, id);
+    if (request === undefined) return false;
+    if (await this.isWanted({ context: fromRequest(id, request).run })) return true;
+    await deleteExternalJobs(this.options.db, [id]);
+    this.options.log.info('A job that was never submitted is dropped: its action has ended.', {
+      actionExecutionId: id,
+    });
+    return false;
   }
 
   /** Asks for the end of a job, whoever watches it. Answers whether there is such a job that is not over. */
@@ -306,7 +322,7 @@ export class JobWatcher {
       if (wanted.length === 0 || this.closed) return;
       const taken = await takeExternalJobLeases(db, wanted, adopter, this.leaseUntil());
       if (this.closed) return;
-      for (const row of taken) this.take(row);
+      for (const row of taken) if ((await this.isStillWanted(row)) && !this.closed) this.take(row);
       log.info('Jobs that nobody watched have been taken over.', { jobs: taken.length });
       this.pump();
       if (rows.length < limit || taken.length === 0) return;

@@ -453,6 +453,26 @@ test('a node that is alone takes its jobs over at once; others wait for the leas
   t.is(alone.size, 1);
 });
 
+test('a record whose process died before it asked whether the action is still there starts nothing', async (t) => {
+  const w = await world(t);
+  const dead: JobWatcher = w.node('n1', {
+    isOpen: () => {
+      dead.abandon();
+      return new Promise<boolean>(() => {});
+    },
+  });
+  void dead.submit(runAction('remote.run', 'gone'), backendOf(w));
+  void dead.submit(runAction('remote.run', 'open'), backendOf(w));
+  await until(async () => (await loadExternalJob(w.db, 'open')) !== undefined);
+  w.clock.advance(120_000);
+  const next = w.node('n2', { isOpen: async (id) => id === 'open' });
+  await next.start();
+  await w.pass(next, 1);
+  t.is(w.remote.calls.submit, 1);
+  t.is(await loadExternalJob(w.db, 'gone'), undefined);
+  t.like(await loadExternalJob(w.db, 'open'), { phase: 'submitted' });
+});
+
 test('a planned shutdown gives the leases back', async (t) => {
   const w = await world(t);
   const first = w.node('n1');
