@@ -2,6 +2,7 @@ import type { CancelOutcome, JobContext } from '../jobs/backend.ts';
 import type { FlinkClient } from './client/client.ts';
 import { FlinkApiError } from './client/errors.ts';
 import { makeSavepoint, type SavepointRun } from './flows/savepoint.ts';
+import { askToEnd } from './flows/states.ts';
 import { isUnknownJob } from './outcome.ts';
 import { fromJarPlan, type JarPlan } from './plan.ts';
 
@@ -14,12 +15,7 @@ export async function cancelJob(plan: JarPlan, context: JobContext, client: Flin
     return stopWithSavepoint(plan, context, client);
   // A stop that has made its savepoint ends the job by itself.
   if (plan.savepoint !== null || (plan.stopFailed !== null && !plan.cancelFallback)) return {};
-  try {
-    await client.jobs.terminate(plan.jobId, { signal: context.signal });
-  } catch (error) {
-    // Over already, or not known (the state tells which), or too slow: the next look decides.
-    if (!(error instanceof FlinkApiError) || !ENDED_ANYWAY.has(error.code)) throw error;
-  }
+  await askToEnd(client, plan.jobId, context.signal);
   return {};
 }
 
@@ -60,9 +56,4 @@ function failed(plan: JarPlan, reason: string): CancelOutcome {
   return { update: { data: fromJarPlan({ ...plan, stopFailed: reason }) }, againMs: 0 };
 }
 
-const ENDED_ANYWAY: ReadonlySet<string> = new Set([
-  'FLINK_JOB_ALREADY_TERMINATED',
-  'FLINK_JOB_NOT_FOUND',
-  'FLINK_TIMEOUT_IN_SERVER',
-]);
 const STOP_TIMEOUT_MS = 600_000;

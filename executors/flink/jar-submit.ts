@@ -21,7 +21,7 @@ export async function stage(
 ): Promise<StageOutcome> {
   try {
     const version = await client.version(context.signal);
-    const missing = missingFeature(input, plan, version);
+    const missing = missingFeature(input, version);
     if (missing !== null)
       return { kind: 'refused', result: refused('FLINK_UNSUPPORTED', missing, { job_id: plan.jobId }) };
     const probed: JarPlan = { ...plan, version: version.raw };
@@ -139,7 +139,7 @@ async function restorePathOf(input: JsonObject, client: FlinkClient, context: Jo
 class RestoreError extends Error {}
 
 /** A request for something that the cluster lacks fails before any call that has an effect; nothing is dropped silently. */
-function missingFeature(input: JsonObject, plan: JarPlan, version: FlinkVersion): string | null {
+export function missingFeature(input: JsonObject, version: FlinkVersion): string | null {
   const wanted: readonly (readonly [asked: boolean, input: string, feature: Feature])[] = [
     [
       Object.keys(configOf(input)).length > 0,

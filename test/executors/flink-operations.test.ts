@@ -9,7 +9,7 @@ import { readConnections } from '../../executors/connections/read.ts';
 import { createEgressPolicy } from '../../executors/egress.ts';
 import { startFakeFlink, type FakeFlink, type FakeFlinkSwitches, type FakeJob } from '../../executors/fakes/flink.ts';
 import { flinkPack } from '../../executors/flink/pack.ts';
-import { jobIdOf } from '../../executors/flink/plan.ts';
+import { digest, jobIdOf } from '../../executors/flink/plan.ts';
 import { kindOf } from '../../executors/flink/flows/sql.ts';
 import { splitScript } from '../../executors/flink/flows/sql-script.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
@@ -360,6 +360,130 @@ test('an upgrade touches nothing when its jar is not there or the stop fails, an
   t.is(w.kind('a3'), 'cancelled');
   const states = [...w.flink.jobs.values()].map(({ state }) => state);
   t.is(states.filter((state) => state === 'RUNNING').length, 1, states.join());
+});
+
+test('a job that an upgrade has started and the cluster does not know is waited for, then lost; never run twice unless told to', async (t) => {
+  const w = await world(t);
+  const lose = async (id: string, more: JsonObject = {}) => {
+    const old = await running(w, digest(id));
+    await w.start('flink.upgrade', id, { job_id: old.id, jar: join(w.folder, 'two.jar'), stable_for: 5, ...more });
+    for (let i = 0; i < 40 && w.flink.jobs.get(jobIdOf(id)) === undefined; i++) await w.pass(0.5);
+    await w.pass(1);
+    const job = w.flink.jobs.get(jobIdOf(id));
+    if (job === undefined) throw new Error(`no new job of ${id}`);
+    w.flink.jobs.delete(job.id);
+    await w.crash();
+    return job;
+  };
+  const runs = (id: string) => w.flink.runs.filter(({ jobId }) => jobId === jobIdOf(id)).length;
+
+  // A fail-over: it comes back.
+  const back = await lose('a1');
+  await w.pass(40);
+  t.is(w.kind('a1'), undefined);
+  w.flink.jobs.set(back.id, back);
+  await w.pass(25);
+  t.like(w.output('a1'), { job_id: back.id, state: 'RUNNING' });
+
+  // Lost for good.
+  await lose('a2');
+  await w.pass(100);
+  t.like(w.output('a2'), { code: 'FLINK_JOB_LOST', job_id: digest('a2'), new_job_id: jobIdOf('a2') });
+  t.regex(String(w.output('a2').message), /The savepoint is file:\/default\/savepoint-1/);
+
+  // Told to: the same id, from the savepoint.
+  await lose('a3', { on_lost: 'resubmit', not_found_grace: 10 });
+  await w.pass(40);
+  t.like(w.output('a3'), { job_id: jobIdOf('a3'), state: 'RUNNING' });
+  t.like(w.flink.runs.at(-1) ?? {}, { savepointPath: 'file:/default/savepoint-1' });
+  t.deepEqual([runs('a1'), runs('a2'), runs('a3')], [1, 1, 2]);
+
+  // A history server still knows how it ended.
+  const ended = await lose('a4', { history_url: w.flink.url, not_found_grace: 10 });
+  ended.state = 'FINISHED';
+  Object.defineProperty(w.flink.jobs, 'get', { value: getUnlessVersioned });
+  await w.pass(40);
+  t.like(w.output('a4'), { job_id: jobIdOf('a4'), state: 'FINISHED' });
+
+  function getUnlessVersioned(this: Map<string, FakeJob>, id: string): FakeJob | undefined {
+    const isHistory = w.flink.requests.at(-1)?.startsWith('GET /jobs/') === true;
+    return id === ended.id && isHistory ? ended : Map.prototype.get.call(this, id);
+  }
+});
+
+test('an upgrade finds out before the stop what could not be started after it', async (t) => {
+  const w = await world(t, { version: '1.16.3' });
+  const job = await running(w);
+  const jar = join(w.folder, 'two.jar');
+  const wrong: readonly (readonly [JsonObject, RegExp])[] = [
+    [{ rollback: { jar: '/nowhere/old.jar' } }, /^rollback: There is no jar/],
+    [{ rollback: { jar: { jar_id: 'gone.jar' } } }, /^rollback: The cluster has no jar gone\.jar/],
+    [{ rollback: { jar, config: { a: 'b' } } }, /^rollback: config needs Flink 1\.17; the cluster runs 1\.16\.3/],
+    [{ rollback: { jar, entryClass: 'a.B' } }, /^rollback: there is no entryClass; what a start takes is jar, /],
+    [{ rollback: { jar, parallelism: 0 } }, /^rollback: parallelism 0 is not/],
+    [{ jar: { jar_id: 'gone.jar' } }, /^The cluster has no jar gone\.jar/],
+    [{ job_name: 'a' }, /^job_name needs Flink 1\.17/],
+    [{ new_job_id: 'my-job' }, /^new_job_id 'my-job' is not made of 32 hex digits/],
+    [{ new_job_id: JOB.toUpperCase() }, /^new_job_id is the id of the job that is replaced/],
+    [{ new_job_id: 'e'.repeat(32) }, /^The cluster has a job e+ already/],
+  ];
+  await running(w, 'e'.repeat(32));
+  for (const [index, [input]] of wrong.entries())
+    await w.start('flink.upgrade', `a${index}`, { job_id: JOB, jar, ...input });
+  await w.pass(4);
+  for (const [index, [, message]] of wrong.entries())
+    t.regex(String(w.output(`a${index}`).message), message, String(index));
+  t.is(job.state, 'RUNNING');
+  t.is(count(w, /\/stop$/), 0);
+});
+
+test('a way back that does not come up ends with an error that names the savepoint and all jobs, and is left as it is', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  const switches = {
+    failInMain: 'java.lang.IllegalStateException: broken release',
+    failRuns: 1,
+    initialState: 'CREATED',
+  };
+  Object.assign(w.flink.switches, switches);
+  const rollback = { jar: join(w.folder, 'one.jar') };
+  const input = { job_id: JOB, jar: join(w.folder, 'two.jar'), rollback, startup_timeout: 10 };
+  await w.start('flink.upgrade', 'a1', input);
+  await w.pass(8);
+  t.is(w.kind('a1'), undefined);
+  await w.pass(10);
+  const back = [...w.flink.jobs.values()].find(({ id }) => id !== JOB);
+  t.is(back?.state, 'CREATED');
+  t.is(job.state, 'FINISHED');
+  const ids = { old_job_id: JOB, new_job_id: jobIdOf('a1'), rollback_job_id: back?.id };
+  t.like(w.output('a1'), { code: 'FLINK_UPGRADE_FAILED', job_id: back?.id, ...ids });
+  const message = String(w.output('a1').message);
+  t.regex(
+    message,
+    /broken release.*is CREATED after 10 seconds and is left as it is.*The savepoint is file:.*savepoint-1/,
+  );
+  for (const id of Object.values(ids)) t.true(message.includes(String(id)), message);
+});
+
+test('a new job that ends at the very moment at which an upgrade gives it up is rolled back as well', async (t) => {
+  const w = await world(t, { initialState: 'CREATED' });
+  const old = await running(w);
+  old.state = 'RUNNING';
+  const rollback = { jar: join(w.folder, 'one.jar') };
+  const input = { job_id: JOB, jar: join(w.folder, 'two.jar'), rollback, startup_timeout: 5, stable_for: 1 };
+  await w.start('flink.upgrade', 'a1', input);
+  await w.pass(4);
+  const next = w.flink.jobs.get(jobIdOf('a1'));
+  if (next === undefined) return t.fail('no new job');
+  // Details come from a cache: the cancel meets a job that has failed.
+  Object.assign(next, { state: 'FAILED', cachedState: 'CREATED' });
+  w.flink.switches.initialState = 'RUNNING';
+  await w.pass(4);
+  t.true(count(w, /^PATCH /) > 0);
+  t.is(w.kind('a1'), undefined);
+  next.cachedState = null;
+  await w.pass(10);
+  t.like(w.output('a1'), { code: 'FLINK_ROLLED_BACK', state: 'RUNNING' });
 });
 
 test('flink.sql runs statements in one session, reads rows, and waits for the jobs of INSERTs', async (t) => {

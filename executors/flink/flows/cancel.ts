@@ -1,6 +1,6 @@
-import { FlinkApiError } from '../client/errors.ts';
+import type { FlinkClient } from '../client/client.ts';
 import { again, fail, succeed, textOf, type Flow } from './flow.ts';
-import { stateOf, TERMINAL } from './states.ts';
+import { askToEnd, isEndedAnyway, stateOf, TERMINAL } from './states.ts';
 
 /** flink.cancel (spec/flink.md §3.2): asks, and waits for the end. A job that is over already is a success. */
 export const cancelFlow: Flow = {
@@ -17,16 +17,14 @@ export const cancelFlow: Flow = {
     if (TERMINAL.has(state))
       return succeed(state, { job_id: jobId, state, already: facts.asked !== true || state !== 'CANCELED' });
     if (facts.asked === true && state === 'CANCELLING') return again(state, undefined, 500);
-    try {
-      if (input.cancel_via === 'yarn-proxy') await client.jobs.yarnCancel(jobId, { signal });
-      else await client.jobs.terminate(jobId, { signal });
-    } catch (error) {
-      // Over meanwhile, or too slow: the next look tells.
-      const passes =
-        error instanceof FlinkApiError &&
-        ['FLINK_JOB_ALREADY_TERMINATED', 'FLINK_JOB_NOT_FOUND', 'FLINK_TIMEOUT_IN_SERVER'].includes(error.code);
-      if (!passes) throw error;
-    }
+    if (input.cancel_via === 'yarn-proxy') await throughYarn(client, jobId, signal);
+    else await askToEnd(client, jobId, signal);
     return again(state, { asked: true }, 300);
   },
 };
+
+async function throughYarn(client: FlinkClient, jobId: string, signal: AbortSignal): Promise<void> {
+  await client.jobs.yarnCancel(jobId, { signal }).catch((error: unknown) => {
+    if (!isEndedAnyway(error)) throw error;
+  });
+}

@@ -25,6 +25,8 @@ export interface Flow {
   problem?(input: JsonObject): string | null;
   /** @throws whatever calls throw: what may pass is repeated, what is final ends the flow. */
   step(run: FlowRun): Promise<FlowStep>;
+  /** The cluster still does not know the job after the grace: the facts with which it goes on, or null. Without it the job is lost. */
+  lost?(run: FlowRun): Promise<JsonObject | null>;
 }
 
 export interface FlowRun {
@@ -33,6 +35,8 @@ export interface FlowRun {
   readonly facts: JsonObject;
   readonly client: FlinkClient;
   readonly target: FlinkTarget;
+  /** The history server of the input or of the connection. */
+  history(): FlinkClient | null;
   readonly signal: AbortSignal;
   readonly nowMs: number;
   readonly startedMs: number;
@@ -74,15 +78,14 @@ export function createFlowBackend(flow: Flow, servers: FlinkServers): JobBackend
   const step = async (job: Job, context: JobContext): Promise<JobStatus> => {
     const target = targetOf(job.data);
     try {
-      const run = runOf(job, context, servers.client(target), target);
-      return toStatus(job, await flow.step(run));
+      return toStatus(job, await flow.step(runOf(job, context, servers, target)));
     } catch (error) {
       context.signal.throwIfAborted();
       // In a fail-over jobs are unknown for a while: what has begun is not given up for that.
       if (isUnknownJob(error) && Object.keys(factsOf(job.data)).length > 0)
         return { kind: 'unknown', reason: `Flink at ${target.url} does not know job ${jobIdIn(job.data)} any more.` };
       if (natureOf(error) !== 'final' && !isBrokenCall(error)) throw error;
-      return { kind: 'ended', state: 'FAILED', result: callFailed(error, jobIdIn(job.data)) };
+      return { kind: 'ended', state: 'FAILED', result: failedCall(error, job) };
     }
   };
   return {
@@ -96,9 +99,19 @@ export function createFlowBackend(flow: Flow, servers: FlinkServers): JobBackend
     state: step,
     // The step sees the cancel and ends by itself.
     cancel: async () => ({ againMs: 500 }),
+    resubmit: async (job, context) => {
+      const facts = await flow.lost?.(runOf(job, context, servers, targetOf(job.data)));
+      return facts === undefined || facts === null ? null : { data: { ...job.data, facts } };
+    },
     giveUp: async (job, why) => giveUp(flow, job, why),
     progress: async (job) => ({ state: job.lastState, ...factsOf(job.data) }),
   };
+}
+
+/** What has been done until then, such as a savepoint, is known from nowhere else. */
+function failedCall(error: unknown, job: Job): ActionResult {
+  const result = callFailed(error, jobIdIn(job.data));
+  return isJsonObject(result.output) ? { ...result, output: { ...factsOf(job.data), ...result.output } } : result;
 }
 
 /** What Flink does not explain is asked for again only where asking changes nothing (spec/flink.md §1.1). */
@@ -139,13 +152,15 @@ function prepare(
   };
 }
 
-function runOf(job: Job, context: JobContext, client: FlinkClient, target: FlinkTarget): FlowRun {
-  const { input, trigger_id: triggerId } = job.data;
+function runOf(job: Job, context: JobContext, servers: FlinkServers, target: FlinkTarget): FlowRun {
+  const { trigger_id: triggerId } = job.data;
+  const input = isJsonObject(job.data.input) ? job.data.input : {};
   return {
-    input: isJsonObject(input) ? input : {},
+    input,
     facts: factsOf(job.data),
-    client,
+    client: servers.client(target),
     target,
+    history: () => servers.history(textOf(input, 'history_url'), target),
     signal: context.signal,
     nowMs: context.nowMs,
     startedMs: job.createdAtMs,

@@ -5,12 +5,14 @@ import { FEATURES } from '../client/endpoints.ts';
 import { FlinkApiError } from '../client/errors.ts';
 import type { JobDetails } from '../client/methods.ts';
 import { failureOf } from '../failure.ts';
+import { missingFeature } from '../jar-submit.ts';
 import { JarError, type JarStore } from '../jars.ts';
+import { choice, seconds, text } from '../parameters.ts';
 import { callFailed, isUnknownJob, natureOf, refused, webUrlOf } from '../outcome.ts';
 import { digest, runBody } from '../plan.ts';
 import { again, numberOf, textOf, type FlowRun, type FlowStep } from './flow.ts';
 import { stopJob } from './savepoint.ts';
-import { TERMINAL } from './states.ts';
+import { askToEnd, TERMINAL } from './states.ts';
 
 /** What runs after the stop, and what runs again when that does not come up: inputs of flink.run_jar. */
 export interface Redeployment {
@@ -27,31 +29,89 @@ export interface Redeployment {
  *     staging ─► stopping ─► next ─► (stable) done
  *                              └─ failed, or not up in time ─► rollback ─► (stable) failed, but running
  *
- * The jar is on the cluster before the old job is stopped. Both new jobs have ids derived from the action execution, so that no crash starts one
- * twice. A cancel is obeyed only where a job runs or nothing more can be done: in between there would be none.
+ * The jars are on the cluster before the old job is stopped, that of the way back as well. Both new jobs have ids derived from the action
+ * execution, so that no crash starts one twice; what the cluster has taken is run again only as `on_lost` says (spec/flink.md §3.6). A cancel is
+ * obeyed only where a job runs or nothing more can be done: in between there would be none.
  */
 export async function redeploy(run: FlowRun, jars: JarStore, plan: Redeployment): Promise<FlowStep> {
-  const phase = textOf(run.facts, 'phase') ?? 'staging';
-  switch (phase) {
+  switch (phaseOf(run)) {
     case 'staging':
-      return stageNext(run, jars, plan);
+      return stageBoth(run, jars, plan);
     case 'stopping':
       return stopOld(run, plan);
     case 'next':
       return startOne(run, jars, plan, 'next', plan.next);
-    default:
+    case 'rollback':
       return startOne(run, jars, plan, 'rollback', plan.rollback ?? {});
   }
 }
 
-async function stageNext(run: FlowRun, jars: JarStore, plan: Redeployment): Promise<FlowStep> {
-  const about = { job_id: textOf(run.input, 'job_id') };
-  if (run.cancel !== null) return ended(run, 'RUNNING', refused('FLINK_CANCELLED', 'Nothing was changed.', about));
+/** After the grace: the facts with which it goes on; null when the job is lost for good (spec/flink.md §3.6). */
+export async function redeployLost(run: FlowRun): Promise<JsonObject | null> {
+  const { facts, signal } = run;
+  const which = phaseOf(run);
+  if (which !== 'next' && which !== 'rollback') return null;
+  // It was to end, and it has.
+  if (facts[`${which}_cancelling`] === true) return { ...facts, [`${which}_gone`]: true };
+  const archived = await run
+    .history()
+    ?.jobs.get(idOf(run, which), { signal })
+    .catch(() => null);
+  if (archived && TERMINAL.has(archived.state))
+    return { ...facts, [`${which}_archived`]: { state: archived.state, name: archived.name } };
+  const losses = (numberOf(facts, `${which}_losses`) ?? 0) + 1;
+  if (run.input.on_lost !== 'resubmit' || losses > MOST_RESUBMITS) return null;
+  // The jar is probably lost as well.
+  const fresh = ['accepted', 'asked', 'asking', 'calls', 'jar', 'up_since'].map((fact) => [`${which}_${fact}`, null]);
+  return { ...facts, ...Object.fromEntries(fresh), [`${which}_losses`]: losses };
+}
+
+/** What the two starts of a redeployment need beyond an id of the job, in declarations and checks. */
+export const LOSS_INPUTS: Readonly<Record<string, JsonObject>> = {
+  not_found_grace: {
+    ...seconds('For how long the cluster may not know a job of ours, as during a fail-over.'),
+    default: 60,
+  },
+  history_url: text('Address of a history server that may know a job which the cluster has forgotten.'),
+  on_lost: {
+    ...choice(
+      ['fail', 'resubmit'],
+      'When the cluster has lost the new job for good: fail, or run it again from the savepoint under the same id, three times at most.',
+    ),
+    default: 'fail',
+  },
+};
+
+async function stageBoth(run: FlowRun, jars: JarStore, plan: Redeployment): Promise<FlowStep> {
+  const unchanged = (code: string, message: string) =>
+    ended(run, 'RUNNING', refused(code, message, { job_id: textOf(run.input, 'job_id') }));
+  if (run.cancel !== null) return unchanged('FLINK_CANCELLED', 'Nothing was changed.');
+  const next = await stageOne(run, jars, plan.next);
+  if ('code' in next) return unchanged(next.code, next.message);
+  const rollback = plan.rollback === null ? null : await stageOne(run, jars, plan.rollback);
+  if (rollback !== null && 'code' in rollback) return unchanged(rollback.code, `rollback: ${rollback.message}`);
+  const used = textOf(run.input, 'new_job_id');
+  if (used !== null && (await detailsOf(run, idOf(run, 'next'))) !== null)
+    return unchanged('FLINK_DUPLICATE_JOB', `The cluster has a job ${used} already: new_job_id must be a new id.`);
+  const staged = { next_jar: next.jarId, rollback_jar: rollback?.jarId ?? null };
+  return again('STOPPING', { ...run.facts, phase: 'stopping', ...staged }, 0);
+}
+
+/** All that can be known of a start before it is made: afterwards there is no job to leave as it is. */
+async function stageOne(
+  { client, signal }: FlowRun,
+  jars: JarStore,
+  input: JsonObject,
+): Promise<{ readonly jarId: string } | { readonly code: string; readonly message: string }> {
+  const missing = missingFeature(input, await client.version(signal));
+  if (missing !== null) return { code: 'FLINK_UNSUPPORTED', message: missing };
   try {
-    const staged = await jars.stage(run.client, plan.next, run.signal);
-    return again('STOPPING', { ...run.facts, phase: 'stopping', next_jar: staged.jarId }, 0);
+    const { jarId } = await jars.stage(client, input, signal);
+    const isNamed = isJsonObject(input.jar ?? null);
+    if (!isNamed || (await client.jars.all({ signal })).some(({ id }) => id === jarId)) return { jarId };
+    return { code: 'FLINK_JAR_NOT_FOUND', message: `The cluster has no jar ${jarId}.` };
   } catch (error) {
-    if (error instanceof JarError) return ended(run, 'RUNNING', refused('FLINK_BAD_REQUEST', error.message, about));
+    if (error instanceof JarError) return { code: 'FLINK_BAD_REQUEST', message: error.message };
     throw error;
   }
 }
@@ -71,7 +131,7 @@ async function stopOld(run: FlowRun, plan: Redeployment): Promise<FlowStep> {
     );
   }
   const savepoint = isJsonObject(step.result.output) ? (step.result.output.location ?? null) : null;
-  return again('STARTING', { ...run.facts, phase: 'next', savepoint, phase_since: run.nowMs }, 0);
+  return again('STARTING', { ...run.facts, phase: 'next', savepoint, new_job_id: idOf(run, 'next') }, 0);
 }
 
 type Which = 'next' | 'rollback';
@@ -83,17 +143,31 @@ async function startOne(
   which: Which,
   input: JsonObject,
 ): Promise<FlowStep> {
+  const { facts } = run;
   const jobId = idOf(run, which);
-  const details = await detailsOf(run, jobId);
+  const details = (await detailsOf(run, jobId)) ?? archivedOf(facts, which);
+  if (details !== null && facts[`${which}_accepted`] !== true)
+    return again(details.state, { ...facts, [`${which}_accepted`]: true }, 0);
   if (details !== null) return watchOne(run, plan, which, details);
-  if (run.facts[`${which}_cancelling`] === true) return giveWay(run, plan, which, lateResult(run, plan, jobId));
-  const asked = numberOf(run.facts, `${which}_asked`);
+  if (facts[`${which}_gone`] === true) return giveWay(run, plan, which, lateResult(run, plan, jobId));
+  // Taken once, it is not posted again for being unknown: in a fail-over all jobs are, for a while.
+  if (facts[`${which}_accepted`] === true) return unknownOf(run, plan, which);
+  const late = which === 'rollback' ? await cancelLate(run) : null;
+  if (late !== null) return late;
+  const asked = numberOf(facts, `${which}_asked`);
   // Right after the call it may not be known yet, and main() may still be running in a call that was lost.
   if (asked !== null && run.nowMs - asked < LOOK_FOR_MS) return again('STARTING', undefined, 1000);
   // Whatever a start breaks over there, such as the whole JobManager, it is not broken without end.
-  if ((numberOf(run.facts, `${which}_calls`) ?? 0) >= MOST_CALLS)
+  if ((numberOf(facts, `${which}_calls`) ?? 0) >= MOST_CALLS)
     return giveWay(run, plan, which, lateResult(run, plan, jobId));
   return submitOne(run, jars, plan, which, input);
+}
+
+function unknownOf(run: FlowRun, plan: Redeployment, which: Which): FlowStep {
+  const old = textOf(run.input, 'job_id');
+  const what = which === 'next' ? 'ran in place of' : 'ran again for';
+  const reason = `${plan.action}: Flink does not know job ${idOf(run, which)} any more, which ${what} ${old}. The savepoint is ${String(run.facts.savepoint)}.`;
+  return { kind: 'unknown', reason };
 }
 
 async function submitOne(
@@ -112,6 +186,7 @@ async function submitOne(
     [`${which}_asking`]: null,
     [`${which}_calls`]: calls,
   });
+  const accepted = () => ({ ...asked(run.nowMs), [`${which}_accepted`]: true });
   const asking = textOf(facts, `${which}_asking`);
   // Whoever has written that before us may have died with the call under way: look, as after a lost answer.
   if (asking !== null && asking !== THIS_PROCESS) return again('STARTING', asked(run.nowMs), 1000);
@@ -133,7 +208,7 @@ async function submitOne(
     return again('STARTING', asked(run.nowMs), 300);
   } catch (error) {
     const code = error instanceof FlinkApiError ? error.code : null;
-    if (code === 'FLINK_DUPLICATE_JOB') return again('STARTING', asked(run.nowMs), 300);
+    if (code === 'FLINK_DUPLICATE_JOB') return again('STARTING', accepted(), 300);
     if (code === 'FLINK_JAR_NOT_FOUND' && facts[`${which}_jar_lost`] !== true) {
       jars.lost(client, null, jarId);
       return again(
@@ -155,7 +230,7 @@ async function submitOne(
   }
 }
 
-async function watchOne(run: FlowRun, plan: Redeployment, which: Which, details: JobDetails): Promise<FlowStep> {
+async function watchOne(run: FlowRun, plan: Redeployment, which: Which, details: Seen): Promise<FlowStep> {
   const { client, facts, nowMs, signal, target } = run;
   const jobId = idOf(run, which);
   const webUrl = webUrlOf({ url: target.url, jobId }, 'running');
@@ -182,8 +257,9 @@ async function watchOne(run: FlowRun, plan: Redeployment, which: Which, details:
     return again('RUNNING', undefined, 1000);
   }
   const started = numberOf(facts, `${which}_asked`) ?? nowMs;
-  if (nowMs - started > (numberOf(run.input, 'startup_timeout') ?? 120) * 1000 && which === 'next') {
-    await client.jobs.terminate(jobId, { signal });
+  if (nowMs - started > startupSeconds(run) * 1000) {
+    if (which === 'rollback') return giveWay(run, plan, which, slowResult(run, plan, details));
+    await askToEnd(client, jobId, signal);
     return again('CANCELLING', { ...facts, [`${which}_cancelling`]: true }, 1000);
   }
   return again(details.state, since === null ? undefined : { ...facts, [`${which}_up_since`]: null }, 1000);
@@ -194,11 +270,11 @@ async function cancelLate(run: FlowRun): Promise<FlowStep | null> {
   const jobId = idOf(run, 'next');
   const late = await detailsOf(run, jobId);
   if (late === null || TERMINAL.has(late.state)) return null;
-  if (late.state !== 'CANCELLING') await run.client.jobs.terminate(jobId, { signal: run.signal });
+  if (late.state !== 'CANCELLING') await askToEnd(run.client, jobId, run.signal);
   return again('CANCELLING', undefined, 1000);
 }
 
-function up(run: FlowRun, plan: Redeployment, which: Which, details: JobDetails, webUrl: string): FlowStep {
+function up(run: FlowRun, plan: Redeployment, which: Which, details: Seen, webUrl: string): FlowStep {
   const output: JsonObject = {
     ...plan.result,
     job_id: idOf(run, which),
@@ -228,23 +304,34 @@ function up(run: FlowRun, plan: Redeployment, which: Which, details: JobDetails,
 function giveWay(run: FlowRun, plan: Redeployment, which: Which, why: ActionResult): FlowStep {
   const cause: Json = why.output;
   if (which === 'next' && plan.rollback !== null)
-    return again('ROLLING BACK', { ...run.facts, phase: 'rollback', cause, phase_since: run.nowMs }, 0);
+    return again('ROLLING BACK', { ...run.facts, phase: 'rollback', cause, rollback_job_id: idOf(run, 'rollback') }, 0);
   const first = isJsonObject(run.facts.cause ?? null) ? (run.facts.cause as JsonObject) : null;
   const message = isJsonObject(cause) ? String(cause.message) : String(cause);
+  const ids = {
+    old_job_id: textOf(run.input, 'job_id'),
+    new_job_id: idOf(run, 'next'),
+    ...(which === 'rollback' && { rollback_job_id: idOf(run, 'rollback') }),
+  };
   const what =
     which === 'rollback'
-      ? `${plan.action}: neither the new job came up (${String(first?.message)}) nor the old one again (${message})`
-      : `${plan.action}: the new job did not come up: ${message}`;
+      ? `${plan.action}: neither the new job ${ids.new_job_id} came up (${String(first?.message)}) nor the old one again as ${ids.rollback_job_id} (${message}).`
+      : `${plan.action}: the new job ${ids.new_job_id} did not come up: ${message}.`;
+  const state = isJsonObject(cause) ? textOf(cause, 'state') : null;
+  const isThere = state !== null && !TERMINAL.has(state);
   return ended(
     run,
-    'FAILED',
-    refused('FLINK_UPGRADE_FAILED', `${what}. The savepoint is ${String(run.facts.savepoint)}.`, {
-      job_id: null,
-      old_job_id: textOf(run.input, 'job_id'),
-      savepoint: run.facts.savepoint ?? null,
-      cause: first ?? cause,
-      ...(which === 'rollback' && { rollback_cause: cause }),
-    }),
+    isThere ? state : 'FAILED',
+    refused(
+      'FLINK_UPGRADE_FAILED',
+      `${what} Job ${ids.old_job_id} was stopped. The savepoint is ${String(run.facts.savepoint)}.`,
+      {
+        job_id: isThere ? idOf(run, which) : null,
+        ...ids,
+        savepoint: run.facts.savepoint ?? null,
+        cause: first ?? cause,
+        ...(which === 'rollback' && { rollback_cause: cause }),
+      },
+    ),
   );
 }
 
@@ -259,15 +346,24 @@ function ended(run: FlowRun, state: string, result: ActionResult): FlowStep {
 }
 
 function lateResult(run: FlowRun, plan: Redeployment, jobId: string): ActionResult {
-  const seconds = numberOf(run.input, 'startup_timeout') ?? 120;
-  return refused('FLINK_START_TIMEOUT', `${plan.action}: job ${jobId} did not run within ${seconds} seconds.`, {
-    job_id: jobId,
-  });
+  const message = `${plan.action}: job ${jobId} did not run within ${startupSeconds(run)} seconds`;
+  return refused('FLINK_START_TIMEOUT', message, { job_id: jobId });
+}
+
+/** There is nothing behind it to go back to: whoever looks after the cluster decides what becomes of it. */
+function slowResult(run: FlowRun, plan: Redeployment, { state }: Seen): ActionResult {
+  const jobId = idOf(run, 'rollback');
+  const message = `${plan.action}: job ${jobId} is ${state} after ${startupSeconds(run)} seconds and is left as it is`;
+  return refused('FLINK_START_TIMEOUT', message, { job_id: jobId, state });
+}
+
+function startupSeconds({ input }: FlowRun): number {
+  return numberOf(input, 'startup_timeout') ?? 120;
 }
 
 function idOf(run: FlowRun, which: Which): string {
   const own = which === 'next' ? textOf(run.input, 'new_job_id') : null;
-  return own ?? digest(`flink/job/${run.actionExecutionId}${which === 'next' ? '' : '/rollback'}`);
+  return own?.toLowerCase() ?? digest(`flink/job/${run.actionExecutionId}${which === 'next' ? '' : '/rollback'}`);
 }
 
 async function detailsOf(run: FlowRun, jobId: string): Promise<JobDetails | null> {
@@ -279,7 +375,23 @@ async function detailsOf(run: FlowRun, jobId: string): Promise<JobDetails | null
   }
 }
 
+/** What is looked at of a job, on the cluster or in a history server. */
+type Seen = Pick<JobDetails, 'state' | 'name' | 'vertices'>;
+
+function archivedOf(facts: JsonObject, which: Which): Seen | null {
+  const found = facts[`${which}_archived`];
+  if (!isJsonObject(found ?? null)) return null;
+  const { state, name } = found as JsonObject;
+  return { state: String(state), name: String(name), vertices: [] };
+}
+
+function phaseOf({ facts }: FlowRun): 'staging' | 'stopping' | Which {
+  return PHASES.find((phase) => phase === facts.phase) ?? 'staging';
+}
+
+const PHASES = ['staging', 'stopping', 'next', 'rollback'] as const;
 const LOOK_FOR_MS = 60_000;
 const MOST_CALLS = 3;
+const MOST_RESUBMITS = 3;
 /** Tells a call of ours from one of a process that is gone. */
 const THIS_PROCESS = randomUUID();

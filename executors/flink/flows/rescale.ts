@@ -5,7 +5,7 @@ import { FlinkApiError } from '../client/errors.ts';
 import type { AnswerOf, JobDetails } from '../client/methods.ts';
 import { isUnknownJob } from '../outcome.ts';
 import { again, fail, numberOf, succeed, textOf, type Flow, type FlowRun, type FlowStep } from './flow.ts';
-import { redeploy, type Redeployment } from './redeploy.ts';
+import { redeploy, redeployLost, type Redeployment } from './redeploy.ts';
 import type { JarStore } from '../jars.ts';
 
 /**
@@ -24,6 +24,7 @@ export function rescaleFlow(jars: JarStore): Flow {
       if (run.cancel !== null) return stopped(run);
       return run.facts.bounds === undefined ? change(run) : settle(run);
     },
+    lost: async (run) => (textOf(run.facts, 'strategy') === 'redeploy' ? redeployLost(run) : null),
   };
 }
 

@@ -7,7 +7,7 @@ import type { JobDetails, OptionsOf } from '../client/methods.ts';
 import { isUnknownJob, LONGEST_STACK } from '../outcome.ts';
 import { digest } from '../plan.ts';
 import { again, fail, numberOf, succeed, textOf, type Again, type Flow, type FlowRun, type FlowStep } from './flow.ts';
-import { stateOf, TERMINAL } from './states.ts';
+import { askToEnd, stateOf, TERMINAL } from './states.ts';
 
 /** flink.savepoint (spec/flink.md §3.2, §3.6). */
 export const savepointFlow: Flow = {
@@ -70,7 +70,7 @@ export async function stopJob(run: FlowRun): Promise<FlowStep> {
     return fail(state, 'FLINK_JOB_ALREADY_TERMINATED', `The job had ended as ${state}.`, { ...about, state });
   }
   if (input.cancel_fallback === true) {
-    if (run.facts.fell_back !== true || state !== 'CANCELLING') await client.jobs.terminate(jobId, { signal });
+    if (run.facts.fell_back !== true || state !== 'CANCELLING') await askToEnd(client, jobId, signal);
     return again(state ?? 'UNKNOWN', { ...run.facts, fell_back: true }, 500);
   }
   const now = state === null ? 'is not known to Flink' : `is ${state}`;

@@ -17,3 +17,22 @@ export async function stateOf(client: FlinkClient, jobId: string, signal: AbortS
     throw error;
   }
 }
+
+/** Asks the job to end. One that is over meanwhile, is not known, or takes long to be asked is no error: the next look tells. */
+export async function askToEnd(client: FlinkClient, jobId: string, signal: AbortSignal): Promise<void> {
+  try {
+    await client.jobs.terminate(jobId, { signal });
+  } catch (error) {
+    if (!isEndedAnyway(error)) throw error;
+  }
+}
+
+export function isEndedAnyway(error: unknown): boolean {
+  return error instanceof FlinkApiError && ENDED_ANYWAY.has(error.code);
+}
+
+const ENDED_ANYWAY: ReadonlySet<string> = new Set([
+  'FLINK_JOB_ALREADY_TERMINATED',
+  'FLINK_JOB_NOT_FOUND',
+  'FLINK_TIMEOUT_IN_SERVER',
+]);
