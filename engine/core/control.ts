@@ -1,5 +1,5 @@
 import { deepMerge, isJsonObject, type JsonObject } from '../../dsl/json.ts';
-import { dispatch, refreshWaitingJoins, takeBacklog } from './dispatch.ts';
+import { dispatchBacklog, refreshWaitingJoins } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { moveExecution, pauseExecution, tellParent } from './execution.ts';
 import { type Decision, isFinal } from './model.ts';
@@ -37,7 +37,11 @@ function resumeExecution(draft: Draft): void {
     if (task.state === 'PAUSED') draft.updateTask(task.id, { state: 'RUNNING', stateInfo: null });
     if (task.state === 'IDLE') draft.toStart.push(task.id);
   }
-  dispatch(draft, takeBacklog(draft));
+  // A task that may not be made fails the one that leads to it, as it would have without the pause.
+  dispatchBacklog(draft, (from, step) => {
+    if (from === null) step();
+    else guarded(draft, from.id, completionError, step);
+  });
   for (const task of draft.allTasks()) {
     if (!isFinal(task.state) || task.processed) continue;
     guarded(draft, task.id, completionError, () => continueTask(draft, task.id, { onResume: true }));

@@ -17,8 +17,10 @@ import { dropChildren, dropSource, needMembers, REOPENED } from './reopen.ts';
 /**
  * Carries out what a controller wants (spec/engine.md E-4.2): tasks before the first state-changing command are created, then
  * that command is executed; what follows a `pause` waits for resume, what follows any other is dropped.
+ *
+ * @throws UserFailure when a task may not be made once more. With `guard`, which runs each step that makes one, the caller answers for that.
  */
-export function dispatch(draft: Draft, commands: readonly ControlCommand[]): void {
+export function dispatch(draft: Draft, commands: readonly ControlCommand[], guard: StepGuard = unguarded): void {
   const wanted = commands.filter((command) => command.type !== 'noop');
   if (wanted.length === 0) return;
   if (draft.record.state === 'PAUSED') {
@@ -27,7 +29,12 @@ export function dispatch(draft: Draft, commands: readonly ControlCommand[]): voi
   }
   const stop = wanted.findIndex((command) => command.type !== 'task');
   const tasks = stop === -1 ? wanted : wanted.slice(0, stop);
-  for (const command of inLockOrder(draft, tasks)) if (command.type === 'task') createFor(draft, command);
+  const wasCompleted = draft.isCompleted;
+  for (const command of inLockOrder(draft, tasks)) {
+    if (command.type === 'task') guard(command.from, () => createFor(draft, command));
+    // A step has failed: nothing of the rest is done (E-4.2 d).
+    if (draft.isCompleted && !wasCompleted) return;
+  }
   const command = wanted[stop];
   if (command === undefined || command.type === 'task') return;
   if (draft.isCompleted) return;
@@ -38,6 +45,12 @@ export function dispatch(draft: Draft, commands: readonly ControlCommand[]): voi
   } else {
     moveExecution(draft, command.type === 'fail' ? 'ERROR' : 'SUCCESS', command.message);
   }
+}
+
+type StepGuard = (from: TaskRecord | null, step: () => void) => void;
+
+function unguarded(_from: TaskRecord | null, step: () => void): void {
+  step();
 }
 
 /** Ordinary tasks in list order, then joins by name: the reference's order of creation. */
@@ -196,16 +209,24 @@ function toStored(command: ControlCommand): StoredCommand[] {
   return [{ command: command.type, task: null, from: null, event: null, message: command.message }];
 }
 
-/** Takes the waiting commands out of the backlog, in their order. */
-export function takeBacklog(draft: Draft): ControlCommand[] {
-  const { backlog, ...rest } = draft.record.runtimeContext;
-  if (backlog === undefined) return [];
-  draft.updateExecution({ runtimeContext: rest });
-  return backlog.map((stored): ControlCommand => {
-    if (stored.command === 'task') {
-      const from = stored.from === null ? null : (draft.findTask(stored.from as TaskExecutionId) ?? null);
-      return { type: 'task', task: stored.task ?? '', from, event: stored.event };
-    }
-    return { type: stored.command, message: stored.message };
-  });
+/** Carries out what followed a `pause`, in its order. */
+export function dispatchBacklog(draft: Draft, guard: StepGuard): void {
+  const { backlog = [] } = draft.record.runtimeContext;
+  if (backlog.length === 0) return;
+  dispatch(
+    draft,
+    backlog.map((stored) => fromStored(draft, stored)),
+    guard,
+  );
+  // Removed only now: as long as a command stands there, the view keeps the task that it came from. Another `pause` may have added some.
+  const { backlog: now = [], ...rest } = draft.record.runtimeContext;
+  if (now.length === 0) return;
+  const left = now.slice(backlog.length);
+  draft.updateExecution({ runtimeContext: left.length === 0 ? rest : { ...rest, backlog: left } });
+}
+
+function fromStored(draft: Draft, stored: StoredCommand): ControlCommand {
+  if (stored.command !== 'task') return { type: stored.command, message: stored.message };
+  const from = stored.from === null ? null : (draft.findTask(stored.from as TaskExecutionId) ?? null);
+  return { type: 'task', task: stored.task ?? '', from, event: stored.event };
 }

@@ -28,7 +28,7 @@ export function requestRerun(
   if (!reset && draft.taskSpec(task.name).withItems.length === 0) {
     return { kind: 'refused', code: 'INVALID_INPUT', message: 'Only with-items task has the option to not reset.' };
   }
-  const problem = wake(draft, id);
+  const problem = wake(draft);
   if (problem !== null) return problem;
   if (env !== null) mergeEnvironment(draft, env);
   detachDependents(draft, task);
@@ -47,7 +47,7 @@ export function requestRerun(
     },
   });
   draft.toStart.push(id);
-  refreshWaitingJoins(draft);
+  goOn(draft);
   return null;
 }
 
@@ -78,8 +78,8 @@ function taskOf(draft: Draft, id: TaskExecutionId): TaskRecord | undefined {
   return draft.env.findRows(lookupKey(lookup)) === undefined ? need(lookup) : undefined;
 }
 
-/** The execution and all above it run again, and in it what its end had stopped; what becomes of task `but` its caller decides. */
-function wake(draft: Draft, but: TaskExecutionId): Refusal | null {
+/** The execution and all above it run again, and in it what its end had stopped. */
+function wake(draft: Draft): Refusal | null {
   const { state, parentExecutionId, taskExecutionId, id, workflowName } = draft.record;
   if (state === 'RUNNING') return null;
   if (!isValidTransition(state, 'RUNNING')) {
@@ -100,9 +100,6 @@ function wake(draft: Draft, but: TaskExecutionId): Refusal | null {
   for (const task of draft.allTasks()) {
     if (task.state === 'IDLE') draft.toStart.push(task.id);
     if (task.state === 'DELAYED') resumeDelay(draft, task);
-    // It ended while the execution was paused, before that was stopped.
-    if (isFinal(task.state) && !task.processed && task.id !== but)
-      guarded(draft, task.id, completionError, () => continueTask(draft, task.id, { onResume: true }));
   }
   if (parentExecutionId !== null && taskExecutionId !== null) {
     draft.commands.push({
@@ -115,13 +112,26 @@ function wake(draft: Draft, but: TaskExecutionId): Refusal | null {
 }
 
 /**
+ * What ended while the execution was paused, before that was stopped, is carried on with: after the task that was asked for has moved,
+ * so that one which leads to it finds it as it is now (a skipped join is armed again, spec/engine.md E-12.7, and none that waits is skipped).
+ */
+function goOn(draft: Draft): void {
+  if (draft.record.state !== 'RUNNING') return;
+  for (const task of draft.allTasks()) {
+    if (isFinal(task.state) && !task.processed)
+      guarded(draft, task.id, completionError, () => continueTask(draft, task.id, { onResume: true }));
+  }
+  refreshWaitingJoins(draft);
+}
+
+/**
  * A child runs again: so does the task, in an execution that is woken up as well, unless somebody paused it. One that a retry or a rerun
  * of the task has replaced runs for itself: its result counts for nothing.
  */
 export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: ExecutionId): void {
   const task = taskOf(draft, taskId);
   if (task === undefined || isOvertaken(draft, task, childId)) return;
-  if (draft.record.state !== 'PAUSED' && wake(draft, taskId) !== null) return;
+  if (draft.record.state !== 'PAUSED' && wake(draft) !== null) return;
   if (task.items === null)
     draft.updateChild(childId, { state: 'RUNNING', accepted: false, stateInfo: null, output: {} });
   else reopenItem(draft, task, childId);
@@ -129,7 +139,7 @@ export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: Execu
     detachDependents(draft, task);
     draft.updateTask(taskId, { ...REOPENED, state: 'RUNNING' });
   }
-  if (draft.record.state === 'RUNNING') refreshWaitingJoins(draft);
+  goOn(draft);
 }
 
 /** spec/engine.md E-19.6 */
@@ -138,12 +148,12 @@ export function requestSkip(draft: Draft, id: TaskExecutionId): Refusal | null {
   const task = taskOf(draft, id);
   if (task === undefined) return gone(id);
   if (task.state !== 'ERROR') return refused(task);
-  const problem = wake(draft, id);
+  const problem = wake(draft);
   if (problem !== null) return problem;
   detachDependents(draft, task);
   draft.updateTask(id, { processed: false });
   completeTask(draft, id, 'SKIPPED', 'Task was skipped.', { policies: false });
-  refreshWaitingJoins(draft);
+  goOn(draft);
   return null;
 }
 

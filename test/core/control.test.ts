@@ -180,6 +180,28 @@ test('an asynchronous action that is paused pauses its task and execution, and r
   t.deepEqual([m.actionsOf('d')[0]?.state, m.task('d').state, m.state], ['RUNNING', 'RUNNING', 'RUNNING']);
 });
 
+test('a task that may not be made once more when a resume carries on fails the one that leads to it', (t) => {
+  const m = Machine.start(
+    'wf: {tasks: {s: {action: std.noop, on-success: a}, a: {action: std.noop, on-success: [pause, a, b]}, b: {action: std.noop}}}',
+    { tasksPerName: 3 },
+  );
+  for (let round = 1; round < 3; round++) {
+    t.is(m.state, 'PAUSED');
+    m.send(resume);
+  }
+  t.is(m.send(resume).kind, 'decided');
+  t.is(m.state, 'ERROR');
+  t.regex(
+    m.record.stateInfo ?? '',
+    /^Failed to handle action completion \[error=Task 'a' ran 3 times in this execution/,
+  );
+  t.deepEqual(
+    m.tasksOf('a').map((task) => task.state),
+    ['SUCCESS', 'SUCCESS', 'ERROR'],
+  );
+  t.is(m.tasksOf('b').length, 2);
+});
+
 test('the environment may change with a resume, or alone while nothing runs; later tasks see it', (t) => {
   const text = `
 wf:
@@ -324,6 +346,33 @@ wf:
   t.is(m.tasksOf('j').length, 1);
   t.is(m.task('j').state, 'SUCCESS');
   t.is(m.state, 'SUCCESS');
+});
+
+test('a skip that wakes a stopped execution comes before what had ended in a pause and leads to the skipped join', (t) => {
+  const m = Machine.start(`
+wf:
+  tasks:
+    a: {action: std.async_noop, on-success: j}
+    b: {action: std.fail, on-success: j, on-error: noop}
+    c: {action: std.noop, on-success: j}
+    j: {join: all, action: std.noop, on-skip: k}
+    k: {action: std.noop}
+`);
+  t.is(m.task('j').state, 'ERROR');
+  m.send(pause);
+  m.finish('a');
+  m.send(stop('CANCELLED'));
+  m.changes.length = 0;
+  m.send({ type: 'skip-requested', task: m.task('j').id });
+  const moves = m.changes.flatMap((change) =>
+    change.type === 'task-updated' && change.task.name === 'j' ? (change.patch.state ?? []) : [],
+  );
+  // Skipped from ERROR, as spec/engine.md §2 has it; then the other branch arrives.
+  t.deepEqual(moves, ['SKIPPED', 'WAITING', 'ERROR']);
+  t.deepEqual(
+    m.tasksOf('k').map((task) => task.state),
+    ['SUCCESS'],
+  );
 });
 
 test('a rerun in a child wakes the execution and the task above it, but not out of a pause', (t) => {

@@ -71,15 +71,14 @@ const ALLOWED: Readonly<Record<Kind, Readonly<Record<string, readonly string[]>>
   },
   task: {
     IDLE: ['RUNNING', 'ERROR', 'CANCELLED'],
-    // To SKIPPED a join that failed, and to which the decision that skips it leads a branch that had ended in a pause.
-    WAITING: ['RUNNING', 'IDLE', 'ERROR', 'SKIPPED'],
+    WAITING: ['RUNNING', 'IDLE', 'ERROR'],
     // Back to IDLE by pause-before.
-    RUNNING: ['PAUSED', 'DELAYED', 'IDLE', 'SUCCESS', 'ERROR', 'CANCELLED', 'SKIPPED'],
+    RUNNING: ['PAUSED', 'DELAYED', 'IDLE', 'SUCCESS', 'ERROR', 'CANCELLED'],
     // To IDLE when the execution is paused, to WAITING a join that is tried again.
     DELAYED: ['RUNNING', 'IDLE', 'WAITING', 'SUCCESS', 'ERROR', 'CANCELLED'],
     PAUSED: ['RUNNING', 'DELAYED', 'SUCCESS', 'ERROR', 'CANCELLED'],
     // By fail-on, wait-after, retry with continue-on; a join that waits once more; a rerun inside a child.
-    SUCCESS: ['ERROR', 'DELAYED', 'WAITING', 'RUNNING', 'IDLE'],
+    SUCCESS: ['ERROR', 'DELAYED', 'WAITING', 'RUNNING'],
     ERROR: ['IDLE', 'RUNNING', 'DELAYED', 'WAITING', 'SKIPPED'],
     CANCELLED: ['IDLE', 'RUNNING', 'DELAYED', 'WAITING'],
     SKIPPED: ['WAITING'],
