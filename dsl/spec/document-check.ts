@@ -11,7 +11,7 @@ import { checkShape } from './shape-check.ts';
 import { show } from './show.ts';
 import { textOf } from './task.ts';
 import type { WorkflowSpec } from './types.ts';
-import { checkVariables } from './variable-check.ts';
+import { checkActionVariables, checkVariables } from './variable-check.ts';
 import { rawWorkflow, typeOf, workflowSpecFrom } from './workflow.ts';
 
 export type { CallCheck, DocumentOptions } from './call-check.ts';
@@ -110,7 +110,9 @@ export class DocumentCheck {
     const before = this.problems.errorCount;
     checkShape(entry, ACTION, path, this.problems);
     if (this.problems.errorCount > before) return;
-    checkBase(actionSpecFrom(rawAction(name, entry)), path, this.problems, known, siblings, this.options.checkCall);
+    const spec = actionSpecFrom(rawAction(name, entry));
+    checkBase(spec, path, this.problems, known, siblings, this.options.checkCall);
+    checkActionVariables(spec, entry, path, this.problems);
   }
 }
 

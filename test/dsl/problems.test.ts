@@ -227,6 +227,45 @@ test('inputs that nothing reads are warned of, unless something may read all of 
   t.deepEqual(unused('<% execution().input %>'), []);
 });
 
+test('an input of an ad-hoc action that its base is not given is warned of, and a slip where one is meant', (t) => {
+  const text = `version: '2.0'
+one:
+  base: std.echo output=<% $.name %>
+  base-input: {delay: <% $.dely %>, data: <% $.from_the_caller %>}
+  input: [name, delay: 1, nmae: <% $.lost %>]
+  output: <% $.lost %>
+two: {input: [all], base: std.echo, base-input: {output: <% $ %>}}
+three: {input: [used], base: std.echo, base-input: {output: {deep: ['{{ _.used }}']}}}
+`;
+  t.deepEqual(
+    validate('action', text).map(({ line, column, message, hint }) => `${line}:${column} ${message}; ${hint}`),
+    [
+      "4:28 Variable 'dely' is no input of this action; did you mean 'delay'?",
+      "5:17 Input 'delay' is never used; read it in 'base-input' as <% $.delay %>, or remove it",
+      "5:27 Input 'nmae' is never used; read it in 'base-input' as <% $.nmae %>, or remove it",
+    ],
+  );
+});
+
+test('a task that an expression names and the workflow does not have is warned of, with the nearest name', (t) => {
+  const text = workflowText(`output: {o: <% task(load).result %>, p: <% task('load ').result %>}
+tasks:
+  load: {publish: {a: <% task(laod).result + task().result %>, b: "<% task('loda').result %>"}}
+  join: {action: 'std.echo output="{{ task(''jion'').result }}"', on-success: [{load: "<% tasks().len() > 0 and task('x y') %>"}]}`);
+  t.deepEqual(
+    warningsOf(text)
+      .filter(({ message }) => message.startsWith('Task '))
+      .map(({ line, column, message, hint }) => `${line}:${column} ${message}; ${hint}`),
+    [
+      "3:52 Task 'load ' is not in this workflow: task('load ') is null; did you mean 'load'?",
+      "5:33 Task 'laod' is not in this workflow: task('laod') is null; did you mean 'load'?",
+      "5:79 Task 'loda' is not in this workflow: task('loda') is null; did you mean 'load'?",
+      "6:48 Task 'jion' is not in this workflow: task('jion') is null; did you mean 'join'?",
+      "6:121 Task 'x y' is not in this workflow: task('x y') is null; tasks are 'load', 'join'",
+    ],
+  );
+});
+
 test('an input that only a message of a transition reads is used', (t) => {
   t.deepEqual(
     warningsOf(workflowText(`input: [why]\ntasks: {t: {on-success: [{'fail(msg=<% $.why %>)': <% true %>}]}}`)),
@@ -234,27 +273,132 @@ test('an input that only a message of a transition reads is used', (t) => {
   );
 });
 
-test('a variable that nothing sets is warned of where it is read first, with the name that was probably meant', (t) => {
-  const [misspelt, unset, ...others] = warningsOf(
+test('a variable that nothing sets is warned of wherever it is read, with the name that was probably meant', (t) => {
+  const [misspelt, again, last, unset, ...others] = warningsOf(
     workflowText(`vars: {records: 1}
 tasks:
   a: {publish: {total: <% $.from_env %>}, on-success: b}
-  b: {with-items: 'item in <% $.recrods %>', action: 'std.echo output=<% $.item + $.total + $.from_env %>'}`),
-  ).toSorted((one, other) => other.line - one.line);
-  t.deepEqual(others, []);
+  b: {with-items: 'item in <% $.recrods %>', action: 'std.echo output=<% $.item + $.total + $.from_env %>'}
+  c: {action: std.echo output=<% $.recrods %>, retry: count=1 delay=<% $.recrods %>}`),
+  ).toSorted((one, other) => one.message.localeCompare(other.message) * -1 || one.line - other.line);
   t.is(misspelt?.message, "Variable 'recrods' is read, but nothing in this workflow sets it");
   t.is(misspelt?.hint, "did you mean 'records'?");
   t.deepEqual([misspelt?.line, misspelt?.column], [6, 35]);
+  t.deepEqual([again?.line, again?.column, last?.line, last?.column], [7, 38, 7, 76]);
   t.is(unset?.message, "Variable 'from_env' is read, but nothing in this workflow sets it");
   t.is(unset?.hint, "publish 'from_env' in a task, or declare it in 'input' or 'vars'");
   t.deepEqual([unset?.line, unset?.column], [5, 31]);
+  t.deepEqual(
+    others.map(({ line, column }) => `${line}:${column}`),
+    ['6:97'],
+  );
+});
+
+// A workflow in which 'x' is set, but not on any way to where it is read; the hint.
+const TOO_LATE: readonly (readonly [body: string, hint: string])[] = [
+  [
+    'a: {publish: {x: 1}}\n  b: {action: std.echo output=<% $.x %>}',
+    "'a' publishes it, and no way leads from there to here",
+  ],
+  [
+    'a: {action: std.echo output=<% $.x %>, on-success: b}\n  b: {publish: {x: 1}}',
+    "'b' publishes it, and no way leads from there to here",
+  ],
+  [
+    'a: {publish-on-error: {x: 1}, on-success: b, on-error: c}\n  b: {action: "std.echo output={{ _.x }}"}\n  c: {action: std.noop}',
+    "'a' publishes it only when it fails, and no way leads from there to here",
+  ],
+  [
+    'a: {on-error: {publish: {branch: {x: 1}}, next: c}, on-success: b}\n  b: {wait-before: <% $.x %>}\n  c: {action: std.noop}',
+    "'a' publishes it only when it fails, and no way leads from there to here",
+  ],
+  ['a: {publish: {x: 1, y: <% $.x %>}}', "'a' itself publishes it, once it has completed"],
+  ['a: {publish: {x: 1}, timeout: <% $.x %>}', "'a' itself publishes it, once it has completed"],
+  ['a: {publish: {x: 1}, fail-on: <% $.x %>}', "'a' itself publishes it, once it has completed"],
+  ["a: {publish: {x: 1}, with-items: 'i in <% $.x %>'}", "'a' itself publishes it, once it has completed"],
+  [
+    'a: {publish: {x: 1}, on-error: [{b: <% $.x %>}]}\n  b: {action: std.noop}',
+    "'a' publishes it only when it succeeds",
+  ],
+  [
+    "a: {publish-on-error: {x: 1}, on-success: [{'fail(msg=<% $.x %>)': <% true %>}]}",
+    "'a' publishes it only when it fails",
+  ],
+  [
+    'a: {action: std.noop}\n  b: {on-success: c}\n  c: {on-success: b, publish: {x: 1}}\n  d: {action: std.echo output=<% $.x %>}',
+    "'c' publishes it, but can never start",
+  ],
+  [
+    'a: {action: std.echo output=<% $.x %>, on-success: b}\n  b: {on-success: {publish: {global: {x: 1}}}}',
+    "'b' publishes it, and no way leads from there to here",
+  ],
+  [
+    "a: {with-items: 'x in [1, 2]', action: std.echo output=<% $.x %>, publish: {y: <% $.x %>}}",
+    "it can be read in 'input' of 'a'; what the items gave is task(a).result",
+  ],
+  [
+    "a: {with-items: 'x in [1, 2]', action: std.echo output=<% $.x %>, on-success: b}\n  b: {action: std.echo output=<% $.x %>}",
+    "it can be read in 'input' of 'a'; what the items gave is task(a).result",
+  ],
+];
+
+for (const [tasks, hint] of TOO_LATE) {
+  test(`a variable that is set elsewhere only is warned of in ${JSON.stringify(tasks)}`, (t) => {
+    const found = warningsOf(workflowText(`tasks:\n  ${tasks}`)).filter(({ message }) =>
+      message.startsWith("Variable 'x'"),
+    );
+    t.deepEqual(
+      found.map((problem) => problem.hint),
+      [hint],
+    );
+  });
+}
+
+test("a variable is late in 'vars', in the output of a success, and in a task that requires nothing", (t) => {
+  const late = (text: string): (string | null)[] =>
+    warningsOf(workflowText(text))
+      .filter(({ message }) => message.startsWith("Variable 'x'"))
+      .map(({ line, column, hint }) => `${line}:${column} ${hint}`);
+  t.deepEqual(late('vars: {x: 1, y: <% $.x %>}\ntasks: {a: {action: std.noop}}'), [
+    '3:24 what is computed from other variables belongs into the publish of a task',
+  ]);
+  t.deepEqual(late('output: {y: <% $.x %>}\noutput-on-error: {y: <% $.x %>}\ntasks: {a: {publish-on-error: {x: 1}}}'), [
+    "3:20 'a' publishes it only when it fails, after which the workflow fails",
+  ]);
+  t.deepEqual(
+    late(
+      'type: reverse\ntasks:\n  a: {publish: {x: 1}}\n  b: {requires: [a], action: std.echo output=<% $.x %>}\n  c: {requires: [b], action: std.echo output=<% $.x %>}\n  d: {action: std.echo output=<% $.x %>}',
+    ),
+    ["8:38 'a' publishes it, and no way leads from there to here"],
+  );
 });
 
 const SET: readonly string[] = [
   'input: [x]\ntasks: {a: {publish: {y: <% $.x %>}}}',
   'input: [x: 1]\ntasks: {a: {action: std.echo output=<% $.x %>}}',
   'vars: {x: 1}\noutput: {y: <% $.x %>}\ntasks: {a: {action: std.noop}}',
-  'output: {y: <% $.x %>}\ntasks: {a: {publish-on-error: {x: 1}}}',
+  'output: {y: <% $.x %>}\ntasks: {a: {publish-on-error: {x: 1}, on-error: noop}}',
+  'output-on-error: {y: <% $.x %>}\ntasks: {a: {publish-on-error: {x: 1}}}',
+  // Along whatever way leads there: each clause after its own ends, loops, joins, what was skipped, other branches' globals.
+  'tasks: {a: {publish-on-error: {x: 1}, on-complete: b}, b: {action: std.echo output=<% $.x %>}}',
+  'tasks: {a: {publish-on-skip: {x: 1}, on-success: b}, b: {action: std.echo output=<% $.x %>}}',
+  'tasks: {a: {publish: {x: 1}, on-success: b}, b: {on-error: c}, c: {on-complete: d}, d: {wait-after: <% $.x %>}}',
+  'tasks: {s: {on-success: a}, a: {on-success: b, action: std.echo output=<% $.x %>}, b: {publish: {x: 1}, on-success: a}}',
+  'tasks: {a: {publish: {x: 1}, on-success: j}, b: {on-success: j}, j: {join: all, action: std.echo output=<% $.x %>}}',
+  'tasks: {a: {on-success: {publish: {global: {x: 1}}}}, b: {action: std.echo output=<% $.x %>}}',
+  'tasks: {a: {on-success: [r, b]}, b: {on-success: {publish: {global: {x: 1}}}}, r: {action: std.echo output=<% $.x %>}}',
+  // 'r' runs twice, the second time perhaps after 'b'.
+  'tasks: {a: {on-success: r}, c: {on-success: r}, r: {on-success: b, action: std.echo output=<% $.x %>}, b: {on-success: {publish: {global: {x: 1}}}}}',
+  'tasks: {a: {publish: {x: 1}, on-success: [{b: <% $.x %>}]}, b: {action: std.noop}}',
+  "tasks: {a: {publish-on-error: {x: 1}, on-error: ['fail(msg=<% $.x %>)']}}",
+  'task-defaults: {on-error: h}\ntasks: {a: {publish-on-error: {x: 1}}, h: {action: std.echo output=<% $.x %>}}',
+  'task-defaults: {timeout: <% $.x %>}\ntasks: {a: {publish: {x: 1}}}',
+  'task-defaults: {on-complete: [{fail: <% $.x %>}]}\ntasks: {a: {publish: {x: 1}}}',
+  'type: reverse\ntasks: {a: {publish: {x: 1}}, b: {requires: a}, c: {requires: b, action: std.echo output=<% $.x %>}}',
+  'type: reverse\noutput: {y: <% $.x %>}\ntasks: {a: {publish: {x: 1}}, b: {action: std.noop}}',
+  "tasks: {a: {target: <% $.x %>, with-items: 'x in [1]'}}",
+  "tasks: {a: {with-items: 'x in [1]', input: {l: [<% $.x %>]}, action: 'std.<% $.x %> y=<% $.x %>'}}",
+  'tasks: {a: {description: <% $.x %>, publish: {x: 1}}}',
   'tasks: {a: {on-success: {publish: {branch: {x: 1}}, next: b}}, b: {action: std.echo output=<% $.x %>}}',
   'tasks: {a: {on-error: {publish: {global: {x: 1}}, next: b}}, b: {wait-before: <% $.x %>}}',
   "tasks: {a: {with-items: 'x in [1, 2]', action: std.echo output=<% $.x %>}}",
@@ -272,7 +416,7 @@ const SET: readonly string[] = [
 for (const text of SET) {
   test(`no variable is missed in ${JSON.stringify(text)}`, (t) => {
     t.deepEqual(
-      brief(warningsOf(workflowText(text))).filter((line) => line.includes('is read, but nothing')),
+      brief(warningsOf(workflowText(text))).filter((line) => line.includes('is read, but')),
       [],
     );
   });
