@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../dsl/json.ts';
+import type { JsonObject } from '../dsl/json.ts';
 import { EngineError } from '../engine/errors.ts';
 import { columnOf } from '../engine/store/collections.ts';
 import type { Collection } from '../engine/store/collections.ts';
@@ -13,6 +13,8 @@ import { checkQuery } from './request.ts';
 import type { ApiRequest, Reply } from './request.ts';
 import { chosenFields, columnsOf, listFields, show } from './resources.ts';
 import type { Resource } from './resources.ts';
+import { rowTextsOf } from './row-texts.ts';
+import { SharedAnswers } from './shared-answers.ts';
 
 /** Lists: paging, sorting, choice of fields, filters (spec/rest-api.md §2.5–2.7). */
 
@@ -47,14 +49,40 @@ export const LIST_PARAMETERS = ['marker', 'limit', 'sort_keys', 'sort_dirs', 'fi
  *
  * @param fixed conditions that the path sets, such as the execution of its tasks. They win over the query's.
  */
-export async function answerList(
+export function answerList(
   store: Store,
   request: ApiRequest,
   shape: ListShape,
   fixed: readonly Filter[] = [],
 ): Promise<Reply> {
+  const { projectId, isAdmin } = request.caller;
+  const { collection } = shape.resource;
+  const conditions = fixed.map(({ column, ...condition }) => [column.name, condition]);
+  const key = JSON.stringify([collection, request.querystring, request.base, projectId, isAdmin, conditions]);
+  return answersOf(store).get(key, () => listOf(store, request, shape, fixed));
+}
+
+function answersOf(store: Store): SharedAnswers<Reply> {
+  let answers = stores.get(store);
+  if (answers === undefined) {
+    answers = new SharedAnswers();
+    stores.set(store, answers);
+  }
+  return answers;
+}
+
+const stores = new WeakMap<Store, SharedAnswers<Reply>>();
+
+async function listOf(store: Store, request: ApiRequest, shape: ListShape, fixed: readonly Filter[]): Promise<Reply> {
   const read = readListRequest(request, shape, fixed);
-  const rows = await pageOf(store, request, shape, read);
+  const { stamp } = shape.collection;
+  // Filters on JSON look at the columns themselves.
+  if (stamp !== undefined && !read.query.filters.some(({ kind }) => kind === 'json')) {
+    const stamps = await pageOf(store, request, shape, read.query, stamp);
+    const texts = await rowTextsOf(store).read(shape, read.fields, stamps);
+    return { status: 200, text: { type: 'application/json', text: listText(request, shape, read, stamps, texts) } };
+  }
+  const rows = await pageOf(store, request, shape, read.query, columnsOf(read.fields));
   return listReply(
     request,
     shape,
@@ -91,16 +119,35 @@ export function readListRequest(
 export function listReply(
   request: ApiRequest,
   shape: ListShape,
-  { query, fields, chosen }: ListRequest,
+  read: ListRequest,
   rows: readonly { readonly id: string }[],
   shown: readonly JsonObject[],
 ): Reply {
+  const next = nextOf(request, shape, read, rows);
+  return { status: 200, body: { [shape.resource.collection]: shown, ...(next !== null && { next }) } };
+}
+
+/** As {@link listReply}, of rows that are texts already. */
+function listText(
+  request: ApiRequest,
+  shape: ListShape,
+  read: ListRequest,
+  rows: readonly { readonly id: string }[],
+  texts: readonly string[],
+): string {
+  const next = nextOf(request, shape, read, rows);
+  return `{"${shape.resource.collection}":[${texts.join(',')}]${next === null ? '' : `,"next":${JSON.stringify(next)}`}}`;
+}
+
+function nextOf(
+  request: ApiRequest,
+  shape: ListShape,
+  { query, fields, chosen }: ListRequest,
+  rows: readonly { readonly id: string }[],
+): string | null {
   const last = rows.at(-1);
-  const body: Record<string, Json> = { [shape.resource.collection]: shown };
-  if (last !== undefined && rows.length === query.limit) {
-    body['next'] = nextLink(request, shape, query, chosen ? fields : null, last.id);
-  }
-  return { status: 200, body };
+  if (last === undefined || rows.length < query.limit) return null;
+  return nextLink(request, shape, query, chosen ? fields : null, last.id);
 }
 
 /** A flag among the parameters; absent is false. */
@@ -124,10 +171,11 @@ async function pageOf(
   store: Store,
   request: ApiRequest,
   shape: ListShape,
-  { query, fields }: ListRequest,
+  query: ListQuery,
+  columns: readonly string[],
 ): Promise<ListRow[]> {
   try {
-    return await listRows(store.reader, request.caller, shape.collection, query, columnsOf(fields));
+    return await listRows(store.reader, request.caller, shape.collection, query, columns);
   } catch (error) {
     // A marker that is not there and cannot be an id is a mistake in the request, not a row that has gone.
     const malformed = query.marker !== null && normalUuid(query.marker) === null;

@@ -17,6 +17,8 @@ export interface ApiRequest {
   readonly params: Readonly<Record<string, string>>;
   /** Of a repeated parameter the last value; parameters without a name are ignored. */
   readonly query: ReadonlyMap<string, string>;
+  /** What {@link query} was read from. */
+  readonly querystring: string;
   /** `http://host:port`, as the client calls this server. */
   readonly base: string;
   readonly contentType: string;
@@ -132,6 +134,10 @@ class HttpRequest implements ApiRequest {
   get query(): ReadonlyMap<string, string> {
     this.parsedQuery ??= queryOf(this.ctx.querystring);
     return this.parsedQuery;
+  }
+
+  get querystring(): string {
+    return this.ctx.querystring;
   }
 
   get base(): string {

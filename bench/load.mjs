@@ -15,6 +15,8 @@ export async function load(server, folder) {
   const body = { workflow_name: 'one_step' };
   const ids = [];
   for (let n = 0; n < EXECUTIONS; n += 1) ids.push((await server.call('POST', '/executions', body)).id);
+  // So that a whole page follows on each of them.
+  for (let n = 0; n < 100; n += 1) await server.call('POST', '/executions', body);
   const texts = join(folder, 'answers.json');
   const answers = {
     one: await server.call('GET', `/executions/${ids[0]}`),
@@ -27,6 +29,12 @@ export async function load(server, folder) {
     'GET of one execution': { requests: ids.map((id) => request('GET', `/v2/executions/${id}`)), target: '>= 50' },
     'GET of 100 executions': {
       requests: [request('GET', '/v2/executions?limit=100')],
+      target: '>= 50',
+      times: REQUESTS / 10,
+    },
+    // What is asked for at the same moment is answered together; here no two ask for the same.
+    'GET of 100 executions, each from another one': {
+      requests: ids.map((id) => request('GET', `/v2/executions?limit=100&marker=${id}`)),
       target: '>= 50',
       times: REQUESTS / 10,
     },

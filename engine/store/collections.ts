@@ -10,6 +10,11 @@ export interface Collection {
   readonly shared?: boolean;
   /** How a row of it is called in messages. */
   readonly title: string;
+  /**
+   * Columns that together are never the same again once anything has changed that lists show: what was made of a row stays right for
+   * as long as they do. Absent where there are none.
+   */
+  readonly stamp?: readonly string[];
 }
 
 export const WORKBOOKS: Collection = {
@@ -105,6 +110,8 @@ export const EXECUTIONS: Collection = {
   table: 'executions',
   title: 'WorkflowExecution',
   scoped: false,
+  // The version alone would do for one row; the times tell it from another one of the same id, and from one of a restored database.
+  stamp: ['version', 'created_at', 'updated_at'],
   columns: [
     text('id'),
     text('workflow_name'),

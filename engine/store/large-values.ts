@@ -132,6 +132,12 @@ export function hasLargeValues(table: string): table is LargeTable {
   return Object.hasOwn(LARGE_COLUMNS, table);
 }
 
+/** Whether a column may point to a payload. */
+export function isLargeColumn(table: string, column: string): boolean {
+  const columns: readonly string[] = hasLargeValues(table) ? LARGE_COLUMNS[table] : [];
+  return columns.includes(column);
+}
+
 const COLUMNS: readonly string[] = [...new Set(Object.values(LARGE_COLUMNS).flat())];
 
 function marksIn(row: object): (readonly [column: string, id: string])[] {

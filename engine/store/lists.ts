@@ -4,7 +4,7 @@ import type { Caller } from '../facade.ts';
 import { columnOf } from './collections.ts';
 import type { Collection } from './collections.ts';
 import { dialectOf } from './dialect.ts';
-import { fillIn, fillInOne, hasLargeValues } from './large-values.ts';
+import { fillIn, fillInOne, hasLargeValues, isLargeColumn } from './large-values.ts';
 import { applyFilter, matchesJson } from './filters.ts';
 import type { Column, Filter } from './filters.ts';
 import { selectJson } from './json-rows.ts';
@@ -53,11 +53,12 @@ export async function listRows(
       ...query.sort.map((s) => s.column.column),
     ]),
   ];
+  const mayPoint = columns.some((column) => isLargeColumn(collection.table, column));
   let after = query.marker === null ? null : await markerRow(reader, caller, collection, query, query.marker);
   const found: ListRow[] = [];
   for (;;) {
     const page = await readPage(reader, caller, collection, query, columns, after);
-    const rows = hasLargeValues(collection.table) ? await fillIn(reader, page) : page;
+    const rows = mayPoint ? await fillIn(reader, page) : page;
     found.push(...rows.filter((row) => jsonFilters.every((f) => matchesJson(f, textOf(row[f.column.column])))));
     const last = page.at(-1);
     // Only filters on JSON, which SQL does not answer, leave a page short while there is more to read.
@@ -105,9 +106,7 @@ export async function findVisibleRow<Row extends object>(
   id: string,
 ): Promise<Row | undefined> {
   if (hasLargeValues(collection.table)) {
-    const found = (await rowById(reader, collection.table, id)) as (Row & { readonly project_id: string }) | undefined;
-    if (found === undefined || !(caller.isAdmin || found.project_id === caller.projectId)) return undefined;
-    return fillInOne(reader, found);
+    return fillInOne(reader, await visibleRowById<Row & Owned>(reader, caller, collection.table, id));
   }
   return restrictToVisible(
     reader(collection.table).where('id', id),
@@ -115,6 +114,21 @@ export async function findVisibleRow<Row extends object>(
     collection.scoped,
     collection.shared,
   ).first();
+}
+
+interface Owned {
+  readonly project_id: string;
+}
+
+/** Of a table whose rows are never public. Large values stay where they are. */
+async function visibleRowById<Row extends Owned>(
+  reader: Knex,
+  caller: Caller,
+  table: string,
+  id: string,
+): Promise<Row | undefined> {
+  const found = (await rowById(reader, table, id)) as Row | undefined;
+  return found !== undefined && (caller.isAdmin || found.project_id === caller.projectId) ? found : undefined;
 }
 
 async function readPage(
@@ -158,14 +172,16 @@ async function markerRow(
   marker: string,
 ): Promise<ListRow> {
   const columns = ['id', ...query.sort.map(({ column }) => column.column)];
-  const row: ListRow | undefined = await restrictToVisible(
-    reader(collection.table).where('id', marker),
-    caller,
-    collection.scoped,
-    collection.shared,
-  )
-    .select([...new Set(columns)])
-    .first();
+  const row: ListRow | undefined = hasLargeValues(collection.table)
+    ? await visibleRowById<ListRow & Owned>(reader, caller, collection.table, marker)
+    : await restrictToVisible(
+        reader(collection.table).where('id', marker),
+        caller,
+        collection.scoped,
+        collection.shared,
+      )
+        .select([...new Set(columns)])
+        .first();
   if (row !== undefined) return row;
   throw new EngineError(
     'NOT_FOUND',

@@ -2,6 +2,8 @@ import type { Knex } from 'knex';
 import { dialectOf, rowsOf } from './dialect.ts';
 import { GatheredReads } from './gathered-reads.ts';
 import { selectJson } from './json-rows.ts';
+import { fillIn } from './large-values.ts';
+import type { ListRow } from './lists.ts';
 
 /**
  * One row by its id, read together with those that others ask for at the same moment.
@@ -21,6 +23,29 @@ export function rowById(reader: Knex, table: string, id: string): Promise<object
     tables.set(table, reads);
   }
   return reads.read(id);
+}
+
+/**
+ * Some columns of rows, large values put back, in no order; rows that have gone are missing.
+ *
+ * @param columns names of the schema, the id among them.
+ */
+export async function rowsByIds(
+  reader: Knex,
+  table: string,
+  ids: readonly string[],
+  columns: readonly string[],
+): Promise<readonly ListRow[]> {
+  if (ids.length === 0) return [];
+  const select = `select ${columns.join(', ')} from ${table}`;
+  const rows =
+    dialectOf(reader) === 'postgres'
+      ? rowsOf<ListRow>(await reader.raw(`${select} where id = any(?)`, [[...ids]]))
+      : await selectJson<ListRow>(reader, columns, {
+          sql: `${select} where id in (select value from json_each(?))`,
+          bindings: [JSON.stringify(ids)],
+        });
+  return fillIn(reader, rows);
 }
 
 const gathered = new WeakMap<Knex, Map<string, GatheredReads<object>>>();
