@@ -58,7 +58,9 @@ async function noteHealth(
     const fails = Math.min(row.healthFails + 1, 1000);
     const isFree = row.userId === '';
     const isBad = fails >= tries;
-    const recycles = isFree && isBad && pool.recycle !== 'none' && row.status === 'running';
+    // What runs elsewhere cannot be made anew: it comes back, or does not.
+    const canRecycle = pool.recycle !== 'none' && pool.provider !== 'static';
+    const recycles = isFree && isBad && canRecycle && row.status === 'running';
     const patch = {
       healthFails: fails,
       nodes,
@@ -68,7 +70,9 @@ async function noteHealth(
       }),
     };
     if (!(await patchLife(change.trx, row.id, patch, expected))) return;
-    if (isBad && row.health !== 'FAIL') change.tell('health', subjectOf(row), { health: 'FAIL', why });
+    // A free one has shown FAIL since the first check.
+    if (isBad && (row.health !== 'FAIL' || fails === tries))
+      change.tell('health', subjectOf(row), { health: 'FAIL', why });
     if (recycles) change.tell('resetting', subjectOf(row), { reason: 'unhealthy', why });
   });
 }

@@ -182,7 +182,7 @@ function readPool(name: string, config: JsonObject, others: readonly string[]): 
     minFree,
     maxLeaseSeconds: optional(name, config, 'max_lease_seconds', 1, 'a number of seconds, at least 1'),
     defaultTtl: optional(name, config, 'default_ttl', 1, 'a number of seconds, at least 1'),
-    recycle: recycleOf(name, config) ?? kind.recycle,
+    recycle: recycleOf(name, provider, config) ?? kind.recycle,
     config,
   };
 }
@@ -224,8 +224,10 @@ function poolLabels(name: string, { labels = {} }: JsonObject): Readonly<Record<
   return read;
 }
 
-function recycleOf(name: string, { recycle = null }: JsonObject): Recycle | null {
+function recycleOf(name: string, provider: string, { recycle = null }: JsonObject): Recycle | null {
   if (recycle === null) return null;
+  if (provider === 'static' && recycle === 'recreate')
+    throw wrong(name, 'recycle should be none or reset: clusters that run elsewhere cannot be made anew');
   if (recycle === 'recreate' || recycle === 'reset' || recycle === 'none') return recycle;
   throw wrong(name, 'recycle should be recreate, reset or none');
 }

@@ -84,6 +84,12 @@ export async function markedProcesses(mark: string): Promise<readonly number[]> 
   return found;
 }
 
+/** The process that has started it, or has taken it over; null when it is gone. */
+export async function parentOf(pid: number): Promise<number | null> {
+  const stat = parseStat(await readText(`/proc/${pid}/stat`));
+  return stat === null || stat.state === 'Z' || stat.state === 'X' ? null : stat.parent;
+}
+
 /** Signals one process; false when it is gone. */
 export function signalProcess(pid: number, signal: 'SIGTERM' | 'SIGKILL'): boolean {
   try {
@@ -97,6 +103,7 @@ export function signalProcess(pid: number, signal: 'SIGTERM' | 'SIGKILL'): boole
 
 export interface ProcessStat {
   readonly state: string;
+  readonly parent: number;
   readonly group: number;
   readonly start: string;
 }
@@ -109,11 +116,11 @@ export function parseStat(text: string): ProcessStat | null {
     .slice(end + 2)
     .trim()
     .split(/\s+/);
-  const [state, , group] = fields;
+  const [state, parent, group] = fields;
   const start = fields[19];
   return state === undefined || group === undefined || start === undefined
     ? null
-    : { state, group: Number(group), start };
+    : { state, parent: Number(parent), group: Number(group), start };
 }
 
 function canSignal(pid: number): boolean {

@@ -2,13 +2,11 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isJsonObject } from '../../dsl/json.ts';
-import type { Json } from '../../dsl/json.ts';
 import { ProviderError } from '../provider.ts';
 import { wrong } from '../settings.ts';
+import { cleanFlink } from './cleaning.ts';
 import { childEnvironment } from './environment.ts';
-import { readObject, send } from './http.ts';
+import { readObject } from './http.ts';
 import type { ProviderFactory } from './index.ts';
 import { createLocal } from './local.ts';
 import type { LocalEngine } from './local.ts';
@@ -29,10 +27,12 @@ export const createFlinkSession: ProviderFactory = (pool, options) => {
   const settings = read.texts('settings');
   if (home === null) throw wrong(pool.name, 'home should be the folder of a Flink installation, or FLINK_HOME set');
   const java = read.text('java') ?? javaOf(environment);
+  const resetSeconds = read.count('reset_seconds', 30, 1, 3600);
   const engine: LocalEngine = {
     host,
     portStart: read.count('port_start', 8100, 1024, 32_000),
     readySeconds: read.count('ready_seconds', 120, 1, 3600),
+    resetSeconds,
     logBytes: read.count('log_max_mb', 64, 1, 100_000) * 1_048_576,
     plan: (size) => ({ cores: size, memoryMb: jobManagerHeap + 200 + size * (heap + 600) }),
     portCount: () => 10,
@@ -80,33 +80,12 @@ export const createFlinkSession: ProviderFactory = (pool, options) => {
       const ok = taskmanagers === size && typeof total === 'number' && total >= size * slots;
       return { ok, why: `${String(taskmanagers)} of ${size} task managers are there` };
     },
-    clean: (endpoints, signal) => clean(endpoints, signal),
+    clean: (endpoints, signal) => cleanFlink(endpoints, resetSeconds, signal),
+    usersFolders: (run) =>
+      ['checkpoints', 'savepoints'].map((name) => ({ path: join(run, 'session', name), keeps: 0 })),
   };
   return createLocal(engine);
 };
-
-/** Cancels all that runs and deletes uploaded jars. Of jobs that have ended the job manager keeps the names: then it is made anew. */
-async function clean({ rest = '' }: Readonly<Record<string, string>>, signal: AbortSignal): Promise<boolean> {
-  const jars = (await readObject(`${rest}/jars`, signal))?.['files'] ?? null;
-  for (const jar of itemsOf(jars)) await send('DELETE', `${rest}/jars/${String(jar['id'])}`, signal);
-  for (let tries = 0; tries < 40; tries++) {
-    const overview = await readObject(`${rest}/jobs/overview`, signal);
-    if (overview === null) return false;
-    const jobs = itemsOf(overview['jobs'] ?? null);
-    const live = jobs.filter(({ state }) => !ENDED.includes(String(state)));
-    if (live.length === 0) return jobs.length === 0;
-    if (tries % 10 === 0)
-      for (const job of live) await send('PATCH', `${rest}/jobs/${String(job['jid'])}?mode=cancel`, signal);
-    await sleep(500, undefined, { signal });
-  }
-  return false;
-}
-
-const ENDED = ['FINISHED', 'FAILED', 'CANCELED'];
-
-function itemsOf(list: Json) {
-  return Array.isArray(list) ? list.filter((item) => isJsonObject(item)) : [];
-}
 
 interface SessionOptions {
   readonly host: string;

@@ -1,8 +1,8 @@
 import { copyFile, mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessIdentity } from '../../processes/process.ts';
-import { isAlive, markedProcesses, signalGroup, signalProcess } from '../../processes/process.ts';
+import { isAlive, markedProcesses, parentOf, signalGroup, signalProcess } from '../../processes/process.ts';
 import { readProcess, startDetached } from '../../processes/run-directory.ts';
 import { ProviderError } from '../provider.ts';
 
@@ -84,6 +84,48 @@ export async function endAll(clusterFolder: string): Promise<void> {
 }
 
 /**
+ * Whether all that runs with the cluster's mark are its nodes: each the wrapper of its run directory and the program that this one runs.
+ * What a user's job has started may take a while to end after the job: so many seconds.
+ */
+export async function areAlone(
+  clusterFolder: string,
+  nodes: readonly ProcessIdentity[],
+  seconds: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const wrappers = nodes.map(({ pid }) => pid);
+  for (let waited = 0; ; waited += ALONE_MS) {
+    const found = await markedProcesses(`${MARK}=${clusterFolder}`);
+    const others = found.filter((pid) => !wrappers.includes(pid));
+    const parents = await Promise.all(others.map((pid) => parentOf(pid)));
+    // What has no parent has just ended.
+    if (parents.every((parent) => parent === null || wrappers.includes(parent))) return true;
+    if (waited >= seconds * 1000) return false;
+    await sleep(ALONE_MS, undefined, { signal });
+  }
+}
+
+/** Removes what is in a folder, below so many levels of folders that stay. */
+export async function emptyFolder(folder: string, keeps: number): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (keeps > 0 && entry.isDirectory()) await emptyFolder(path, keeps - 1);
+    else await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** Empties what a node has written, and removes what was set aside of it: its log tells of its users. It appends, and goes on at the beginning. */
+export async function emptyLogs({ directory, log }: Pick<StartedNode, 'directory' | 'log'>): Promise<void> {
+  for (const file of new Set([join(directory, 'stdout'), join(directory, 'stderr'), log])) {
+    await truncate(file, 0).catch(() => {});
+    const beside = await readdir(dirname(file)).catch(() => []);
+    for (const name of beside)
+      if (name.startsWith(`${basename(file)}.`)) await rm(join(dirname(file), name), { force: true });
+  }
+}
+
+/**
  * Copies a log that has become too large to `<file>.1`, over the last one there, and empties it. Whoever writes it appends, and goes on at its beginning; what is
  * written between the two may be lost. A log that cannot be copied grows on: a full disk is no reason to lose it.
  */
@@ -114,6 +156,7 @@ export async function readTail(file: string, lines: number): Promise<string> {
 const MARK = 'TRAMONTANE_CLUSTER';
 const GRACE_MS = 10_000;
 const STARTING_MS = 60_000;
+const ALONE_MS = 250;
 const TAIL_BYTES = 1_048_576;
 
 /** `<cluster>/<run>/<node>` */

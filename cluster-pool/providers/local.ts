@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject } from '../../dsl/json.ts';
 import type { JsonObject } from '../../dsl/json.ts';
@@ -7,7 +7,17 @@ import { newId } from '../../engine/ids.ts';
 import { isAlive } from '../../processes/process.ts';
 import { ProviderError } from '../provider.ts';
 import type { HealthReport, LiveCluster, Made, Provider, Resources } from '../provider.ts';
-import { endAll, readTail, setLogAside, startNode, stopNode } from './local-processes.ts';
+import type { Cleaned } from './cleaning.ts';
+import {
+  areAlone,
+  emptyFolder,
+  emptyLogs,
+  endAll,
+  readTail,
+  setLogAside,
+  startNode,
+  stopNode,
+} from './local-processes.ts';
 import type { NodeCommand, StartedNode } from './local-processes.ts';
 import { findPorts } from './ports.ts';
 
@@ -17,6 +27,8 @@ export interface LocalEngine {
   readonly portStart: number;
   /** How long all nodes may take to find each other. */
   readonly readySeconds: number;
+  /** How long what users left running may take to end, before the cluster is made anew instead. */
+  readonly resetSeconds: number;
   /** How large a node's standard output and error may become before they are set aside. */
   readonly logBytes: number;
   plan(size: number): Resources;
@@ -26,8 +38,12 @@ export interface LocalEngine {
   layOut(place: Place): Promise<readonly NodeCommand[]>;
   /** Whether all nodes have found each other. */
   look(endpoints: Readonly<Record<string, string>>, size: number, signal: AbortSignal): Promise<HealthReport>;
-  /** Ends what users left; false: make it anew. */
-  clean(endpoints: Readonly<Record<string, string>>, signal: AbortSignal): Promise<boolean>;
+  /** Once all have found each other: whether users may come, too. */
+  isOpen?(endpoints: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HealthReport>;
+  /** Ends what users left running. */
+  clean(endpoints: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Cleaned>;
+  /** Where users' files lie in a run with these nodes. `keeps`: how many levels of folders belong to the engine. */
+  usersFolders(run: string, nodes: readonly string[]): readonly { readonly path: string; readonly keeps: number }[];
 }
 
 export interface Place {
@@ -67,11 +83,7 @@ export function createLocal(engine: LocalEngine): Provider {
       await Promise.all(chosenNodes(cluster, node).map((one) => stopNode(one)));
       return start(engine, cluster, node, signal);
     },
-    reset: async (cluster, signal) => {
-      const { ok } = await health(engine, cluster, signal);
-      if (!ok || !(await engine.clean(cluster.endpoints, signal))) return null;
-      return made(cluster.handle, nodesOf(cluster.handle), cluster.endpoints);
-    },
+    reset: (cluster, signal) => reset(engine, cluster, signal),
     destroy: async (cluster) => {
       const { folder } = cluster.handle;
       if (typeof folder === 'string' && folder !== '') await endAll(folder);
@@ -137,11 +149,26 @@ async function ready(
       if (await isAlive(node)) continue;
       throw new ProviderError(`${node.name} has ended: ${(await readTail(node.log, 15)).trim() || 'it wrote nothing'}`);
     }
-    const { ok, why } = await engine.look(endpoints, size, signal);
+    const found = await engine.look(endpoints, size, signal);
+    const { ok, why } = found.ok && engine.isOpen !== undefined ? await engine.isOpen(endpoints, signal) : found;
     if (ok) return;
     if (Date.now() > end) throw new ProviderError(`it is not ready after ${engine.readySeconds} s: ${why}`);
     await sleep(300, undefined, { signal });
   }
+}
+
+/** Null unless nothing is left of the last user: neither what he ran, by the engine's word and by the processes, nor his files and logs. */
+async function reset(engine: LocalEngine, cluster: LiveCluster, signal: AbortSignal): Promise<Made | null> {
+  const { ok } = await health(engine, cluster, signal);
+  if (!ok || (await engine.clean(cluster.endpoints, signal)).kind !== 'clean') return null;
+  const folder = folderOf(cluster.handle);
+  const nodes = nodesOf(cluster.handle);
+  if (!(await areAlone(folder, nodes, engine.resetSeconds, signal))) return null;
+  const runs = [...new Set(nodes.map(({ directory }) => dirname(directory)))];
+  const names = nodes.map(({ name }) => name);
+  for (const run of runs) for (const { path, keeps } of engine.usersFolders(run, names)) await emptyFolder(path, keeps);
+  for (const node of nodes) await emptyLogs(node);
+  return (await health(engine, cluster, signal)).ok ? made(cluster.handle, nodes, cluster.endpoints) : null;
 }
 
 async function health(engine: LocalEngine, cluster: LiveCluster, signal: AbortSignal): Promise<HealthReport> {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { wrong } from '../settings.ts';
+import { cleanSpark } from './cleaning.ts';
 import { childEnvironment } from './environment.ts';
 import { readObject, send } from './http.ts';
 import type { ProviderFactory } from './index.ts';
@@ -23,10 +23,12 @@ export const createSparkStandalone: ProviderFactory = (pool, options) => {
   const environment = { ...childEnvironment(options.environment), ...read.texts('environment') };
   if (home === null) throw wrong(pool.name, 'home should be the folder of a Spark installation, or SPARK_HOME set');
   const program = join(home, 'bin', 'spark-class');
+  const resetSeconds = read.count('reset_seconds', 30, 1, 3600);
   const engine: LocalEngine = {
     host,
     portStart: read.count('port_start', 7100, 1024, 32_000),
     readySeconds: read.count('ready_seconds', 120, 1, 3600),
+    resetSeconds,
     logBytes: read.count('log_max_mb', 64, 1, 100_000) * 1_048_576,
     plan: (size) => ({ cores: cores * size, memoryMb: memory * size + daemon * (size + 1) }),
     portCount: (size) => Math.ceil((3 + 2 * size) / 10) * 10,
@@ -72,40 +74,20 @@ export const createSparkStandalone: ProviderFactory = (pool, options) => {
       if (status !== 'ALIVE') return { ok: false, why: `its master is ${String(status)}` };
       return { ok: alive === size, why: `${String(alive)} of ${size} workers are there` };
     },
-    clean: (endpoints, signal) => clean(endpoints, signal),
+    isOpen: async ({ rest = '' }, signal) => {
+      // 3.5 does not know the question and answers 400.
+      const { status } = await send('GET', `${rest}/v1/submissions/readyz`, signal);
+      return { ok: status < 500, why: `its submission server answers ${status}` };
+    },
+    // 3.5 cannot forget what has ended: where there was anything, only a new cluster shows the next user nothing of the last one.
+    clean: (endpoints, signal) => cleanSpark(endpoints, resetSeconds, signal),
+    usersFolders: (run, nodes) => [
+      { path: join(run, 'local'), keeps: 1 },
+      ...nodes.map((name) => ({ path: join(run, name, 'work'), keeps: 0 })),
+    ],
   };
   return createLocal(engine);
 };
-
-/**
- * Spark 4 ends all drivers and forgets what has ended; 3.5 cannot forget, and a client's application cannot be ended from here: then only a
- * new cluster shows the next user nothing of the last one.
- */
-async function clean({ ui = '', rest = '' }: Readonly<Record<string, string>>, signal: AbortSignal): Promise<boolean> {
-  const killed = await send('POST', `${rest}/v1/submissions/killall`, signal, {});
-  if (killed.status !== 200) return isUntouched(ui, signal);
-  for (let tries = 0; tries < 40; tries++) {
-    const state = await readObject(`${ui}/json/`, signal);
-    const busy = [state?.['activeapps'], state?.['activedrivers']].flatMap((list) => (Array.isArray(list) ? list : []));
-    if (state !== null && busy.length === 0) {
-      await send('POST', `${rest}/v1/submissions/clear`, signal, {});
-      return isUntouched(ui, signal);
-    }
-    await sleep(500, undefined, { signal });
-  }
-  return false;
-}
-
-async function isUntouched(ui: string, signal: AbortSignal): Promise<boolean> {
-  const state = await readObject(`${ui}/json/`, signal);
-  return (
-    state !== null &&
-    ['activeapps', 'completedapps', 'activedrivers', 'completeddrivers'].every((name) => {
-      const list = state[name];
-      return Array.isArray(list) && list.length === 0;
-    })
-  );
-}
 
 /** A Spark from PyPI lives in a virtual environment, whose Python is the one to use. */
 function pythonOf(home: string, configured: string | null): string {

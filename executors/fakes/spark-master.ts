@@ -88,6 +88,8 @@ function route(master: MasterState, request: FakeRequest, url: string): FakeAnsw
   }
   if (action === 'clear' && isPost) {
     for (const [key, driver] of master.drivers) if (!isLive(driver)) master.drivers.delete(key);
+    for (const app of master.applications.filter(({ state }) => state === 'FINISHED'))
+      master.applications.splice(master.applications.indexOf(app), 1);
     return answer(master, 'ClearResponse', true, { message: '' });
   }
   return { status: 400, json: { action: 'ErrorResponse', message: 'Missing an action' } };

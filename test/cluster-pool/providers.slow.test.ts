@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,6 +28,7 @@ function sleepers(portStart: number, failing: { why: string | null } = { why: nu
     host: '127.0.0.1',
     portStart,
     readySeconds: 60,
+    resetSeconds: 1,
     logBytes: 1000,
     plan: (size) => ({ cores: size, memoryMb: 0 }),
     portCount: () => 2,
@@ -42,7 +43,8 @@ function sleepers(portStart: number, failing: { why: string | null } = { why: nu
         })),
       ),
     look: () => Promise.resolve({ ok: true, why: '' }),
-    clean: () => Promise.resolve(true),
+    clean: () => Promise.resolve({ kind: 'clean' }),
+    usersFolders: (run, nodes) => nodes.map((name) => ({ path: join(run, name, 'work'), keeps: 0 })),
   };
 }
 
@@ -118,6 +120,51 @@ only(
     await third.release({ project: 'p', cluster_id: next.id });
     await waitFor('the end of the cluster', async () => (await third.list(null, {})).length === 0);
     t.deepEqual(await markedProcesses(`TRAMONTANE_CLUSTER=${last}`), []);
+  },
+);
+
+only(
+  'a cluster that is reset keeps its processes and loses what its user left: files, logs; where a process is left it is made anew',
+  async (t) => {
+    const quiet: LocalEngine = {
+      ...sleepers(21_400),
+      layOut: ({ size }) =>
+        Promise.resolve(
+          ['master', ...Array.from({ length: size }, (_, i) => `w${i}`)].map((name) => ({
+            name,
+            argv: ['/bin/sh', '-c', 'echo "of $0" >&2; echo more; exec sleep 600', name],
+            env,
+          })),
+        ),
+    };
+    // What a cluster with strays leaves running is not the cluster: each of its programs has started one more.
+    for (const [engine, isKept] of [
+      [quiet, true],
+      [sleepers(21_400), false],
+    ] as const) {
+      const providers = { sleepers: () => createLocal(engine) };
+      const { pools, store } = await testPools(t, { p: { ...POOL.p, recycle: 'reset' } }, {}, { providers });
+      const held = await lease(pools, 'ann');
+      const row = await store.reader('clusters').where({ id: held.id }).first('handle');
+      const { nodes, run } = JSON.parse(String(row?.handle)) as { nodes: { log: string }[]; run: string };
+      await mkdir(join(run, 'w0/work/app-1'), { recursive: true });
+      await writeFile(join(run, 'w0/work/app-1/stdout'), 'mine');
+      const log = nodes[0]?.log ?? '';
+      await writeFile(`${log}.1`, 'older');
+      t.regex(await readFile(log, 'utf8'), /^(?:of|node) master/);
+      await pools.release({ project: 'p', cluster_id: held.id });
+      const next = await lease(pools, 'ben');
+      t.not(next.id, held.id);
+      t.is(JSON.stringify(next.nodes) === JSON.stringify(held.nodes), isKept);
+      if (isKept) {
+        t.deepEqual(await readdir(join(run, 'w0/work')), []);
+        t.is(await readFile(log, 'utf8'), '');
+        await t.throwsAsync(stat(`${log}.1`), { code: 'ENOENT' });
+      } else await t.throwsAsync(stat(run), { code: 'ENOENT' });
+      await pools.drain({ pool: 'p' });
+      await pools.release({ project: 'p', cluster_id: next.id });
+      await waitFor('the end', async () => (await pools.list(null, {})).length === 0);
+    }
   },
 );
 

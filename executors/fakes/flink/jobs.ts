@@ -56,7 +56,7 @@ export function clusterOverview({ fake }: Exchange): Answer {
   return ok({
     taskmanagers: 1,
     'slots-total': fake.switches.slots,
-    'slots-available': fake.switches.slots,
+    'slots-available': fake.switches.slots - fake.switches.slotsTaken,
     'jobs-running': count('RUNNING'),
     'jobs-finished': count('FINISHED'),
     'jobs-cancelled': count('CANCELED'),

@@ -57,6 +57,8 @@ export interface FakeFlinkSwitches {
   adaptive: boolean;
   /** How wide a job can run. */
   slots: number;
+  /** So many of them are in use, whatever the list of jobs says. */
+  slotsTaken: number;
   /** The lists of jobs leave out all, as those that do not answer the JobManager in time. */
   unlisted: boolean;
   /** New jobs finish after so many milliseconds; null: when told. */
