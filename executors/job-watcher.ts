@@ -129,6 +129,8 @@ export class JobWatcher {
     }
     const { plan } = prepared;
     const now = this.options.clock.now();
+    // With a lease that is over, the node that it belongs to finds it; nobody else may before its grace is over.
+    const isForAnother = plan.isElsewhere === true && this.options.alone !== true;
     const isNew = await insertExternalJob(this.options.db, {
       actionExecutionId: id,
       backend: backend.name,
@@ -137,13 +139,14 @@ export class JobWatcher {
       data: toData(toWatchPlan(plan, message), { attempt: message.context.attempt, unclearSubmits: 0 }, plan.data),
       request: toRequest(message),
       leaseOwner: this.options.nodeId,
-      leaseUntil: this.leaseUntil(),
+      leaseUntil: isForAnother ? now - 1 : this.leaseUntil(),
       now,
     });
     if (isNew && !(await this.isWanted(message))) {
       await deleteExternalJobs(this.options.db, [id]);
       return;
     }
+    if (isForAnother) return;
     const row = isNew ? await loadExternalJob(this.options.db, id) : undefined;
     if (row === undefined || this.closed) return;
     await this.options.fault?.('recorded', id);

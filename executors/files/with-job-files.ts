@@ -88,7 +88,9 @@ function suppliedBackend(backend: JobBackend, files: JobFiles): JobBackend {
 
 /** Spark on this host, and jars that this host uploads. */
 function isLocal(name: string): boolean {
-  return name === 'spark-process' || name.startsWith('flink') || name.endsWith('.upload');
+  return (
+    name === 'spark-process' || name === 'spark-session-process' || name.startsWith('flink') || name.endsWith('.upload')
+  );
 }
 
 type Supplied = { readonly input: JsonObject } | ActionResult;

@@ -122,6 +122,8 @@ export interface JobPlan {
   readonly notFoundGraceMs: number;
   /** How many jobs of this server may run at once; more of them wait. null: no bound of ours. */
   readonly slots: number | null;
+  /** The job belongs to what is kept on another host: the node there takes it over at once. */
+  readonly isElsewhere?: boolean;
 }
 
 /** `end`: stop the outside work and wait for its end. `leave`: give the result at once, the job goes on. */

@@ -4,6 +4,7 @@ import type { HttpClient } from '../http-client.ts';
 import type { SparkOptions } from './plan.ts';
 import { createProcessBackend } from './process-backend.ts';
 import { sparkSubmit } from './submit.ts';
+import { sessionActions } from './session/session-actions.ts';
 import { plainActions } from './systems/plain-actions.ts';
 import { runActions } from './systems/run-actions.ts';
 import { ServerMemory } from './systems/server-memory.ts';
@@ -23,5 +24,10 @@ export function sparkPack(
     memory: new ServerMemory(),
   };
   const process = withLeasedMaster(createProcessBackend(options));
-  return [sparkSubmit(process, submitWays(servers, process)), ...runActions(servers), ...plainActions(servers)];
+  return [
+    sparkSubmit(process, submitWays(servers, process)),
+    ...runActions(servers),
+    ...sessionActions(servers, options),
+    ...plainActions(servers),
+  ];
 }

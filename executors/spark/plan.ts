@@ -231,7 +231,7 @@ const RESERVED = new Set([
 ]);
 
 /** Ids come from clients as well: what is no plain file name is replaced by its hash. */
-function runName(actionExecutionId: string): string {
+export function runName(actionExecutionId: string): string {
   return /^[A-Za-z0-9][\w.-]*$/.test(actionExecutionId) ? actionExecutionId : keyOf(actionExecutionId);
 }
 

@@ -45,7 +45,7 @@ const choice = (values: readonly string[], description: string): JsonObject => (
 });
 const flag = (description: string): JsonObject => ({ type: ['boolean', 'null'], default: false, description });
 
-const PROPERTIES: Record<string, JsonObject> = {
+export const PROPERTIES: Record<string, JsonObject> = {
   application: {
     type: ['string', 'object'],
     description: 'Path or address of a Python file or jar, or {inline: "<python>"}.',

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { isJsonObject } from '../../dsl/json.ts';
+import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { loadExternalJob } from '../../engine/store/external-jobs.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
 import { sparkPack } from '../../executors/spark/pack.ts';
@@ -156,3 +156,39 @@ real('the next node finds a running job and takes its result', async (t) => {
   t.is(kind, 'success');
   t.true(isJsonObject(output.result) && Number(output.result.words) > 0);
 });
+
+real(
+  'a session of this host takes Python and SQL, lets go of a cancelled Spark job, and leaves no process',
+  async (t) => {
+    const w = await realWorld(t, pack);
+    const watcher = await w.node('n1');
+    await w.submit(watcher, 'open', { master: 'local[2]', conf: CONF, idle_timeout: '10m' }, 'spark.session.open');
+    const opened = await w.result('open');
+    t.is(opened.kind, 'success', JSON.stringify(opened.output).slice(0, 3000));
+    const session = opened.output.result ?? null;
+    t.regex(String(opened.output.app_id), /^local-\d+$/);
+    const run = async (id: string, code: string, more: JsonObject = {}) => {
+      await w.submit(watcher, id, { session, code, ...more }, 'spark.session.execute');
+      return (await w.result(id)).output;
+    };
+    t.is((await run('a1', 'spark.range(25).createOrReplaceTempView("rows")\nspark.range(25).count()')).result, '25');
+    const table = (await run('a2', 'SELECT id, id / 2 AS half FROM rows WHERE id = 3', { kind: 'sql' })).result;
+    t.true(isJsonObject(table) && isJsonObject(table.schema));
+    t.like(table, { data: [[3, 1.5]] });
+    t.like(await run('a3', 'SELECT nothing', { kind: 'sql' }), {
+      code: 'SPARK_STATEMENT_FAILED',
+      ename: 'AnalysisException',
+    });
+    const mark = join(w.folder, 'running');
+    const slow = `import time\nopen(${JSON.stringify(mark)}, "w").close()\nsc.parallelize(range(2), 2).foreach(lambda x: time.sleep(300))`;
+    await w.submit(watcher, 'a4', { session, code: slow }, 'spark.session.execute');
+    await waitFor('the running job', async () => (await readFile(mark).catch(() => null)) !== null, 300_000);
+    await watcher.stop('a4', 'cancelled');
+    t.is((await w.result('a4')).kind, 'cancelled');
+    t.is((await run('a5', 'sc.parallelize(range(4), 2).sum()')).result, '6', 'the session goes on');
+    const identity = await readProcess(join(w.folder, 'sessions/open'));
+    await w.submit(watcher, 'close', { session }, 'spark.session.close');
+    await waitFor('the close', async () => w.reports.taken.some((one) => one.actionExecutionId === 'close'), 300_000);
+    t.false(typeof identity === 'object' && (await isAlive(identity)));
+  },
+);

@@ -1,5 +1,4 @@
 import type { JsonObject } from '../../../dsl/json.ts';
-import { isJsonObject } from '../../../dsl/json.ts';
 import { success, type Action, type JobAction, type SyncAction } from '../../action.ts';
 import type { JobBackend } from '../../jobs/backend.ts';
 import { refused } from '../outcome.ts';
@@ -15,9 +14,6 @@ import { createRemoteBackend } from './remote-backend.ts';
 import { RUN_INPUTS, toRemotePlan, withNotes } from './run-plan.ts';
 import type { SystemRuns } from './runs.ts';
 import { clientOf, SERVER_INPUTS, serverOf, type SparkServers } from './servers.ts';
-import { endpointOf, SYSTEMS } from './endpoints.ts';
-import { parametersOf } from './client.ts';
-import { sessionRuns } from './session-runs.ts';
 import { standaloneRuns } from './standalone-runs.ts';
 import { statementRuns } from './statement-runs.ts';
 import { COMMON_RESULT } from '../result-schema.ts';
@@ -33,11 +29,10 @@ export function runActions(servers: SparkServers): readonly Action[] {
     waitAction(servers),
     killAction(servers),
     progressAction(servers),
-    ...sessionActions(servers),
   ];
 }
 
-interface RunDeclaration {
+export interface RunDeclaration {
   readonly name: string;
   readonly description: string;
   readonly inputs: Readonly<Record<string, JsonObject>>;
@@ -50,7 +45,7 @@ function run(servers: SparkServers, runs: SystemRuns, declared: RunDeclaration):
   return jobAction(declared, createRemoteBackend(runs, servers));
 }
 
-function jobAction(declared: RunDeclaration, backend: JobBackend): JobAction {
+export function jobAction(declared: RunDeclaration, backend: JobBackend): JobAction {
   return {
     name: declared.name,
     description: declared.description,
@@ -89,7 +84,7 @@ const MIST: RunDeclaration = {
   },
 };
 
-const fieldsOf = (fields: readonly Parameter[]): Record<string, JsonObject> =>
+export const fieldsOf = (fields: readonly Parameter[]): Record<string, JsonObject> =>
   Object.fromEntries(fields.map(({ name, schema }) => [name, schema]));
 const FILE: JsonObject = {
   type: 'string',
@@ -121,7 +116,7 @@ const LIVY: RunDeclaration = {
   },
 };
 
-const CODE_INPUTS: Readonly<Record<string, JsonObject>> = {
+export const CODE_INPUTS: Readonly<Record<string, JsonObject>> = {
   code: { type: 'string', description: 'The code.' },
   close_on_cancel: {
     type: ['boolean', 'null'],
@@ -130,7 +125,7 @@ const CODE_INPUTS: Readonly<Record<string, JsonObject>> = {
   },
 };
 const SESSION_ID: JsonObject = { type: ['string', 'integer'], description: 'The session.' };
-const KIND: JsonObject = {
+export const KIND: JsonObject = {
   type: ['string', 'null'],
   enum: ['spark', 'pyspark', 'sparkr', 'sql', null],
   description: "Language of the code; default: the session's.",
@@ -287,123 +282,6 @@ function progressAction(servers: SparkServers): SyncAction {
       } catch (error) {
         context.signal.throwIfAborted();
         return callFailed(error, 'spark', appId);
-      }
-    },
-  };
-}
-
-const SESSION: JsonObject = {
-  type: 'object',
-  description: 'The session: `result` of spark.session.open, {via, id, connection or url}.',
-};
-
-function sessionActions(servers: SparkServers): readonly Action[] {
-  return [openAction(servers), executeAction(servers), closeAction(servers)];
-}
-
-function openAction(servers: SparkServers): JobAction {
-  const livy = createRemoteBackend(sessionRuns('livy'), servers);
-  const lighter = createRemoteBackend(sessionRuns('lighter'), servers);
-  const fields = ['livy', 'lighter'].flatMap((system) =>
-    parametersOf(endpointOf(SYSTEMS[system === 'livy' ? 'livy' : 'lighter'], `${system}.sessions.create`)),
-  );
-  const action = jobAction(
-    {
-      name: 'spark.session.open',
-      description:
-        'Starts an interactive session on Livy or Lighter and waits until it takes code. Close it with spark.session.close.',
-      inputs: { via: VIA, ...fieldsOf(fields), kind: KIND },
-      required: ['via'],
-      resultText:
-        'What is known of the session; `result` is the handle for spark.session.execute and spark.session.close.',
-      example: {
-        title: 'A session for several tasks',
-        yaml: 'open:\n  action: spark.session.open\n  input: {via: livy, connection: yarn, kind: pyspark, idle_timeout: 30m}\n  publish:\n    session: <% task().result.result %>\n  on-success: count\ncount:\n  action: spark.session.execute\n  input: {session: <% $.session %>, code: spark.range(10).count()}\n',
-      },
-    },
-    livy,
-  );
-  return { ...action, others: [lighter], choose: (input) => (input.via === 'lighter' ? lighter : livy) };
-}
-
-const VIA: JsonObject = {
-  type: 'string',
-  enum: ['livy', 'lighter'],
-  description: 'The system that keeps the session.',
-};
-
-function executeAction(servers: SparkServers): JobAction {
-  const livy = createRemoteBackend(named(statementRuns('livy')), servers, fromHandle);
-  const lighter = createRemoteBackend(named(statementRuns('lighter')), servers, fromHandle);
-  const action = jobAction(
-    {
-      name: 'spark.session.execute',
-      description: 'Runs code in an open session and waits for its end.',
-      inputs: { session: SESSION, kind: KIND, ...CODE_INPUTS },
-      required: ['session', 'code'],
-      resultText: 'What is known of the statement; `result` is its value: JSON, a table as {schema, data}, or text.',
-      example: {
-        title: 'Code in an open session',
-        yaml: 'count:\n  action: spark.session.execute\n  input:\n    session: <% $.session %>\n    code: spark.range(10).count()\n  publish:\n    rows: <% task().result.result %>\n',
-      },
-    },
-    livy,
-  );
-  return {
-    ...action,
-    others: [lighter],
-    choose: ({ session }) => (isJsonObject(session) && session.via === 'lighter' ? lighter : livy),
-  };
-}
-
-function named(runs: SystemRuns): SystemRuns {
-  return { ...runs, backend: `${runs.backend}-s` };
-}
-
-function fromHandle(input: JsonObject): JsonObject {
-  const { session, kind, connection, url, ...rest } = input;
-  if (!isJsonObject(session)) return { ...rest, session_id: null };
-  const code = kind ?? session.kind ?? null;
-  return {
-    ...rest,
-    session_id: session.id ?? null,
-    ...(session.via === 'livy' && code !== null && { kind: code }),
-    connection: connection ?? session.connection ?? null,
-    url: url ?? session.url ?? null,
-  };
-}
-
-function closeAction(servers: SparkServers): SyncAction {
-  return {
-    name: 'spark.session.close',
-    description: 'Ends a session. One that is gone already is no error.',
-    kind: 'sync',
-    repeatSafe: true,
-    parameters: {
-      type: 'object',
-      properties: { session: SESSION, ...SERVER_INPUTS },
-      required: ['session'],
-      additionalProperties: false,
-    },
-    result: { description: 'null.' },
-    examples: [{ title: 'Close it', yaml: 'close:\n  action: spark.session.close session=<% $.session %>\n' }],
-    run: async (input, context) => {
-      const whole = fromHandle(input);
-      const via = isJsonObject(input.session) && input.session.via === 'lighter' ? 'lighter' : 'livy';
-      const found = serverOf(whole, via, servers);
-      if ('problem' in found) return found.problem;
-      try {
-        await clientOf(via, found.server).call(
-          `${via}.sessions.delete`,
-          { id: whole.session_id ?? null },
-          context.signal,
-        );
-        return success(null);
-      } catch (error) {
-        context.signal.throwIfAborted();
-        const failed = callFailed(error, via);
-        const isGone = isJsonObject(failed.output) && failed.output.status === 404;
-        return isGone ? success(null) : failed;
       }
     },
   };

@@ -132,9 +132,11 @@ function failed(output: JsonObject, facts: LookFacts): Look {
   return { kind: 'failed', ...facts, code: 'SPARK_STATEMENT_FAILED', reason, extra: { ename, evalue, traceback } };
 }
 
-/** The value: JSON as it is, a table as {schema, data}, else the text; null when nothing was printed. */
-function valueOf(output: JsonObject): Json {
+/** The value: JSON as it is, a table as {schema, data}, a picture as {<its type>: base64}, else the text; null when nothing was printed. */
+export function valueOf(output: JsonObject): Json {
   const data = objectOf(output.data);
+  const picture = Object.keys(data).find((type) => type.startsWith('image/'));
+  if (picture !== undefined) return { [picture]: data[picture] ?? null };
   return data['application/json'] ?? data['application/vnd.livy.table.v1+json'] ?? data['text/plain'] ?? null;
 }
 

@@ -63,7 +63,8 @@ export async function realWorld(
     },
     submit: (watcher, id, input, name) => {
       const action = actionOf(name);
-      return watcher.submit(runAction(action.name, id, { poll_interval: 0.5, ...input }), action.backend);
+      const pause = Object.hasOwn(action.parameters.properties, 'poll_interval') ? { poll_interval: 0.5 } : null;
+      return watcher.submit(runAction(action.name, id, { ...pause, ...input }), action.backend);
     },
     async result(id) {
       const find = async () => reports.taken.find(({ actionExecutionId }) => actionExecutionId === id);

@@ -1,6 +1,7 @@
 import type { ExecutionContext } from 'ava';
 import type { Knex } from 'knex';
 import { isJsonObject, type JsonObject } from '../../../dsl/json.ts';
+import type { ActionResult } from '../../../engine/contract.ts';
 import { silentLogger } from '../../../engine/log.ts';
 import { systemClock } from '../../../engine/shell/clock.ts';
 import { loadExternalJob } from '../../../engine/store/external-jobs.ts';
@@ -8,7 +9,7 @@ import type { Action, ActionContext, JobAction } from '../../../executors/action
 import { connectionsOf, type Connection } from '../../../executors/connections/connection.ts';
 import { createHttpClient } from '../../../executors/http-client.ts';
 import { JobWatcher, type JobWatcherOptions } from '../../../executors/job-watcher.ts';
-import { sparkPack } from '../../../executors/spark/pack.ts';
+import { sparkPack, type SparkOptions } from '../../../executors/spark/pack.ts';
 import { memoryStore } from '../../helpers/store.ts';
 import { waitFor } from '../../helpers/waiting.ts';
 import { Reports, runAction } from './remote.ts';
@@ -24,9 +25,15 @@ export interface SparkWorld {
   /** Waits until the job's record says so; answers the id that the server gave. */
   submitted(id: string): Promise<string>;
   result(id: string, timeoutMs?: number): Promise<{ readonly kind: string; readonly output: JsonObject }>;
+  /** As {@link result}, of an action whose result is no mapping. */
+  report(id: string, timeoutMs?: number): Promise<ActionResult>;
 }
 
-export async function sparkWorld(t: ExecutionContext, connections: readonly Connection[] = []): Promise<SparkWorld> {
+export async function sparkWorld(
+  t: ExecutionContext,
+  connections: readonly Connection[] = [],
+  options: Partial<SparkOptions> = {},
+): Promise<SparkWorld> {
   const http = createHttpClient(null);
   const pack = sparkPack(
     {
@@ -35,6 +42,7 @@ export async function sparkWorld(t: ExecutionContext, connections: readonly Conn
       environment: {},
       host: 'here',
       connections: connectionsOf(connections),
+      ...options,
     },
     { forUsers: http, forConnections: http },
   );
@@ -50,6 +58,10 @@ export async function sparkWorld(t: ExecutionContext, connections: readonly Conn
     const found = pack.find((one) => one.name === name);
     if (found === undefined) throw new Error(`There is no action ${name}.`);
     return found;
+  };
+  const report = async (id: string, timeoutMs?: number): Promise<ActionResult> => {
+    const found = async () => reports.taken.find(({ actionExecutionId }) => actionExecutionId === id);
+    return (await waitFor(`the result of ${id}`, found, timeoutMs)).result;
   };
   return {
     db: store.writer,
@@ -82,7 +94,10 @@ export async function sparkWorld(t: ExecutionContext, connections: readonly Conn
     async submit(watcher, name, id, input) {
       const action = find(name);
       if (action.kind !== 'job') throw new Error(`${name} is ${action.kind}`);
-      const message = runAction(name, id, { poll_interval: 0.1, ...input });
+      const quick: JsonObject = Object.hasOwn(action.parameters.properties, 'poll_interval')
+        ? { poll_interval: 0.1 }
+        : {};
+      const message = runAction(name, id, { ...quick, ...input });
       await watcher.submit(message, action.choose?.(message.input) ?? action.backend);
     },
     submitted: (id) =>
@@ -90,10 +105,9 @@ export async function sparkWorld(t: ExecutionContext, connections: readonly Conn
         const row = await loadExternalJob(store.writer, id);
         return row?.phase === 'submitted' && row.externalId;
       }),
+    report,
     async result(id, timeoutMs) {
-      const found = async () => reports.taken.find(({ actionExecutionId }) => actionExecutionId === id);
-      const report = await waitFor(`the result of ${id}`, found, timeoutMs);
-      const { kind, output } = report.result;
+      const { kind, output } = await report(id, timeoutMs);
       if (!isJsonObject(output)) throw new Error(`the result is no mapping: ${JSON.stringify(output)}`);
       return { kind, output };
     },
