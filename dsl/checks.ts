@@ -18,6 +18,9 @@ export function checkWorkflowGraph(
   since: number,
 ): void {
   for (const task of spec.tasks.values()) warnOfCommandName(task, path, problems);
+  // Of tasks that could not be read nobody knows what they are called.
+  if (problems.hasDamageBelow([...path, 'tasks'], (rest, extent) => rest.length === 0 && extent !== 'key')) return;
+  if (problems.hasDamageBelow(path, (rest, extent) => rest.length === 0 && extent !== 'key')) return;
   if (spec.type === 'reverse') checkRequires(spec, written, path, problems);
   else checkTransitions(spec, written, path, problems, since);
 }
@@ -39,7 +42,9 @@ function checkTransitions(
   since: number,
 ): void {
   const graph = graphOf(spec);
-  const areClausesSound = !problems.hasErrorSince(since, (place) => isAboutClauses(place.slice(path.length)));
+  const areClausesSound =
+    !problems.hasErrorSince(since, (place) => isAboutClauses(place.slice(path.length))) &&
+    !problems.hasDamageBelow(path, (rest, extent) => extent !== 'key' && isAboutClauses(rest));
   if (spec.tasks.size > 0 && graph.startTasks.length === 0 && areClausesSound) {
     problems.error(
       { path: [...path, 'tasks'], at: 'key' },
@@ -56,7 +61,7 @@ function checkTransitions(
 /** Errors in clauses, joins or whole tasks: with them, what is missing from the graph says nothing. */
 function isAboutClauses(rest: Path): boolean {
   const [section, , key] = rest;
-  if (section === 'task-defaults') return true;
+  if (section === undefined || section === 'task-defaults') return true;
   return (
     section === 'tasks' && (key === undefined || (typeof key === 'string' && (key.startsWith('on-') || key === 'join')))
   );
@@ -66,31 +71,34 @@ function isAboutClauses(rest: Path): boolean {
 function checkLinks(spec: WorkflowSpec, written: JsonObject, path: Path, problems: Problems): ReadonlySet<string> {
   const broken = new Set<string>();
   const defaults = own(written, 'task-defaults');
-  if (isJsonObject(defaults) && checkClauses(spec, defaults, [...path, 'task-defaults'], problems)) {
+  const tasks = tasksOf(written);
+  const names = new Set(Object.keys(tasks));
+  if (isJsonObject(defaults) && checkClauses(names, defaults, [...path, 'task-defaults'], problems)) {
     for (const name of spec.tasks.keys()) broken.add(name);
   }
-  const tasks = own(written, 'tasks');
   for (const name of spec.tasks.keys()) {
-    const task = isJsonObject(tasks) ? own(tasks, name) : undefined;
-    if (isJsonObject(task) && checkClauses(spec, task, [...path, 'tasks', name], problems)) broken.add(name);
+    const task = own(tasks, name);
+    if (isJsonObject(task) && checkClauses(names, task, [...path, 'tasks', name], problems)) broken.add(name);
   }
   return broken;
 }
 
-function checkClauses(spec: WorkflowSpec, holder: JsonObject, path: Path, problems: Problems): boolean {
+/** With those that are no mappings, which is an error of its own: who leads to them leads somewhere. */
+function tasksOf(written: JsonObject): JsonObject {
+  const tasks = own(written, 'tasks');
+  return isJsonObject(tasks) ? tasks : {};
+}
+
+function checkClauses(names: ReadonlySet<string>, holder: JsonObject, path: Path, problems: Problems): boolean {
   let isBroken = false;
   for (const key of CLAUSE_KEYS) {
     for (const { path: inner, at, transition } of transitionsOf(own(holder, key))) {
-      if (transition.command !== null || spec.tasks.has(transition.to)) continue;
+      if (transition.command !== null || names.has(transition.to)) continue;
       isBroken = true;
       problems.error(
         { path: [...path, key, ...inner], at },
         `Task '${transition.to}' not found.`,
-        problems.spelling.didYouMeanOneOf(
-          transition.to,
-          [...spec.tasks.keys(), ...ENGINE_COMMANDS],
-          'tasks and commands are',
-        ),
+        problems.spelling.didYouMeanOneOf(transition.to, [...names, ...ENGINE_COMMANDS], 'tasks and commands are'),
       );
     }
   }
@@ -243,24 +251,24 @@ function outcomesLeadingTo(task: TaskSpec, target: string): ReadonlySet<Outcome>
 function checkRequires(spec: WorkflowSpec, written: JsonObject, path: Path, problems: Problems): void {
   const before = problems.errorCount;
   const defaults = own(written, 'task-defaults');
-  if (isJsonObject(defaults)) checkNames(spec, defaults, [...path, 'task-defaults'], problems);
-  const tasks = own(written, 'tasks');
+  const tasks = tasksOf(written);
+  if (isJsonObject(defaults)) checkNames(tasks, defaults, [...path, 'task-defaults'], problems);
   for (const name of spec.tasks.keys()) {
-    const task = isJsonObject(tasks) ? own(tasks, name) : undefined;
-    if (isJsonObject(task)) checkNames(spec, task, [...path, 'tasks', name], problems);
+    const task = own(tasks, name);
+    if (isJsonObject(task)) checkNames(tasks, task, [...path, 'tasks', name], problems);
   }
   if (problems.errorCount === before) refuseCycles(spec, path, problems);
 }
 
-function checkNames(spec: WorkflowSpec, holder: JsonObject, path: Path, problems: Problems): void {
+function checkNames(tasks: JsonObject, holder: JsonObject, path: Path, problems: Problems): void {
   const requires = own(holder, 'requires');
   for (const [i, name] of textsOf(requires).entries()) {
-    if (spec.tasks.has(name)) continue;
+    if (Object.hasOwn(tasks, name)) continue;
     const place = { path: [...path, 'requires', ...(typeof requires === 'string' ? [] : [i])] };
     problems.error(
       place,
       `Task '${name}' not found.`,
-      problems.spelling.didYouMeanOneOf(name, [...spec.tasks.keys()], 'tasks are'),
+      problems.spelling.didYouMeanOneOf(name, Object.keys(tasks), 'tasks are'),
     );
   }
 }

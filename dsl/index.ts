@@ -114,7 +114,7 @@ function checkDocument(kind: DocumentKind, text: string, options: DocumentOption
   const found = new Problems(options);
   const document = readYaml(text, found);
   // Empty text stands for an empty mapping (spec/dsl.md D-1.2).
-  const value = document.value === null ? {} : document.value;
+  const value = document.readable === null ? {} : document.readable;
   const check = new DocumentCheck(found, options);
   if (value !== undefined) CHECKS[kind](check, value);
   return { value, problems: found.sorted(document.locate), workflows: check.workflows };

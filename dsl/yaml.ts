@@ -11,7 +11,7 @@ import {
   YAMLException,
 } from 'js-yaml';
 import { type Json, type JsonObject, setKey } from './json.ts';
-import type { Place, Position, Problems } from './problems.ts';
+import { type Damage, formatPath, type Place, type Position, type Problems } from './problems.ts';
 import { PositionTree, scalarStart } from './yaml-positions.ts';
 import { readPlainEvents } from './yaml-plain.ts';
 import { isSpecialScalar, resolvePlainScalar } from './yaml-schema.ts';
@@ -25,6 +25,8 @@ export const MAX_NESTING = 100;
 export interface YamlDocument {
   /** undefined when the text cannot be read; `problems` then says why. */
   readonly value: Json | undefined;
+  /** What could be read in spite of faults, for checks to go on with; undefined when nothing could. */
+  readonly readable: Json | undefined;
   readonly locate: (place: Place) => Position;
 }
 
@@ -36,12 +38,14 @@ export function readYaml(text: string, problems: Problems): YamlDocument {
   const source = text.startsWith('\uFEFF') ? text.slice(1) : text;
   const positionOf = positions(source);
   const events = readEvents(source, problems);
-  if (typeof events === 'number') return { value: undefined, locate: (place) => positionOf(place.source ?? events) };
+  if (typeof events === 'number') {
+    return { value: undefined, readable: undefined, locate: (place) => positionOf(place.source ?? events) };
+  }
   const tree = new PositionTree(source, events);
   const locate = (place: Place): Position => positionOf(tree.offsetOf(place));
   const before = problems.errorCount;
-  const value = new Reader(source, problems).read(events);
-  return { value: problems.errorCount > before ? undefined : value, locate };
+  const readable = new Reader(source, problems).read(events);
+  return { value: problems.errorCount > before ? undefined : readable, readable, locate };
 }
 
 /** Writes block-style YAML that {@link readYaml} reads back to the same value; keys keep their order. */
@@ -129,6 +133,7 @@ class Reader {
   private readonly problems: Problems;
   private readonly stack: Frame[] = [];
   private documents = 0;
+  private readonly damages: Damage[] = [];
 
   constructor(source: string, problems: Problems) {
     this.source = source;
@@ -136,6 +141,12 @@ class Reader {
   }
 
   read(events: readonly Event[]): Json {
+    const value = this.build(events);
+    this.problems.damaged(this.damages);
+    return value;
+  }
+
+  private build(events: readonly Event[]): Json {
     const document = newFrame('document');
     for (const event of events) {
       switch (event.type) {
@@ -146,7 +157,7 @@ class Reader {
               'expected a single document',
               'put every document into a text of its own',
             );
-            return null;
+            return document.list[0] ?? null;
           }
           this.stack.push(document);
           break;
@@ -159,6 +170,7 @@ class Reader {
             event.anchorStart - 1,
             `the alias '*${name}' is not supported`,
             'write the value out, or put the text in quotes',
+            'below',
           );
           this.add(`*${name}`);
           break;
@@ -176,7 +188,8 @@ class Reader {
   private open(event: SequenceEvent | MappingEvent): void {
     const kind = event.type === EVENT_ID.MAPPING ? 'mapping' : 'sequence';
     this.checkProperties(event, COLLECTION_TAGS);
-    if (this.expectsKey()) this.refuse(event.start, `a ${kind} cannot be a key`, bracesHint(this.source, event.start));
+    if (this.expectsKey())
+      this.refuse(event.start, `a ${kind} cannot be a key`, bracesHint(this.source, event.start), 'below');
     this.stack.push(newFrame(kind));
   }
 
@@ -202,10 +215,15 @@ class Reader {
       if (kind === undefined || kind(value)) return value;
       if (tag === '!!float' && typeof value === 'number') return toFloat(value) as Json;
     } catch (error) {
-      this.refuse(event.valueStart, error instanceof Error ? error.message : String(error), 'put the text in quotes');
+      this.refuse(
+        event.valueStart,
+        error instanceof Error ? error.message : String(error),
+        'put the text in quotes',
+        'below',
+      );
       return null;
     }
-    this.refuse(event.valueStart, `'${text}' does not fit the tag '${tag}'`, null);
+    this.refuse(event.valueStart, `'${text}' does not fit the tag '${tag}'`, null, 'below');
     return null;
   }
 
@@ -214,13 +232,14 @@ class Reader {
     if (frame === undefined) return;
     const isPlain = event.style === SCALAR_STYLE.PLAIN && event.tagStart === -1;
     let key = text;
+    const before = this.damages.length;
     if (isPlain && text === '<<') {
-      this.refuse(event.valueStart, "the merge key '<<' is not supported", 'write the keys out');
+      this.refuse(event.valueStart, "the merge key '<<' is not supported", 'write the keys out', 'itself');
+      this.damages.push({ path: [...this.path(), text], extent: 'below' });
     } else if (isPlain && isSpecialScalar(text)) {
       key = this.specialKey(text, event.valueStart);
     }
-    // A key that was refused stands under a name of ours.
-    if (Object.hasOwn(frame.mapping, key) && key !== `${text}\0`) {
+    if (this.damages.length === before && Object.hasOwn(frame.mapping, key) && !this.isRefusedKey(key)) {
       this.problems.warning(
         { path: [...this.path(), key], source: scalarStart(this.source, event) },
         `Duplicate key '${key}': the last value is used`,
@@ -228,6 +247,12 @@ class Reader {
       );
     }
     frame.key = key;
+  }
+
+  /** Whether the key that is there already is one that had to be quoted: this one was. */
+  private isRefusedKey(key: string): boolean {
+    const path = formatPath([...this.path(), key]);
+    return this.damages.some((damage) => damage.extent === 'key' && formatPath(damage.path) === path);
   }
 
   /** Numbers and nulls as keys are text inside of data, as in JSON; booleans are always an error (spec/dsl.md D-1.6, §17-O). */
@@ -243,7 +268,8 @@ class Reader {
       `Invalid DSL: a key must be of type 'string', but ${text === '' ? 'the empty key' : `'${text}'`} is ${kind} in YAML`,
       text === '' ? 'write a name before the colon' : `put it in quotes: '${text}'`,
     );
-    return `${text}\0`; // not taken for a duplicate of the quoted key
+    this.damages.push({ path: [...path, text], extent: 'key' });
+    return text;
   }
 
   private checkProperties(event: SequenceEvent | MappingEvent | ScalarEvent, tags: ReadonlyMap<string, unknown>): void {
@@ -262,6 +288,7 @@ class Reader {
       event.tagStart,
       `could not determine a constructor for the tag '${tag}'`,
       'remove the tag, or put the text in quotes',
+      'below',
     );
   }
 
@@ -293,12 +320,11 @@ class Reader {
     });
   }
 
-  private refuse(source: number, message: string, hint: string | null): void {
-    this.problems.error(
-      { path: this.path(), source: Math.max(0, source) },
-      `Definition could not be parsed: ${message}`,
-      hint,
-    );
+  /** `extent`: how much of what was read in this place is not what the author wrote. */
+  private refuse(source: number, message: string, hint: string | null, extent: Damage['extent'] | null = null): void {
+    const path = this.path();
+    this.problems.error({ path, source: Math.max(0, source) }, `Definition could not be parsed: ${message}`, hint);
+    if (extent !== null) this.damages.push({ path, extent });
   }
 }
 

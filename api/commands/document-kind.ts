@@ -9,7 +9,7 @@ import { readYaml } from '../../dsl/yaml.ts';
  * action has a base. Anything else, also what cannot be read, is taken for workflows.
  */
 export function documentKind(text: string): DocumentKind {
-  const { value } = readYaml(text, new Problems());
+  const { readable: value } = readYaml(text, new Problems());
   if (!isJsonObject(value)) return 'workflow';
   if (typeof value['name'] === 'string' || isSection(value['workflows']) || isSection(value['actions']))
     return 'workbook';
@@ -24,7 +24,7 @@ export function definedNames(
   kind: DocumentKind,
   text: string,
 ): { readonly actions: readonly string[]; readonly workflows: readonly string[] } {
-  const { value } = readYaml(text, new Problems());
+  const { readable: value } = readYaml(text, new Problems());
   if (kind === 'action') return { actions: entryNames(value), workflows: [] };
   if (kind === 'workflow') return { actions: [], workflows: entryNames(value) };
   const book = isJsonObject(value) ? value : {};

@@ -63,7 +63,12 @@ export function checkCalls(
     if (hasExpression(name)) continue;
     const taskPath = [...path, 'tasks', task.name];
     warnOfUnknown(type, name, known[type], [...taskPath, type], problems);
-    if (type === 'action' && check !== undefined && typeof task.input !== 'string') {
+    if (
+      type === 'action' &&
+      check !== undefined &&
+      typeof task.input !== 'string' &&
+      !isDamaged(taskPath, 'input', problems)
+    ) {
       const place = (parameter: string | null): Place => placeOf(task.raw, 'action', 'input', parameter, taskPath);
       for (const found of check(name, task.input)) report(problems, place(found.parameter), found);
     }
@@ -89,9 +94,15 @@ export function checkBase(
   } else {
     warnOfUnknown('action', spec.base, known, place, problems);
   }
+  if (isDamaged(path, 'base-input', problems)) return;
   for (const found of check?.(spec.base, spec.baseInput) ?? []) {
     report(problems, placeOf(spec.raw, 'base', 'base-input', found.parameter, path), found);
   }
+}
+
+/** Of parameters that could not be read nothing can be missing. */
+function isDamaged(path: Path, section: string, problems: Problems): boolean {
+  return problems.hasDamageBelow(path, ([key]) => key === undefined || key === section);
 }
 
 function report(problems: Problems, place: Place, { severity, message, hint }: CallFault): void {

@@ -14,7 +14,7 @@ import { CLAUSE_OUTCOMES, type Moment, type Outcome, VariableFlow } from './vari
  */
 export function checkVariables(spec: WorkflowSpec, written: JsonObject, path: Path, problems: Problems): void {
   const reads = readsOf(spec, written, path);
-  if (!reads.wholeContext) warnOfUnusedInput(spec, spec.input, reads.used, 'it', path, problems);
+  if (!reads.wholeContext && !problems.hasDamage) warnOfUnusedInput(spec, spec.input, reads.used, 'it', path, problems);
   warnOfUnset(spec, reads, problems);
   warnOfUnknownTasks(spec, reads, problems);
 }
@@ -23,7 +23,8 @@ export function checkVariables(spec: WorkflowSpec, written: JsonObject, path: Pa
 export function checkActionVariables(spec: ActionSpec, written: JsonObject, path: Path, problems: Problems): void {
   const reads = new Reads();
   for (const key of ['base', 'base-input']) reads.collect(own(written, key) ?? null, [...path, key], ANYWHERE);
-  if (!reads.wholeContext) warnOfUnusedInput(spec, spec.input, reads.used, "it in 'base-input'", path, problems);
+  if (!reads.wholeContext && !problems.hasDamage)
+    warnOfUnusedInput(spec, spec.input, reads.used, "it in 'base-input'", path, problems);
   const known = new Set(spec.input.map(({ name }) => name));
   for (const read of reads.variables) {
     if (known.has(read.name)) continue;

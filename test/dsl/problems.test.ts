@@ -92,6 +92,70 @@ test('errors in clauses keep quiet about start tasks and joins', (t) => {
   t.is(errorsOf('workflow', workflowText('tasks:\n  a: {on-success: [1]}\n  j: {join: all}')).length, 1);
 });
 
+test('what YAML has to find fault with does not hide what else is wrong, and is not taken for it', (t) => {
+  const text = `version: '2.0'
+wf:
+  input: [a]
+  tasks:
+    one: &anchor
+      actoin: std.echo
+      wait-before: !foo 5
+      on: 3
+      on-success: [tow, '1']
+    two:
+      <<: *anchor
+      join: al
+    1:
+      retry: {{ x }}
+      timeout: '5'
+    three: *anchor
+second:
+  tasks:
+    <<: {t: {join: all}}
+    u: {on-success: t}
+third: {<<: 1}
+fourth: {tasks: {a: *b, c: {on-success: [d, c, a]}}}
+---
+x: 1
+`;
+  t.deepEqual(
+    errorsOf('workflow', text).map(
+      ({ line, column, message }) =>
+        `${line}:${column} ${message.replace(/^(?:Invalid DSL|Definition could not be parsed): /, '')}`,
+    ),
+    [
+      "5:10 the anchor '&anchor' is not supported",
+      "6:7 Additional properties are not allowed ('actoin' was unexpected)",
+      "7:20 could not determine a constructor for the tag '!foo'",
+      "8:7 a key must be of type 'string', but 'on' is the boolean true in YAML",
+      "9:20 Task 'tow' not found.",
+      "11:7 the merge key '<<' is not supported",
+      "11:11 the alias '*anchor' is not supported",
+      "12:13 'al' is not valid under any of the given schemas",
+      "13:5 a key must be of type 'string', but '1' is a number in YAML",
+      '14:15 a mapping cannot be a key',
+      "15:16 '5' is not valid under any of the given schemas",
+      "16:12 the alias '*anchor' is not supported",
+      "19:5 the merge key '<<' is not supported",
+      "21:9 the merge key '<<' is not supported",
+      "22:21 the alias '*b' is not supported",
+      "22:42 Task 'd' not found.",
+      '23:1 expected a single document',
+    ],
+  );
+  t.deepEqual(warningsOf(text), []);
+  const called = workflowText(
+    'tasks:\n  a:\n    action: std.echo\n    input: {<<: 1}\n  b: {action: std.echo, input: {x: 1}}',
+  );
+  const host: DocumentOptions = {
+    checkCall: (name) => [{ parameter: null, severity: 'error', message: `bad ${name}`, hint: null }],
+  };
+  t.deepEqual(brief(validate('workflow', called, host)), [
+    "6:15 Definition could not be parsed: the merge key '<<' is not supported",
+    '7:17 bad std.echo',
+  ]);
+});
+
 test('expressions that will fail only at run time are warned of', (t) => {
   const warnings = warningsOf(taskText('publish: {deep: ["<% * %>"]}\ninput: {a: {b: "{{ _.x + }}"}}'));
   t.is(warnings.length, 2);
