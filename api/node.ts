@@ -213,6 +213,8 @@ async function assemble(
     catalogue,
     engine: port,
     heartbeatMs: config.actionHeartbeatSeconds * 1000,
+    // Only others would take something for lost.
+    ...(store.isShared && queue.held !== undefined ? { held: () => queue.held?.() ?? [] } : {}),
     executorId: engine.nodeId,
     host: hostname(),
     watcher,

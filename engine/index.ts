@@ -182,14 +182,20 @@ class EngineShell implements RunningEngine {
   }
 
   async start(serves = true): Promise<void> {
-    if (this.janitor === null) await recover({ ...this.left, store: this.options.store, log: this.options.log });
+    if (this.janitor === null)
+      await recover({
+        ...this.left,
+        now: () => this.options.clock.now(),
+        store: this.options.store,
+        log: this.options.log,
+      });
     else if (serves) this.janitor.start();
     this.notifier.start();
     if (serves) this.background.start();
   }
 
   /** What picks up work that was left undone does with it. */
-  private get left(): Omit<RecoveryTarget, 'store' | 'log'> {
+  private get left(): Omit<RecoveryTarget, 'store' | 'log' | 'now'> {
     return {
       executorId: this.executorId,
       submit: (id, event, outboxId) => this.effects.tell(id, event, outboxId),

@@ -32,6 +32,8 @@ export interface WorkerOptions {
   /** Which actions go first when some wait: 1 before 2, what is not named counts as 100. */
   readonly priorities?: Readonly<Record<string, number>>;
   readonly heartbeatMs?: number;
+  /** Action executions that wait for this executor in its own process, at a rate limit for example: nobody else may take them for lost. */
+  readonly held?: () => readonly string[];
 }
 
 /**
@@ -50,6 +52,7 @@ export class Worker {
   private busy = 0;
   private closed = false;
   private beat: (() => void) | null = null;
+  private beats = 0;
 
   constructor(options: WorkerOptions) {
     this.options = options;
@@ -88,6 +91,7 @@ export class Worker {
   private async runAction(message: RunAction): Promise<void> {
     const { actionExecutionId: id } = message.context;
     if (this.closed) throw new Error('This executor is shutting down.');
+    if (this.options.held !== undefined) this.armHeartbeat();
     if (message.target !== null && message.target !== this.options.host) {
       this.options.log.warn('An action for another host was delivered here: left alone.', {
         actionExecutionId: id,
@@ -245,13 +249,23 @@ export class Worker {
     if (this.beat !== null || this.closed) return;
     this.beat = this.options.clock.after(this.options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS, () => {
       this.beat = null;
-      if (this.running.size === 0) return;
-      this.options.engine
-        .heartbeat(this.options.executorId, [...this.running.keys()])
+      const actions = this.inHand();
+      if (actions.length === 0 && this.options.held === undefined) return;
+      const { engine, executorId } = this.options;
+      (actions.length === 0 ? Promise.resolve() : engine.heartbeat(executorId, actions))
         .catch((error: unknown) => this.options.log.warn('The heartbeat could not be written.', { error }))
         .finally(() => this.armHeartbeat())
         .catch(() => {});
     });
+  }
+
+  /** What runs; now and then also what waits, of which there may be very many. */
+  private inHand(): readonly string[] {
+    const { held } = this.options;
+    const running = [...this.running.keys()];
+    return held === undefined || this.beats++ % BEATS_OF_WAITING !== 0
+      ? running
+      : [...new Set([...running, ...held()])];
   }
 
   private pause(milliseconds: number): Promise<void> {
@@ -263,6 +277,7 @@ export class Worker {
 
 const DEFAULT_CONCURRENCY = 64;
 const DEFAULT_HEARTBEAT_MS = 20_000;
+const BEATS_OF_WAITING = 3;
 const MOST_STOPS = 1000;
 
 interface Running {

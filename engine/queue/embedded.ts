@@ -15,6 +15,7 @@ export class EmbeddedQueue implements Queue {
   private readonly log: Logger;
   private readonly waiting: ExecutorMessage[] = [];
   private readonly running = new Set<Promise<void>>();
+  private readonly inHand = new Set<ExecutorMessage>();
   private readonly retries = new Set<() => void>();
   private readonly gates: ReadonlyMap<string, RateGate>;
   private handler: ((message: ExecutorMessage) => Promise<void>) | null = null;
@@ -27,6 +28,7 @@ export class EmbeddedQueue implements Queue {
   }
 
   send(messages: readonly ExecutorMessage[]): Promise<void> {
+    for (const message of messages) this.inHand.add(message);
     if (this.handler === null) this.waiting.push(...messages);
     else for (const message of messages) this.admit(this.handler, message);
     return Promise.resolve();
@@ -44,8 +46,13 @@ export class EmbeddedQueue implements Queue {
     };
   }
 
+  held(): readonly string[] {
+    return [...this.inHand].flatMap((one) => (one.type === 'run-action' ? [one.context.actionExecutionId] : []));
+  }
+
   close(): Promise<void> {
     this.waiting.length = 0;
+    this.inHand.clear();
     return Promise.resolve();
   }
 
@@ -58,6 +65,9 @@ export class EmbeddedQueue implements Queue {
 
   private deliver(handler: (message: ExecutorMessage) => Promise<void>, message: ExecutorMessage): void {
     const work = handler(message)
+      .then(() => {
+        this.inHand.delete(message);
+      })
       .catch((error: unknown) => {
         this.log.warn('A message could not be handled and is delivered again', { type: message.type, error });
         this.retryLater(message);

@@ -9,6 +9,8 @@ export interface Queue {
   /** Starts to deliver. A handler that rejects gets the message again. The answer stops the delivery and waits for what runs. */
   consume(handler: (message: ExecutorMessage) => Promise<void>): () => Promise<void>;
   close(): Promise<void>;
+  /** Action executions whose messages are nowhere but here, from when they were sent until they are done. */
+  held?(): readonly string[];
 }
 
 /** At most so many in so many seconds. */

@@ -216,7 +216,7 @@ export class Janitor {
           : await store.writer
               .transaction(async (trx: Knex) => {
                 await leadership.fence(trx);
-                return reopenLost(trx, again, executorId);
+                return reopenLost(trx, again, executorId, now);
               })
               .catch((error: unknown) => {
                 // It may have been committed all the same.

@@ -13,6 +13,7 @@ export interface RecoveryTarget {
   readonly log: Logger;
   /** Set where this process runs the actions itself. */
   readonly executorId: string | null;
+  now(): number;
   submit(executionId: ExecutionId, event: Event, outboxId: string | null): void;
   addTimer(timer: TimerRecord): void;
   send(messages: readonly ExecutorMessage[]): void;
@@ -97,6 +98,7 @@ async function recoverPage(target: RecoveryTarget, rows: readonly ActionRow[], f
       trx,
       again.map((row) => row.id),
       target.executorId,
+      target.now(),
     ),
   );
   for (const row of rows) {

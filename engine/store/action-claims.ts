@@ -59,6 +59,7 @@ export async function markStarted(
     .update({ started_at: now });
 }
 
+/** Notes that an executor has these actions of his in hand. A row that somebody just writes is left alone: it is about to end, or to change hands. */
 export async function heartbeatActions(
   trx: Knex,
   executorId: string,
@@ -66,20 +67,32 @@ export async function heartbeatActions(
   now: number,
 ): Promise<void> {
   for (let at = 0; at < ids.length; at += 500) {
-    await trx('action_executions')
+    const own = trx('action_executions')
       .whereIn('id', ids.slice(at, at + 500))
-      .where({ executor_id: executorId, state: 'RUNNING' })
-      .update({ heartbeat_at: now });
+      .where({ executor_id: executorId, state: 'RUNNING' });
+    const free = own.clone().select('id').orderBy('id').forUpdate().skipLocked();
+    const rows = dialectOf(trx) === 'postgres' ? trx('action_executions').whereIn('id', free) : own;
+    await rows.update({ heartbeat_at: now });
   }
 }
 
-/** Gives a lost action to a new attempt, which only executors that know of it may report on. */
-export async function reopenActions(trx: Knex, ids: readonly string[], executorId: string | null): Promise<void> {
+/** Gives a lost action to a new attempt, which only executors that know of it may report on. An executor named here has it in hand from `now` on. */
+export async function reopenActions(
+  trx: Knex,
+  ids: readonly string[],
+  executorId: string | null,
+  now: number,
+): Promise<void> {
   await raiseVersions(trx, ids);
   for (let at = 0; at < ids.length; at += 500) {
     await trx('action_executions')
       .whereIn('id', ids.slice(at, at + 500))
-      .update({ attempt: trx.raw('attempt + 1'), executor_id: executorId, heartbeat_at: null, started_at: null });
+      .update({
+        attempt: trx.raw('attempt + 1'),
+        executor_id: executorId,
+        heartbeat_at: executorId === null ? null : now,
+        started_at: null,
+      });
   }
 }
 

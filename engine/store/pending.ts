@@ -117,11 +117,16 @@ export async function lostActions(
   return fillIn(knex, rows);
 }
 
-/** Opens a new attempt of lost actions: for those that are still as they were found. @returns their ids */
+/**
+ * Opens a new attempt of lost actions: for those that are still as they were found. An executor named here has them in hand from `now` on.
+ *
+ * @returns their ids
+ */
 export async function reopenLost(
   trx: Knex,
   actions: readonly Pick<ActionRow, 'id' | 'attempt' | 'executor_id'>[],
   executorId: string | null,
+  now: number,
 ): Promise<ReadonlySet<string>> {
   if (actions.length === 0) return new Set();
   await raiseVersions(
@@ -131,12 +136,12 @@ export async function reopenLost(
   const rows = actions.map(({ id, attempt, executor_id }): BulkRow => ({ id, attempt, executor_id }));
   const source = rowSource(trx, 'action_executions', ['id', 'attempt', 'executor_id'], rows);
   const result = await trx.raw(
-    `update action_executions set attempt = action_executions.attempt + 1, executor_id = ?, heartbeat_at = null, started_at = null
+    `update action_executions set attempt = action_executions.attempt + 1, executor_id = ?, heartbeat_at = ?, started_at = null
      from ${source.sql} as source
      where action_executions.id = source.id and action_executions.attempt = source.attempt
        and action_executions.executor_id = source.executor_id and action_executions.state = 'RUNNING'
      returning action_executions.id`,
-    [executorId, ...source.bindings],
+    [executorId, executorId === null ? null : now, ...source.bindings],
   );
   return new Set(rowsOf<{ id: string }>(result).map((row) => row.id));
 }

@@ -234,7 +234,8 @@ export function actionToRow(
   row['workflow_namespace'] = owner.workflowNamespace;
   row['project_id'] = owner.projectId;
   row['tags'] = null;
-  row['heartbeat_at'] = null;
+  // Who inserts an action as his own has spoken of it: from then on his silence counts.
+  row['heartbeat_at'] = record.executorId === null ? null : record.createdAt;
   row['started_at'] = null;
   return row;
 }

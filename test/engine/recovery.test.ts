@@ -4,6 +4,7 @@ import { assert, asyncProperty, infiniteStream, nat } from 'fast-check';
 import { silentLogger } from '../../engine/log.ts';
 import { openStore, type Store } from '../../engine/store/connection.ts';
 import { migrate } from '../../engine/store/migrate.ts';
+import { lostActions, reopenLost } from '../../engine/store/pending.ts';
 import { TestClock } from '../helpers/clock.ts';
 import { CALLER, see } from '../helpers/engine.ts';
 import type { Fault } from './faulty-store.ts';
@@ -136,6 +137,41 @@ test('a job is handed to the watcher again, however old its sign of life', async
     [['spark.submit', 1, false]],
   );
   t.is(await state(), 'RUNNING');
+});
+
+test('an executor that lives and is silent about an action of its own is noticed, also after it was opened anew', async (t) => {
+  const { store, clock } = await world(t);
+  await upload(
+    store,
+    `version: '2.0'\nwf: {tasks: {a: {safe-rerun: true, action: std.http, input: {url: "http://127.0.0.1:9/"}}}}`,
+  );
+  const node = await Node.start(store, clock);
+  t.teardown(() => node.engine.close());
+  await node.startWorkflow('wf', 'x');
+  await node.engine.idle();
+  const { nodeId } = node.engine;
+  await store.writer('services').insert({
+    id: nodeId,
+    name: 'n',
+    host: 'h',
+    roles: '[]',
+    state: 'RUNNING',
+    schema_version: 1,
+    started_at: 0,
+    seen_at: 0,
+    lease_until: Number.MAX_SAFE_INTEGER,
+  });
+  const lost = (silentSince: number) => lostActions(store.reader, { silentSince, after: '', limit: 10 });
+  const made = clock.now();
+  t.is((await lost(made)).length, 0);
+  const [action] = await lost(made + 1);
+  t.is(action?.executor_id, nodeId);
+  const reopened = await store.writer.transaction((trx) =>
+    reopenLost(trx, action === undefined ? [] : [action], nodeId, made + 50),
+  );
+  t.is(reopened.size, 1);
+  t.is((await lost(made + 50)).length, 0);
+  t.is((await lost(made + 51)).length, 1);
 });
 
 test('actions that this process makes while it recovers are not taken for lost ones', async (t) => {

@@ -333,6 +333,23 @@ test('heartbeats are sent for what runs, and end with it', async (t) => {
   t.is(w.engine.beats.length, 3);
 });
 
+test('what waits for this executor in its own process is spoken of as well, at every third heartbeat', async (t) => {
+  const held: string[] = ['gated'];
+  const w = await world(t, { heartbeatMs: 1000, held: () => held });
+  const running = w.worker.handle(wait('a1'));
+  const beat = async () => {
+    w.clock.advance(1000);
+    await w.turns();
+  };
+  for (let i = 0; i < 4; i++) await beat();
+  t.deepEqual(w.engine.beats, [['a1', 'gated'], ['a1'], ['a1'], ['a1', 'gated']]);
+  w.gates.get('a1')?.resolve();
+  await running;
+  for (let i = 0; i < 3; i++) await beat();
+  t.deepEqual(w.engine.beats.slice(4), [['gated']]);
+  await w.worker.drain(0);
+});
+
 test('an asynchronous action reports only errors', async (t) => {
   const w = await world(t);
   await w.worker.handle(runAction('std.async_noop', 'a1'));

@@ -312,6 +312,7 @@ export class World implements StateOfWorld {
       http: httpClient(),
       clock,
       log,
+      ...(queue.held === undefined ? {} : { held: () => queue.held?.() ?? [] }),
     });
     queue.consume(
       engine.acknowledging((message) => {
