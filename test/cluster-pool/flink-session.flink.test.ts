@@ -24,6 +24,7 @@ real(
 `,
       environment: {},
       nodes: ['jobmanager', 'w0'],
+      canReset: true,
       // The job is left running: the release ends it.
       work: async (cluster) => {
         const rest = cluster.endpoints['rest'] ?? '';
@@ -43,9 +44,11 @@ real(
           300_000,
         );
       },
-      leftovers: async (cluster) => {
+      // Of ended jobs a job manager that runs on keeps the names.
+      leftovers: async (cluster, recycle) => {
         const rest = cluster.endpoints['rest'] ?? '';
-        const { jobs } = (await json(`${rest}/jobs`)) as { jobs: unknown[] };
+        const all = ((await json(`${rest}/jobs`)) as { jobs: { status: string }[] }).jobs;
+        const jobs = recycle === 'recreate' ? all : all.filter(({ status }) => status !== 'CANCELED');
         const { files } = (await json(`${rest}/jars`)) as { files: unknown[] };
         return [...jobs, ...files];
       },

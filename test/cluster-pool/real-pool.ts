@@ -17,8 +17,10 @@ export interface RealPool {
   readonly nodes: readonly string[];
   /** Runs a job on the cluster and checks its result; it leaves something behind that the next user must not see. */
   work(cluster: Cluster, folder: string): Promise<void>;
-  /** What the last user left, as the next one would see it. */
-  leftovers(cluster: Cluster): Promise<unknown>;
+  /** What the last user left, as the next one would see it after a reset and in a cluster that is made anew. */
+  leftovers(cluster: Cluster, recycle: 'reset' | 'recreate'): Promise<unknown>;
+  /** Whether a reset of this version cleans what `work` has left; else it makes the cluster anew, and nobody works before the reset. */
+  readonly canReset: boolean;
   /** A line that the first node's log holds. */
   readonly logged: RegExp;
 }
@@ -27,8 +29,8 @@ export interface RealPool {
 const PATIENCE_MS = 600_000;
 
 /**
- * The life of a cluster of real processes (spec/cluster.md §5): made by the server, leased, used, kept over a kill -9 of the server, recycled by the
- * release, ended by the drain; nothing is left of it.
+ * The life of a cluster of real processes (spec/cluster.md §5): made by the server, leased, used, cleaned for the next user, used again, kept over a
+ * kill -9 of the server, made anew by the release, ended by the drain; nothing is left of it.
  */
 export async function liveThrough(t: ExecutionContext, pool: RealPool): Promise<void> {
   t.timeout(2 * PATIENCE_MS);
@@ -40,19 +42,20 @@ export async function liveThrough(t: ExecutionContext, pool: RealPool): Promise<
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
   const config = join(folder, 'config.yaml');
-  await writeFile(
-    config,
-    `pools:\n  ${pool.name}:\n${pool.yaml}    environment: {POOL_TEST: ${mark}}\nclusters: {tick_seconds: 0.5}\n`,
-  );
-  const start = () =>
-    startServer({
+  const start = async (recycle: 'reset' | 'recreate') => {
+    await writeFile(
+      config,
+      `pools:\n  ${pool.name}:\n${pool.yaml}    environment: {POOL_TEST: ${mark}}\n    recycle: ${recycle}\nclusters: {tick_seconds: 0.5}\n`,
+    );
+    return startServer({
       database: `sqlite:${join(folder, 'db.sqlite')}`,
       args: ['--config', config],
       env: { ...process.env, ...pool.environment },
       logFile: join(folder, 'server.log'),
       startTimeoutMs: PATIENCE_MS,
     });
-  let server = await start();
+  };
+  let server = await start('reset');
   t.teardown(() => server.stop());
   const ask = async (query: string): Promise<unknown> => {
     const response = await fetch(`${server.url}/v2/${query}`, { method: 'GET' });
@@ -73,6 +76,14 @@ export async function liveThrough(t: ExecutionContext, pool: RealPool): Promise<
       PATIENCE_MS,
     );
   await free();
+  const first = (await ask('cluster_apply?user_id=eve')) as Cluster;
+  if (pool.canReset) await pool.work(first, folder);
+  await ask(`cluster_release?cluster_id=${first.id}`);
+  const cleaned = await free();
+  t.not(cleaned.id, first.id);
+  t.deepEqual(cleaned.nodes, first.nodes, 'the same processes');
+  t.deepEqual(await pool.leftovers(cleaned, 'reset'), []);
+
   const held = (await ask('cluster_apply?user_id=ann')) as Cluster;
   t.deepEqual(
     held.nodes.map(({ name, state }) => `${name} ${state}`),
@@ -87,7 +98,7 @@ export async function liveThrough(t: ExecutionContext, pool: RealPool): Promise<
   const gone = waitForExit(server.child);
   signalGroup(server.child, 'SIGKILL');
   await gone;
-  server = await start();
+  server = await start('recreate');
   const adopted = (await ask(`cluster/${held.id}`)) as Cluster;
   t.like(adopted, { user_id: 'ann', status: 'running', health: 'OK' });
   t.deepEqual(adopted.nodes, held.nodes);
@@ -100,7 +111,7 @@ export async function liveThrough(t: ExecutionContext, pool: RealPool): Promise<
   t.is(next.name, held.name);
   t.deepEqual(next.endpoints, held.endpoints);
   t.deepEqual(await alive(), [], 'processes of the last user');
-  t.deepEqual(await pool.leftovers(next), []);
+  t.deepEqual(await pool.leftovers(next, 'recreate'), []);
 
   await ask(`cluster_op?action=drain&pool=${pool.name}`);
   await waitFor('the end of the cluster', async () => (await clusters()).length === 0, PATIENCE_MS);

@@ -27,6 +27,8 @@ real(
 `,
       environment: {},
       nodes: ['master', 'w0', 'w1'],
+      // 3.5 cannot forget what has ended.
+      canReset: false,
       work: async (cluster, folder) => {
         const conf = ['spark.driver.host=127.0.0.1', 'spark.ui.enabled=false', 'spark.executor.memory=512m'];
         const { code, stdout, stderr } = await run(
