@@ -8,7 +8,7 @@ import { fromJarPlan, type JarPlan } from './plan.ts';
 
 /**
  * One push towards the end of a job (spec/flink.md §3.1): PATCH, or a stop with savepoint under a trigger id of ours, so that a repeat
- * starts no second one. A stop that fails or takes more than ten minutes falls back to PATCH unless the input forbids it.
+ * starts no second one. A stop that fails or takes longer than `stop_timeout` falls back to PATCH unless the input forbids it.
  */
 export async function cancelJob(plan: JarPlan, context: JobContext, client: FlinkClient): Promise<CancelOutcome> {
   if (plan.onCancel === 'stop' && plan.savepoint === null && plan.stopFailed === null)
@@ -21,8 +21,8 @@ export async function cancelJob(plan: JarPlan, context: JobContext, client: Flin
 
 async function stopWithSavepoint(plan: JarPlan, context: JobContext, client: FlinkClient): Promise<CancelOutcome> {
   const since = plan.stopSinceMs ?? context.nowMs;
-  if (context.nowMs - since > STOP_TIMEOUT_MS)
-    return failed(plan, 'The stop with savepoint took more than 10 minutes.');
+  if (context.nowMs - since > plan.stopTimeoutMs)
+    return failed(plan, `The stop with savepoint took more than ${plan.stopTimeoutMs / 1000} seconds.`);
   try {
     const made = await makeSavepoint(stopRun({ ...plan, stopSinceMs: since }, context, client), 'stop');
     if (made.kind === 'made' && made.failure !== null) return failed(plan, made.failure.message);
@@ -55,5 +55,3 @@ export function stopRun(plan: JarPlan, context: JobContext, client: FlinkClient)
 function failed(plan: JarPlan, reason: string): CancelOutcome {
   return { update: { data: fromJarPlan({ ...plan, stopFailed: reason }) }, againMs: 0 };
 }
-
-const STOP_TIMEOUT_MS = 600_000;

@@ -43,6 +43,11 @@ async function lookAt(job: Job, plan: JarPlan, context: JobContext, client: Flin
     return { kind: 'unreachable', reason: error instanceof Error ? error.message : String(error) };
   }
   if (TERMINAL.has(word)) return ended(job, plan, word, context, client);
+  // Nothing more is done to it.
+  if (job.cancel !== null && plan.stopFailed !== null && !plan.cancelFallback) {
+    const output = outputOf(factsOf(plan, word, null));
+    return { kind: 'ended', state: word, result: stopped(job, output, `goes on: ${plan.stopFailed}`) };
+  }
   if (plan.waitFor === 'submitted' && job.cancel === null) return success(word, plan, null);
   if (plan.waitFor !== 'running' || word !== 'RUNNING' || job.cancel !== null) return { kind: 'live', state: word };
   const details = await client.jobs.get(plan.jobId, { signal: context.signal });
@@ -91,10 +96,10 @@ async function stoppedAt(plan: JarPlan, context: JobContext, client: FlinkClient
   return savepointOf(stopRun(plan, context, client));
 }
 
-function stopped(job: Job, output: JsonObject): ActionResult {
+function stopped(job: Job, output: JsonObject, what = 'was cancelled'): ActionResult {
   if (job.cancel?.reason !== 'timeout')
-    return { kind: 'cancelled', output: { code: 'FLINK_CANCELLED', message: 'The job was cancelled.', ...output } };
-  const message = `Timeout after ${job.cancel.seconds} seconds; the job was cancelled.`;
+    return { kind: 'cancelled', output: { code: 'FLINK_CANCELLED', message: `The job ${what}.`, ...output } };
+  const message = `Timeout after ${job.cancel.seconds} seconds; the job ${what}.`;
   return { kind: 'error', retryable: false, output: { code: 'FLINK_TIMEOUT', message, ...output } };
 }
 

@@ -4,7 +4,7 @@ import type { JobAction } from '../action.ts';
 import type { JobBackend } from '../jobs/backend.ts';
 import { JOB_RESULT } from './run-jar.ts';
 import { choice, flag, JAR_INPUTS, seconds, text } from './parameters.ts';
-import { LOSS_INPUTS } from './flows/redeploy.ts';
+import { REDEPLOY_INPUTS } from './flows/redeploy.ts';
 import { GATEWAY_INPUTS, SERVER_INPUTS } from './servers.ts';
 
 /** How the blocking actions present themselves (spec/flink.md §3.2 to §3.4): what they do stands in `flows/`. */
@@ -191,7 +191,7 @@ const OPERATIONS = {
         format: FORMAT,
         startup_timeout: { ...seconds('redeploy: seconds until the new job must run.'), default: 120 },
         stable_for: { ...seconds('redeploy: seconds for which it must have run.'), default: 10 },
-        ...LOSS_INPUTS,
+        ...REDEPLOY_INPUTS,
         timeout: { ...seconds('Seconds to wait. Flink rescales at most every 30 s.'), default: 600 },
         poll_interval: POLL,
       },
@@ -229,7 +229,7 @@ const OPERATIONS = {
           default: 120,
         },
         stable_for: { ...seconds('Seconds for which it must have run so.'), default: 10 },
-        ...LOSS_INPUTS,
+        ...REDEPLOY_INPUTS,
         new_job_id: text('Id of the new job; default: derived from the action execution.'),
         poll_interval: POLL,
       },

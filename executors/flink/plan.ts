@@ -24,6 +24,7 @@ export interface JarPlan {
   readonly savepointDir: string | null;
   readonly drain: boolean;
   readonly cancelFallback: boolean;
+  readonly stopTimeoutMs: number;
   readonly keepJar: boolean;
   readonly onLost: 'fail' | 'resubmit';
   readonly historyUrl: string | null;
@@ -94,6 +95,7 @@ const PLANNED_INPUTS = [
   'savepoint_dir',
   'drain',
   'cancel_fallback',
+  'stop_timeout',
   'keep_jar',
   'on_lost',
   'history_url',
@@ -123,6 +125,7 @@ export function fromJarPlan(plan: JarPlan): JsonObject {
     savepoint_dir: plan.savepointDir,
     drain: plan.drain,
     cancel_fallback: plan.cancelFallback,
+    stop_timeout: plan.stopTimeoutMs / 1000,
     keep_jar: plan.keepJar,
     on_lost: plan.onLost,
     history_url: plan.historyUrl,
@@ -157,6 +160,7 @@ export function toJarPlan(data: JsonObject): JarPlan {
     savepointDir: text('savepoint_dir'),
     drain: data.drain === true,
     cancelFallback: data.cancel_fallback !== false,
+    stopTimeoutMs: (numberOf(data.stop_timeout) ?? 600) * 1000,
     keepJar: data.keep_jar !== false,
     onLost: oneOf(text('on_lost'), ['fail', 'resubmit'], 'fail'),
     historyUrl: text('history_url'),

@@ -465,6 +465,18 @@ test('a way back that does not come up ends with an error that names the savepoi
   for (const id of Object.values(ids)) t.true(message.includes(String(id)), message);
 });
 
+test('an upgrade whose stop does not come to an end says so, and starts nothing', async (t) => {
+  const w = await world(t, { pendingPolls: 1000 });
+  await running(w);
+  await w.start('flink.upgrade', 'a1', { job_id: JOB, jar: join(w.folder, 'two.jar'), stop_timeout: 10 });
+  await w.pass(8);
+  t.is(w.kind('a1'), undefined);
+  await w.pass(15);
+  t.like(w.output('a1'), { code: 'FLINK_STOP_FAILED', job_id: JOB, savepoint: null });
+  t.regex(String(w.output('a1').message), /has not stopped within 10 seconds; it may still do so/);
+  t.is(w.flink.runs.length, 1);
+});
+
 test('a new job that ends at the very moment at which an upgrade gives it up is rolled back as well', async (t) => {
   const w = await world(t, { initialState: 'CREATED' });
   const old = await running(w);

@@ -593,8 +593,23 @@ test('a stop that fails falls back to cancel, unless that is forbidden', async (
   await watcher.stop('a2', 'cancelled');
   await w.pass(watcher, 10);
   t.like(w.output('a1'), { state: 'CANCELED', savepoint: null });
-  t.is(w.kind('a2'), undefined);
+  // The task is over, and says what becomes of the job.
+  t.is(w.kind('a2'), 'cancelled');
+  t.like(w.output('a2'), { message: 'The job goes on: java.io.IOException: no room.', state: 'RUNNING' });
   t.is(jobOf(w, 'a2').state, 'RUNNING');
+});
+
+test('a stop that takes longer than stop_timeout falls back to cancel', async (t) => {
+  const w = await world(t);
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1', { on_cancel: 'stop', stop_timeout: 20 });
+  // Tasks that are never up: the stop is asked for again and again.
+  w.flink.switches.deploying = true;
+  await watcher.stop('a1', 'cancelled');
+  await w.pass(watcher, 15);
+  t.is(w.kind('a1'), undefined);
+  await w.pass(watcher, 15);
+  t.like(w.output('a1'), { state: 'CANCELED', savepoint: null });
 });
 
 test('time-outs: fail and detach leave the job running, cancel ends it', async (t) => {

@@ -66,8 +66,9 @@ export async function redeployLost(run: FlowRun): Promise<JsonObject | null> {
   return { ...facts, ...Object.fromEntries(fresh), [`${which}_losses`]: losses };
 }
 
-/** What the two starts of a redeployment need beyond an id of the job, in declarations and checks. */
-export const LOSS_INPUTS: Readonly<Record<string, JsonObject>> = {
+/** Bounds that every redeployment takes. */
+export const REDEPLOY_INPUTS: Readonly<Record<string, JsonObject>> = {
+  stop_timeout: { ...seconds('Seconds until the old job must have made its savepoint and be over.'), default: 600 },
   not_found_grace: {
     ...seconds('For how long the cluster may not know a job of ours, as during a fail-over.'),
     default: 60,
@@ -94,7 +95,7 @@ async function stageBoth(run: FlowRun, jars: JarStore, plan: Redeployment): Prom
   if (used !== null && (await detailsOf(run, idOf(run, 'next'))) !== null)
     return unchanged('FLINK_DUPLICATE_JOB', `The cluster has a job ${used} already: new_job_id must be a new id.`);
   const staged = { next_jar: next.jarId, rollback_jar: rollback?.jarId ?? null };
-  return again('STOPPING', { ...run.facts, phase: 'stopping', ...staged }, 0);
+  return again('STOPPING', { ...run.facts, phase: 'stopping', stopping_since: run.nowMs, ...staged }, 0);
 }
 
 /** All that can be known of a start before it is made: afterwards there is no job to leave as it is. */
@@ -118,7 +119,7 @@ async function stageOne(
 
 async function stopOld(run: FlowRun, plan: Redeployment): Promise<FlowStep> {
   const step = await stopJob({ ...run, input: { ...run.input, cancel_fallback: false } });
-  if (step.kind !== 'done') return step;
+  if (step.kind !== 'done') return tooLongToStop(run, plan, step) ?? step;
   if (step.result.kind !== 'success') {
     const output = isJsonObject(step.result.output) ? step.result.output : {};
     return ended(
@@ -132,6 +133,17 @@ async function stopOld(run: FlowRun, plan: Redeployment): Promise<FlowStep> {
   }
   const savepoint = isJsonObject(step.result.output) ? (step.result.output.location ?? null) : null;
   return again('STARTING', { ...run.facts, phase: 'next', savepoint, new_job_id: idOf(run, 'next') }, 0);
+}
+
+/** A stop cannot be taken back: what came of it is for people to see. */
+function tooLongToStop(run: FlowRun, plan: Redeployment, step: FlowStep): FlowStep | null {
+  const seconds = numberOf(run.input, 'stop_timeout') ?? 600;
+  const since = numberOf(run.facts, 'stopping_since') ?? run.nowMs;
+  if (step.kind !== 'again' || run.nowMs - since <= seconds * 1000) return null;
+  const jobId = textOf(run.input, 'job_id');
+  const location = textOf(step.facts ?? run.facts, 'location');
+  const message = `${plan.action}: job ${jobId} has not stopped within ${seconds} seconds; ${location === null ? 'it may still do so' : `its savepoint is ${location}`}. Nothing was started.`;
+  return ended(run, step.state, refused('FLINK_STOP_FAILED', message, { job_id: jobId, savepoint: location }));
 }
 
 type Which = 'next' | 'rollback';
