@@ -44,6 +44,7 @@ const PLACES = {
     'engine/leases.test',
     'engine/recovery.test',
     'examples.test',
+    'flink-crash.test',
     'readme.test',
   ],
 };

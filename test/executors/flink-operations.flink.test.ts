@@ -110,11 +110,12 @@ real('a rescale without the adaptive scheduler is a new job; an upgrade that fai
   const wide = await client.jobs.get(String(rescaled.output.job_id));
   t.true(wide.vertices.every(({ parallelism }) => parallelism === 2));
 
+  const { url: _, ...program } = endless;
   const bad = { ...endless, args: { uid: 'another-state' } };
   await w.submit(
     watcher,
     `upgrade-${run}`,
-    { ...bad, job_id: wide.jid, rollback: { ...endless, parallelism: 2 }, stable_for: 2 },
+    { ...bad, job_id: wide.jid, rollback: { ...program, parallelism: 2 }, stable_for: 2 },
     'flink.upgrade',
   );
   const back = await w.result(`upgrade-${run}`);
@@ -127,14 +128,11 @@ real('a rescale without the adaptive scheduler is a new job; an upgrade that fai
   );
   const upgraded = await w.result(`upgrade2-${run}`);
   t.like(upgraded.output, { job_id: jobIdOf(`upgrade2-${run}`), state: 'RUNNING' }, JSON.stringify(upgraded));
-  // Other tests may have jobs on the cluster as well.
-  const own = ['wide', 'rescale', 'upgrade', 'upgrade2'].map((name) => jobIdOf(`${name}-${run}`));
+  // Each is asked for by itself: others use the cluster as well, and its lists may leave out a job whose JobMaster is slow.
+  const own = ['wide', 'rescale', 'upgrade2'].map((name) => jobIdOf(`${name}-${run}`));
   own.push(String(back.output.job_id));
-  const live = (await client.jobs.all()).filter(({ id, status }) => own.includes(id) && status === 'RUNNING');
-  t.deepEqual(
-    live.map(({ id }) => id),
-    [jobIdOf(`upgrade2-${run}`)],
-  );
+  const states = await Promise.all(own.map((id) => client.jobs.getStatus(id)));
+  t.deepEqual(states, ['FINISHED', 'FINISHED', 'RUNNING', 'FINISHED']);
   await client.jobs.terminate(jobIdOf(`upgrade2-${run}`));
 });
 

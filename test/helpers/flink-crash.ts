@@ -57,13 +57,13 @@ count:
 `;
 
 /**
- * A real server runs a workflow for each phase on a real cluster, each through a lane of its own; once all have come as far as they should,
+ * A real server runs a workflow for each phase on a cluster, each through a lane of its own; once all have come as far as they should,
  * the server is killed with SIGKILL and started again on the same database. Each workflow must end with the result of the one job
  * that Flink has of it.
  */
 export async function surviveKills(
   t: ExecutionContext,
-  cluster: { readonly url: string; readonly jar: string },
+  cluster: { readonly url: string; readonly jar: string; afterKill?(): void },
   phases: readonly CrashPhase[],
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'tramontane-flink-crash-'));
@@ -104,6 +104,7 @@ export async function surviveKills(
 
   signalGroup(first.child, 'SIGKILL');
   await waitForExit(first.child);
+  cluster.afterKill?.();
   gate.open();
   const second = await startServer(options);
   t.teardown(second.stop);

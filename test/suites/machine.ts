@@ -70,7 +70,8 @@ export class Machine {
     if (flinkHome === null) return { missing: 'needs Flink: set FLINK_HOME or run scripts/engines/flink/install.sh.' };
     const folder = await mkdtemp(join(tmpdir(), 'tramontane-flink-'));
     this.#cleanup.add('the folder of Flink', () => rm(folder, { recursive: true, force: true }));
-    const flink = await startFlink(flinkHome, folder, this.#signal);
+    // Several test files run jobs on it at once: those that find no slot wait, also when the cluster is older than five minutes.
+    const flink = await startFlink(flinkHome, folder, this.#signal, { options: ['slot.request.timeout=60min'] });
     this.#cleanup.add('Flink', flink.stop);
     const jobsJar = await buildEngineJobs(flinkHome, folder);
     const exampleJar = await buildFlinkJob(flinkHome, this.#signal);
