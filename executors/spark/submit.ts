@@ -116,10 +116,6 @@ export const PROPERTIES: Record<string, JsonObject> = {
     default: 'client',
     description: 'Where the driver runs; cluster only with via: rest.',
   },
-  cluster: {
-    type: ['string', 'object', 'null'],
-    description: 'What cluster.apply gave, or the name of a connection (via: rest).',
-  },
   ...SERVER_INPUTS,
   supervise: flag('Start the driver again when it fails (via: rest).'),
   driver_cores: count('Cores of the driver (via: rest).'),

@@ -4,7 +4,7 @@ import type { Job, JobBackend, JobContext, JobRequest, StageOutcome } from '../j
 import { lighterRuns, toLighterInput } from './systems/lighter-runs.ts';
 import { livyRuns, toLivyInput } from './systems/livy-runs.ts';
 import { createRemoteBackend } from './systems/remote-backend.ts';
-import type { SparkServers } from './systems/servers.ts';
+import { endpointsOf, type SparkServers } from './systems/servers.ts';
 import { standaloneRuns } from './systems/standalone-runs.ts';
 
 /** The ways of spark.submit besides the process on this host, and the choice between them (spec/spark.md §8.3). */
@@ -41,15 +41,14 @@ function wayOf(input: JsonObject): string {
   return input.deploy_mode === 'cluster' && hasRest ? 'rest' : 'process';
 }
 
-/** The object that `cluster.apply` gives names the master and the address of its submission server (spec/cluster.md §3.2). */
+/** The object that `cluster.apply` gives names the master too (spec/cluster.md §3.2). An address of the input's own wins. */
 function toStandaloneInput(input: JsonObject): JsonObject {
-  const { cluster, ...rest } = input;
-  const endpoints = endpointsOf(cluster ?? null);
-  const named: JsonObject = typeof cluster === 'string' ? { connection: cluster } : {};
+  const { cluster = null, ...rest } = input;
+  const { master } = endpointsOf(cluster);
+  const hasOwn = isJsonObject(cluster) && (input.connection ?? input.url ?? null) !== null;
   return {
-    ...named,
-    ...(endpoints.master !== undefined && { master: endpoints.master }),
-    ...(endpoints.rest !== undefined && (input.connection ?? input.url ?? null) === null && { url: endpoints.rest }),
+    ...(master !== undefined && { master }),
+    ...(!hasOwn && { cluster }),
     ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null)),
   };
 }
@@ -83,12 +82,3 @@ function driverAddress(master: string): JsonObject {
 }
 
 const READY = Promise.resolve<StageOutcome>({ kind: 'ready' });
-
-function endpointsOf(cluster: JsonObject[string]): { readonly master?: string; readonly rest?: string } {
-  const from = isJsonObject(cluster) ? (cluster.endpoints ?? cluster.service_url ?? null) : null;
-  if (!isJsonObject(from)) return {};
-  return {
-    ...(typeof from.master === 'string' && { master: from.master }),
-    ...(typeof from.rest === 'string' && { rest: from.rest }),
-  };
-}

@@ -26,6 +26,7 @@ test('2,000 batches of one server are watched at once: bounded requests, bounded
     const plan = {
       connection: null,
       url: livy.url,
+      masterUi: null,
       historyUrl: null,
       name,
       hasMarker: true,

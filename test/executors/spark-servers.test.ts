@@ -207,11 +207,14 @@ for (const name of ['mist', 'lighter', 'livy', 'standalone'] as const) {
   test(`${name}: an address or a name that leads nowhere is refused with what would be right`, async (t) => {
     const { w, s, watcher } = await world(t, name);
     const refusals: readonly (readonly [JsonObject, RegExp])[] = [
-      [{ connection: null }, /connection with the name of a configured server, or url/],
+      [{ connection: null }, /connection with the name of a configured server, url, or a leased cluster/],
       [{ connection: 'nowhere' }, /There is no connection 'nowhere'.*known: here/],
       [{ connection: 'other' }, /'other' leads to cluster/],
       [{ connection: null, url: 'ftp://x' }, /no http or https address/],
-      [{ url: 'http://x' }, /connection or url, not both/],
+      [{ url: 'http://x' }, /only one of connection, url and cluster/],
+      [{ cluster: 'here' }, /only one of connection, url and cluster/],
+      [{ connection: null, cluster: 'nowhere' }, /There is no connection 'nowhere'/],
+      [{ connection: null, cluster: { endpoints: { other: 'x' } } }, /has no endpoints\.\w+: it offers other\./],
     ];
     for (const [at, [more, message]] of refusals.entries()) {
       await w.submit(watcher, s.action, `r${at}`, { ...s.input, connection: 'here', ...more });
@@ -360,6 +363,47 @@ test("standalone: after a lost answer the driver is told from others' of the sam
   t.like((await w.result('a1')).output, { id: ours.id, result: 3, log_tail: ['::result 3'] });
   t.is(master.drivers.size, 3);
 });
+
+for (const name of ['mist', 'lighter', 'livy', 'standalone'] as const) {
+  test(`${name}: a leased cluster tells its server, over the end of a node too; single calls take it as well`, async (t) => {
+    const s = await START[name](t);
+    const w = await sparkWorld(t);
+    const first = await w.node('n1', {
+      fault: (point) => (point === 'answered' ? new Promise(() => {}) : undefined),
+    });
+    const endpoints = {
+      [name === 'standalone' ? 'rest' : name]: s.server.url,
+      ui: s.server.url,
+      master: 'spark://m:7077',
+    };
+    const cluster = { id: 'c1', endpoints };
+    const { master: _master, ...input } = s.input;
+    void w.submit(first, s.action, 'a1', { ...input, cluster }).catch(() => {});
+    await waitFor('the job', async () => s.count() === 1);
+    s.move('running');
+    first.abandon();
+    await w.node('n2', { alone: true });
+    const id = await w.submitted('a1');
+    s.log('::result 4');
+    s.move('success');
+    t.like((await w.result('a1')).output, { backend: name, id, state: WORDS[name].success });
+    t.is(s.count(), 1);
+    const call = {
+      mist: 'mist.jobs.get',
+      lighter: 'lighter.batches.get',
+      livy: 'livy.batches.get',
+      standalone: 'spark.submissions.status',
+    };
+    t.is((await w.call(call[name], { cluster, id })).kind, 'success');
+    if (name === 'standalone') {
+      t.like((await w.call('spark.master.state', { cluster })).output, { status: 'ALIVE' });
+      t.is((await w.call('spark.kill', { cluster, backend: name, id })).kind, 'success');
+    }
+    t.like((await w.call(call[name], { cluster: { id: 'c1', endpoints: {} }, id })).output, {
+      code: 'SPARK_BAD_INPUT',
+    });
+  });
+}
 
 test('a session is opened once, takes code, and is closed; a failing statement names the error', async (t) => {
   const livy = await started(t, startFakeLivy());

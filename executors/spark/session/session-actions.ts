@@ -123,15 +123,17 @@ function viaOf(session: JsonObject[string] | undefined): string {
 
 /** The input of livy.execute or lighter.execute. */
 function toStatementInput(input: JsonObject): JsonObject {
-  const { session, kind, connection, url, ...rest } = input;
+  const { session, kind, connection, url, cluster = null, ...rest } = input;
   if (!isJsonObject(session)) return { ...rest, session_id: null };
   const code = kind ?? session.kind ?? null;
   return {
     ...rest,
     session_id: session.id ?? null,
     ...(session.via === 'livy' && code !== null && { kind: code }),
-    connection: connection ?? session.connection ?? null,
-    url: url ?? session.url ?? null,
+    // Where the session is, unless the input says it anew.
+    ...((connection ?? url ?? cluster) === null
+      ? { connection: session.connection ?? null, url: session.url ?? null }
+      : { connection: connection ?? null, url: url ?? null, cluster }),
   };
 }
 

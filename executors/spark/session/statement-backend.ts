@@ -71,7 +71,7 @@ function prepare(input: JsonObject, run: RunContext, host: string): PrepareOutco
   const handle = toHandle(input.session);
   if (handle === null) return bad('session must be the result of spark.session.open.');
   if (typeof input.code !== 'string' || input.code.trim() === '') return bad('code must be the text to run.');
-  for (const name of ['connection', 'url'])
+  for (const name of ['connection', 'url', 'cluster'])
     if ((input[name] ?? null) !== null)
       return bad(`${name} is for sessions of Livy and Lighter; this one is kept by the server.`);
   const kind = toText(input.kind ?? handle.kind);

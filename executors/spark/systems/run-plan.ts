@@ -12,7 +12,9 @@ export interface RemotePlan {
   /** Name of the connection, or null for an address given by the user. */
   readonly connection: string | null;
   readonly url: string;
-  /** Of the connection. */
+  /** Of a leased cluster; a connection's own is read anew each time. */
+  readonly masterUi: string | null;
+  /** Of the connection or the cluster. */
   readonly historyUrl: string | null;
   readonly name: string | null;
   readonly hasMarker: boolean;
@@ -82,8 +84,9 @@ export function planRemote(
   const key = keyOf(run.actionExecutionId);
   const url = found.server.urls[0] ?? '';
   const data: RemotePlan = {
-    connection: typeof input.connection === 'string' ? input.connection : null,
+    connection: found.server.connection,
     url,
+    masterUi: found.server.connection === null ? found.server.masterUi : null,
     historyUrl: found.server.historyUrl,
     name: runs.nameOf(input, key),
     hasMarker: input.result !== 'none',
@@ -121,7 +124,7 @@ export function serverOfPlan(plan: RemotePlan, runs: SystemRuns, servers: SparkS
   );
   if ('problem' in found)
     throw new Error(`The job's server cannot be asked: connection ${plan.connection ?? plan.url}.`);
-  return found.server;
+  return plan.connection === null ? { ...found.server, masterUi: plan.masterUi } : found.server;
 }
 
 /** The record's data with further notes. */
@@ -133,6 +136,7 @@ export function fromRemotePlan(plan: RemotePlan): JsonObject {
   return {
     connection: plan.connection,
     url: plan.url,
+    master_ui: plan.masterUi,
     history_url: plan.historyUrl,
     name: plan.name,
     has_marker: plan.hasMarker,
@@ -149,6 +153,7 @@ export function toRemotePlan(data: JsonObject): RemotePlan {
   return {
     connection: typeof data.connection === 'string' ? data.connection : null,
     url: typeof data.url === 'string' ? data.url : '',
+    masterUi: typeof data.master_ui === 'string' ? data.master_ui : null,
     historyUrl: typeof data.history_url === 'string' ? data.history_url : null,
     name: typeof data.name === 'string' ? data.name : null,
     hasMarker: data.has_marker !== false,

@@ -5,7 +5,13 @@ import { RUN_INPUTS } from './run-plan.ts';
 
 /** The inputs of spark.submit as those of a batch: what the server has no field for becomes configuration, or is left out. */
 export function toServerInput(input: JsonObject, classField: string, fields: readonly Parameter[]): JsonObject {
-  const known = new Set(['connection', 'url', ...fields.map(({ name }) => name), ...Object.keys(RUN_INPUTS)]);
+  const known = new Set([
+    'connection',
+    'url',
+    'cluster',
+    ...fields.map(({ name }) => name),
+    ...Object.keys(RUN_INPUTS),
+  ]);
   const conf: Record<string, JsonObject[string]> = {};
   for (const [name, key] of CONF) if ((input[name] ?? null) !== null) conf[key] = joined(input[name] ?? null);
   return {
