@@ -70,6 +70,21 @@ test('a start is answered RUNNING although everything was done in the same trans
   t.is((await e.see(record.id)).execution.state, 'ERROR');
 });
 
+test("a heartbeat is noted for an executor's own actions that run, and for no others", async (t) => {
+  const e = await openTestEngine(t);
+  const call = '{action: std.http, input: {url: "http://127.0.0.1:9/"}}';
+  const { execution } = await e.run(`version: '2.0'\nwf: {tasks: {a: ${call}, b: ${call}, c: ${call}}}`);
+  const { actions } = await e.see(execution.id);
+  const [mine, others, ended] = actions.map(({ id }) => String(id));
+  await e.store.writer('action_executions').where('id', others).update({ executor_id: 'another' });
+  await e.finish('c');
+  const made = e.clock.now();
+  e.clock.advance(1000);
+  await e.engine.heartbeat(e.engine.nodeId, [mine, others, ended, 'gone'].map(String));
+  const beats = await e.store.reader('action_executions').orderBy('id').pluck('heartbeat_at');
+  t.deepEqual(beats.map(Number), [made + 1000, made, made]);
+});
+
 test('an execution that somebody else wrote is loaded and decided again', async (t) => {
   const e = await openTestEngine(t);
   await e.upload(WAITS);

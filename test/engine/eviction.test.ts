@@ -90,6 +90,29 @@ wf:
   });
 }
 
+for (const forgetful of [false, true]) {
+  const how = forgetful ? ', on views that are loaded anew' : '';
+  test(`large results of items are put together in their order${how}`, async (t) => {
+    const e = await openTestEngine(t, { forgetful });
+    const { execution } = await e.run(`version: '2.0'
+wf:
+  output: {lengths: <% $.all.select($.v.len()) %>, global: <% global(all).len() %>, last: <% task(w).result.last().n %>}
+  tasks:
+    w:
+      with-items: i in [0, 1, 2]
+      action: std.async_noop
+      on-success: {publish: {branch: {all: <% task().result %>}, global: {all: <% task().result %>}}}
+`);
+    for (const n of [0, 1, 2]) await e.finish('w', { n, v: n === 1 ? 'small' : LARGE });
+    const seen = await e.see(execution.id);
+    t.deepEqual(seen.execution.output, { lengths: [LARGE.length, 5, LARGE.length], global: 3, last: 2 });
+    t.is(seen.execution.stateInfo, null);
+    t.is(await payloads(e), 2 + 2 + 1, 'two results, what is published twice, the context with it');
+    await e.engine.deleteExecution(CALLER, execution.id, false);
+    t.is(await payloads(e), 0);
+  });
+}
+
 test('an execution keeps its own large values when somebody asks for the same id with others', async (t) => {
   const e = await openTestEngine(t);
   await e.upload("version: '2.0'\nwf: {input: [x], tasks: {a: {action: std.async_noop}}}");
