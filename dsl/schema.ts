@@ -4,6 +4,7 @@ import {
   DIRECT_TASK,
   type ListShape,
   type MappingShape,
+  type NameShape,
   REVERSE_TASK,
   type Shape,
   TASK_DEFAULTS,
@@ -11,6 +12,15 @@ import {
   WORKBOOK,
   WORKFLOW,
 } from './spec/shape.ts';
+import {
+  CALL_WITH_PARAMETERS,
+  ENTRY_NAME,
+  grammarPattern,
+  SINGLE_EXPRESSION,
+  STORED_NAME,
+  UUID_NAME,
+} from './schema-patterns.ts';
+import { MAX_JOIN_NAME, MAX_TASK_NAME } from './spec/names.ts';
 
 /**
  * The language as a JSON Schema (draft 2020-12), for editors: it comes from the same table as the checks of an upload. What
@@ -30,8 +40,8 @@ export function dslSchema(): JsonObject {
       workflows: listSchema('Workflows by name.', 'workflow'),
       actions: listSchema('Ad-hoc actions by name.', 'action'),
       workflow: workflowSchema(),
-      directTask: schemaOf(DIRECT_TASK),
-      reverseTask: schemaOf(REVERSE_TASK),
+      directTask: taskSchema(DIRECT_TASK),
+      reverseTask: taskSchema(REVERSE_TASK),
       taskDefaults: schemaOf(TASK_DEFAULTS),
       action: schemaOf(ACTION),
     },
@@ -42,6 +52,7 @@ function workbookSchema(): JsonObject {
   const schema = schemaOf(WORKBOOK);
   return withProperties(schema, {
     version: { $ref: '#/$defs/version' },
+    name: { ...propertyOf(schema, 'name'), pattern: STORED_NAME },
     workflows: sectionSchema(schema, 'workflows', 'workflow'),
     actions: sectionSchema(schema, 'actions', 'action'),
   });
@@ -50,7 +61,11 @@ function workbookSchema(): JsonObject {
 function sectionSchema(workbook: JsonObject, section: string, entry: string): JsonObject {
   const own = propertyOf(workbook, section);
   return withProperties(
-    { ...own, additionalProperties: { $ref: `#/$defs/${entry}` } },
+    {
+      ...own,
+      propertyNames: { ...nameOf(entry), pattern: ENTRY_NAME },
+      additionalProperties: { $ref: `#/$defs/${entry}` },
+    },
     { version: { $ref: '#/$defs/version' } },
   );
 }
@@ -62,8 +77,14 @@ function listSchema(description: string, entry: string): JsonObject {
     required: ['version'],
     minProperties: 2,
     properties: { version: { $ref: '#/$defs/version' } },
+    propertyNames: { ...nameOf(entry), pattern: STORED_NAME },
     additionalProperties: { $ref: `#/$defs/${entry}` },
   };
+}
+
+/** The name of a workflow in the form of an id would be taken for one. */
+function nameOf(entry: string): JsonObject {
+  return entry === 'workflow' ? { not: { pattern: UUID_NAME } } : {};
 }
 
 /** The type of a workflow decides what its tasks may hold. */
@@ -71,7 +92,13 @@ function workflowSchema(): JsonObject {
   const schema = schemaOf(WORKFLOW);
   const tasks = propertyOf(schema, 'tasks');
   const tasksOf = (task: string): JsonObject => ({
-    properties: { tasks: { additionalProperties: { $ref: `#/$defs/${task}` } } },
+    properties: {
+      tasks: {
+        propertyNames: { not: { const: 'version' }, maxLength: MAX_TASK_NAME },
+        patternProperties: { [LONG_NAME]: { allOf: [{ $ref: `#/$defs/${task}` }, NO_JOIN] } },
+        additionalProperties: { $ref: `#/$defs/${task}` },
+      },
+    },
   });
   return {
     ...withProperties(schema, {
@@ -81,6 +108,19 @@ function workflowSchema(): JsonObject {
     if: { required: ['type'], properties: { type: { const: 'reverse' } } },
     then: tasksOf('reverseTask'),
     else: tasksOf('directTask'),
+  };
+}
+
+/** Parameters behind the name leave no room for an `input` that is one text (spec/dsl.md D-5.2). */
+function taskSchema(shape: Shape): JsonObject {
+  const withParameters = (call: 'action' | 'workflow'): JsonObject => ({
+    required: [call],
+    properties: { [call]: { pattern: CALL_WITH_PARAMETERS } },
+  });
+  return {
+    ...schemaOf(shape),
+    if: { anyOf: [withParameters('action'), withParameters('workflow')] },
+    then: { properties: { input: { not: { type: 'string' } } } },
   };
 }
 
@@ -99,8 +139,10 @@ function schemaOf(shape: Shape): JsonObject {
 }
 
 function textSchema(text: TextShape): JsonObject {
+  const grammar = text.grammar === undefined ? null : grammarPattern(text.grammar);
   return {
     type: 'string',
+    ...(grammar === null ? {} : { pattern: grammar }),
     ...(text.values === undefined ? {} : { enum: text.values }),
     ...(text.minLength === undefined ? {} : { minLength: text.minLength }),
     ...(text.expressions === 'single' ? { pattern: SINGLE_EXPRESSION } : {}),
@@ -130,9 +172,14 @@ function mappingSchema(mapping: MappingShape): JsonObject {
     ...(mapping.maxKeys === undefined ? {} : { maxProperties: mapping.maxKeys }),
     ...(mapping.ifAnyKey === undefined ? {} : { anyOf: mapping.ifAnyKey.map((key) => ({ required: [key] })) }),
     ...(exclusive.length === 0 ? {} : { not: { required: exclusive } }),
-    ...(mapping.others?.names?.pattern === undefined ? {} : { propertyNames: { pattern: ENTRY_NAME } }),
+    ...namesSchema(mapping.others?.names),
     additionalProperties: mapping.others === undefined ? (mapping.open ?? false) : schemaOf(mapping.others.shape),
   };
+}
+
+function namesSchema(names: NameShape | undefined): JsonObject {
+  const pattern = names?.grammar === undefined ? null : grammarPattern(names.grammar);
+  return pattern === null ? {} : { propertyNames: { pattern } };
 }
 
 function withProperties(schema: JsonObject, properties: JsonObject): JsonObject {
@@ -163,6 +210,5 @@ const HAS_ACTION: JsonObject = {
     additionalProperties: { not: { type: 'object', required: ['base'], not: { required: ['tasks'] } } },
   },
 };
-const SINGLE_EXPRESSION = String.raw`^(?:<%.*?%>|\{\{.*?\}\})\s*$`;
-// The schema's patterns know no classes for the letters of all scripts everywhere; a dot and a blank are what must not be there.
-const ENTRY_NAME = String.raw`^[^.\s]+$`;
+const LONG_NAME = `^[\\s\\S]{${MAX_JOIN_NAME + 1},}$`;
+const NO_JOIN: JsonObject = { properties: { join: { const: 0 } } };

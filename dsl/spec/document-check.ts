@@ -5,6 +5,7 @@ import { Float } from '../yaql/numbers.ts';
 import { actionSpecFrom, rawAction } from './action.ts';
 import { checkBase, checkCalls, type DocumentOptions, type KnownNames, knownNames } from './call-check.ts';
 import { parseInlineCall } from './inline-params.ts';
+import { MAX_JOIN_NAME, MAX_TASK_NAME } from './names.ts';
 import { own } from './policies.ts';
 import { ACTION, DIRECT_TASK, REVERSE_TASK, type Shape, TASK_DEFAULTS, WORKBOOK, WORKFLOW } from './shape.ts';
 import { checkShape } from './shape-check.ts';
@@ -197,15 +198,14 @@ function checkTask(name: string, task: Json, shape: Shape, path: Path, problems:
   }
 }
 
-/** The limits come from the columns that hold the names (spec/dsl.md D-4.3). */
 function checkTaskName(name: string, task: Json, path: Path, problems: Problems): void {
   const place = { path, at: 'key' } as const;
   const length = [...name].length;
   if (name === 'version') problems.error(place, `Invalid DSL: a task can not be called 'version'`, 'rename the task');
-  if (length > MAX_NAME) {
+  if (length > MAX_TASK_NAME) {
     problems.error(
       place,
-      `The length of a '${name}' task name must not exceed ${MAX_NAME} symbols`,
+      `The length of a '${name}' task name must not exceed ${MAX_TASK_NAME} symbols`,
       `it has ${length}`,
     );
     return;
@@ -234,6 +234,4 @@ function keysOf(value: Json | undefined): readonly string[] {
   return isJsonObject(value) ? Object.keys(value) : [];
 }
 
-const MAX_NAME = 255;
-const MAX_JOIN_NAME = 208;
 const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
