@@ -393,8 +393,14 @@ function toRemoteError(error: unknown, request: HttpRequest, timedOut: boolean):
   }
   if (['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOUT'].includes(code))
     return new RemoteError('reset', message, { cause });
-  return new RemoteError(/CERT|TLS|SSL|SELF_SIGNED/.test(code) ? 'tls' : 'other', message, { cause });
+  if (UNTRUSTED.test(code))
+    return new RemoteError('tls', `The certificate of ${origin} is not trusted: ${cause.message || code}`, { cause });
+  return new RemoteError(/TLS|SSL|^EPROTO$/.test(code) ? 'tls' : 'other', message, { cause });
 }
+
+/** Codes of Node for certificates, most of them OpenSSL's. */
+const UNTRUSTED =
+  /CERT_|_CERT|SELF_SIGNED|LEAF_SIGNATURE|^(?:INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)$/;
 
 function codeOf(error: Error): string {
   return 'code' in error && typeof error.code === 'string' ? error.code : '';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { isJsonObject, parseJson, type Json } from '../../dsl/json.ts';
+import { isJsonObject, parseJson, type Json, type JsonObject } from '../../dsl/json.ts';
 import { readConnections } from '../../executors/connections/read.ts';
 import { describeConnection } from '../../executors/connections/connection.ts';
 import { startFakeFlink, type FakeFlink, type FakeFlinkSwitches } from '../../executors/fakes/flink.ts';
@@ -23,8 +23,12 @@ import { portionsOf } from '../../executors/flink/client/portions.ts';
 import { problemsOf, word } from '../../executors/flink/client/shapes.ts';
 import type { Catalogue } from '../../executors/catalogue.ts';
 import { splitScript } from '../../executors/flink/flows/sql-script.ts';
+import { natureOf } from '../../executors/flink/outcome.ts';
+import { FlinkServers } from '../../executors/flink/servers.ts';
+import { createHttpClient, RemoteError } from '../../executors/http-client.ts';
 import { createCatalogue } from '../../executors/index.ts';
 import { projectRoot } from '../helpers/project.ts';
+import { startTlsFront, tlsFile } from './helpers/tls-front.ts';
 
 interface Row {
   readonly method: string;
@@ -454,6 +458,95 @@ test('authentication travels with each call, and requests at once are bounded', 
   await Promise.all([first, second]);
   await t.notThrowsAsync(basic.jobs.all());
 });
+
+test('over TLS: an authority of our own, basic and bearer, a client certificate, and the next JobManager when one is gone', async (t) => {
+  const { fake } = await world(t);
+  const basic = `Basic ${Buffer.from('ops:secret-1').toString('base64')}`;
+  const [first, second] = [
+    await startTlsFront(fake.url, { authorization: basic }),
+    await startTlsFront(fake.url, { authorization: basic, clientCertificate: true }),
+  ];
+  const bearer = await startTlsFront(fake.url, { authorization: 'Bearer secret-2' });
+  t.teardown(() => Promise.all([first, second, bearer].map((front) => front.close())));
+  const tls = { ca_file: tlsFile('ca.pem') };
+  const certified = { ...tls, cert_file: tlsFile('client.pem'), key_file: tlsFile('client.key') };
+  const auth = { basic: { user: 'ops', password: 'secret-1' } };
+  const clientOf = connectedClients(t, {
+    both: { type: 'flink', urls: [first.url, second.url], auth, tls: certified },
+    bearer: { type: 'flink', url: bearer.url, auth: { bearer: 'secret-2' }, tls },
+    wrong: { type: 'flink', url: bearer.url, auth: { bearer: 'secret-3' }, tls },
+  });
+  const both = clientOf('both');
+  const jar = join(fixtures, 'endpoints.json');
+  const jarId = await both.jars.upload(jar, { name: 'a.jar' });
+  await both.jars.run(jarId, { jobId: JOB });
+  t.is((await both.jobs.get(JOB)).state, 'RUNNING');
+  t.is(second.seen.length, 0);
+  await first.close();
+  t.is((await both.jobs.get(JOB)).state, 'RUNNING');
+  t.deepEqual(second.passed, [`GET /v1/jobs/${JOB}`]);
+  // The one that answered is asked first from now on, for what starts something as well.
+  await both.jars.run(jarId, { jobId: 'b'.repeat(32) });
+  t.is(fake.jobs.size, 2);
+
+  t.is((await clientOf('bearer').jobs.all()).length, 2);
+  const refused = await t.throwsAsync(clientOf('wrong').jobs.all(), { code: 'FLINK_AUTH' });
+  t.regex(refused?.message ?? '', /answered 401: Authorization Required/);
+  t.notRegex(refused?.message ?? '', /secret/);
+});
+
+test('a certificate that is not trusted is refused with a clear text, and the credentials are not sent', async (t) => {
+  const { fake } = await world(t);
+  const front = await startTlsFront(fake.url);
+  const strict = await startTlsFront(fake.url, { clientCertificate: true });
+  t.teardown(() => Promise.all([front.close(), strict.close()]));
+  const port = new URL(front.url).port;
+  const auth = { bearer: 'secret' };
+  const ca = { ca_file: tlsFile('ca.pem') };
+  const clientOf = connectedClients(t, {
+    usual: { type: 'flink', url: front.url, auth },
+    other: { type: 'flink', url: front.url, auth, tls: { ca_file: tlsFile('other.pem') } },
+    name: { type: 'flink', url: `https://localhost:${port}`, auth, tls: ca },
+    uncertified: { type: 'flink', url: strict.url, auth, tls: ca },
+    plain: { type: 'flink', url: fake.url.replace('http:', 'https:'), auth, tls: ca },
+    any: { type: 'flink', url: front.url, tls: { verify: false } },
+  });
+  const wrong: Readonly<Record<string, RegExp>> = {
+    usual: new RegExp(
+      `^The certificate of 127\\.0\\.0\\.1:${port} is not trusted: unable to verify the first certificate`,
+    ),
+    other: new RegExp(`^The certificate of 127\\.0\\.0\\.1:${port} is not trusted: `),
+    name: new RegExp(`^The certificate of localhost:${port} is not trusted: Hostname/IP does not match`),
+    plain: /wrong version number|packet length too long/i,
+  };
+  for (const [name, message] of Object.entries(wrong)) {
+    const error = await t.throwsAsync<RemoteError>(
+      clientOf(name).jobs.all(),
+      { instanceOf: RemoteError, message },
+      name,
+    );
+    t.is(error?.fault, 'tls', name);
+    // Nobody tries again for hours what somebody has to configure.
+    t.is(natureOf(error), 'final', name);
+    t.notRegex(error?.message ?? '', /secret/);
+  }
+  // With TLS 1.3 a client may hear of that before or after the connection is closed.
+  await t.throwsAsync(clientOf('uncertified').jobs.all(), { instanceOf: RemoteError });
+  t.deepEqual([...front.seen, ...strict.seen, ...fake.requests], []);
+  t.deepEqual(await clientOf('any').jobs.all(), []);
+});
+
+/** Clients as actions get them for connections of the configuration. */
+function connectedClients(t: ExecutionContext, section: JsonObject): (name: string) => FlinkClient {
+  const http = { forUsers: createHttpClient(null), forConnections: createHttpClient(null) };
+  t.teardown(() => Promise.all([http.forUsers.close(), http.forConnections.close()]));
+  const servers = new FlinkServers({ connections: readConnections(section, {}), jarsFolder: tmpdir() }, http);
+  return (name) => {
+    const target = servers.target({ cluster: name });
+    if (typeof target === 'string') throw new Error(target);
+    return servers.client(target);
+  };
+}
 
 test('an upload that stands still ends', async (t) => {
   const server = createServer();
