@@ -39,6 +39,8 @@ export interface FakeServer {
   readonly url: string;
   /** `METHOD /path?query`, in order. */
   readonly requests: string[];
+  /** The newest request, with its body. */
+  newest(): FakeRequest | null;
   readonly switches: FakeSwitches;
   close(): Promise<void>;
 }
@@ -51,6 +53,7 @@ export async function startFake(options: {
 }): Promise<FakeServer> {
   const switches: FakeSwitches = { loseAnswers: 0, loseCalls: 0, down: false, delayMs: 0 };
   const requests: string[] = [];
+  let newest: FakeRequest | null = null;
   const answerTo = async (request: FakeRequest): Promise<FakeAnswer> => {
     if (switches.down) return { status: 503, text: 'Service Unavailable' };
     if (!options.starts(request)) return options.handle(request);
@@ -66,6 +69,7 @@ export async function startFake(options: {
   const server = createServer((incoming, response) => {
     const act = async () => {
       const request = await read(incoming);
+      newest = request;
       requests.push(`${request.method} ${incoming.url ?? '/'}`);
       if (switches.delayMs > 0) await pause(switches.delayMs);
       const answer = await answerTo(request);
@@ -82,6 +86,7 @@ export async function startFake(options: {
   return {
     url: `http://127.0.0.1:${port}`,
     requests,
+    newest: () => newest,
     switches,
     close: () =>
       new Promise((resolve) => {

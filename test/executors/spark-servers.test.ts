@@ -9,10 +9,10 @@ import { startFakeLighter } from '../../executors/fakes/lighter.ts';
 import { startFakeLivy } from '../../executors/fakes/livy.ts';
 import { startFakeMist } from '../../executors/fakes/mist.ts';
 import { startFakeSparkMaster } from '../../executors/fakes/spark-master.ts';
-import type { FakeServer } from '../../executors/fakes/http-fake.ts';
+import { startFake, type FakeServer } from '../../executors/fakes/http-fake.ts';
 import type { JobWatcher } from '../../executors/job-watcher.ts';
 import { SYSTEMS } from '../../executors/spark/systems/endpoints.ts';
-import { inputNames } from '../../executors/spark/systems/client.ts';
+import { inputNames, parametersOf } from '../../executors/spark/systems/client.ts';
 import { pathInputs } from '../../executors/spark/systems/endpoint.ts';
 import { toSubmission } from '../../executors/spark/systems/standalone-runs.ts';
 import { waitFor } from '../helpers/waiting.ts';
@@ -514,6 +514,40 @@ const ROWS: Readonly<Record<string, string>> = {
   master: 'GET /json/',
 };
 
+// Their parameters in query and body, as they are called on the wire. Left out: Mist's `force` of a call, which would wait within one request, and
+// `paginate`, since pages are followed.
+const BATCH =
+  'name numExecutors executorCores executorMemory driverCores driverMemory pyFiles files jars archives conf';
+const CONTEXT = 'name sparkConf downtime maxJobs workerMode precreated runOptions streamingDuration maxConnFailures';
+const PARAMETERS: Readonly<Record<string, string>> = {
+  'mist POST /:F': 'force name path className defaultContext',
+  'mist PUT /:F': 'name path className defaultContext',
+  'mist POST /:F/:id/jobs': 'context workerId externalId startTimeout performTimeout *args',
+  'mist GET /:F/:id/jobs': 'limit offset status',
+  'mist GET /jobs': 'limit offset status',
+  'mist GET /workers/:id/jobs': 'limit offset status',
+  'mist POST /contexts': CONTEXT,
+  'mist PUT /contexts/:id': CONTEXT,
+  'mist POST /artifacts': 'force',
+  'lighter POST /batches': `file mainClass args ${BATCH}`,
+  'lighter GET /batches': 'from size state search',
+  'lighter GET /sessions': 'from size',
+  'lighter POST /sessions': `permanent ${BATCH}`,
+  'lighter PUT /sessions/:id': `permanent ${BATCH}`,
+  'lighter POST /sessions/:id/statements': 'code',
+  'lighter GET /sessions/:id/statements': 'from size',
+  'livy GET /batches': 'from size',
+  'livy GET /sessions': 'from size',
+  'livy POST /batches': `file className args proxyUser queue ${BATCH}`,
+  'livy GET /batches/:id/log': 'from size',
+  'livy GET /sessions/:id/log': 'from size',
+  'livy POST /sessions': `kind heartbeatTimeoutInSecond ttl idleTimeout proxyUser queue ${BATCH}`,
+  'livy POST /sessions/:id/statements': 'code kind',
+  'livy GET /sessions/:id/statements': 'from size order',
+  'livy POST /sessions/:id/completion': 'code kind cursor',
+  'standalone POST /create': 'appResource mainClass appArgs sparkProperties environmentVariables',
+};
+
 // The names of spec/spark.md §8.2.
 const NAMES = `mist.endpoints: list get create update delete start_job jobs; mist.jobs: list get logs cancel; mist.workers: list get stop;
   mist.contexts: list get create update delete; mist.artifacts: list upload sha delete; mist: status run; lighter: configuration run execute;
@@ -523,21 +557,41 @@ const NAMES = `mist.endpoints: list get create update delete start_job jobs; mis
   spark.submissions: create status kill kill_all clear ready; spark.master: state; spark: submit wait kill progress;
   spark.session: open execute close`;
 
-test('every row of the systems and every name of the action table is there', async (t) => {
-  const plain = (path: string) => path.replaceAll(/:[a-z_]+/g, ':id');
+const plain = (path: string) => path.replaceAll(/:[a-z_]+/g, ':id');
+
+test('every row of the systems, with its parameters, and every name of the action table is there', async (t) => {
   for (const [system, table] of Object.entries(SYSTEMS)) {
     const wanted = (ROWS[system] ?? '').split(',').map((row) => row.trim());
     const there = table.endpoints.map(({ method, path }) => `${method} ${plain(path)}`);
     t.deepEqual(there.toSorted(), wanted.toSorted(), system);
+    for (const endpoint of table.endpoints) {
+      const row = `${system} ${endpoint.method} ${plain(endpoint.path)}`;
+      const names = [...(endpoint.query ?? []), ...(endpoint.body ?? [])].map(({ wire }) => wire);
+      const whole = endpoint.wholeBody === undefined ? [] : [`*${endpoint.wholeBody.name}`];
+      t.deepEqual([...names, ...whole].toSorted(), (PARAMETERS[row] ?? '').split(' ').filter(Boolean).toSorted(), row);
+    }
   }
   const w = await sparkWorld(t);
+  const single = new Set(Object.values(SYSTEMS).flatMap((table) => table.endpoints.map(({ name }) => name)));
+  const tests = await Promise.all(
+    ['spark-servers', 'spark-sessions', 'spark-submit'].map((file) =>
+      readFile(new URL(`${file}.test.js`, import.meta.url), 'utf8'),
+    ),
+  );
+  const texts = tests.join('\n');
   for (const group of NAMES.split(';')) {
     const [prefix = '', names = ''] = group.trim().split(': ');
-    for (const name of names.split(' ')) t.notThrows(() => w.action(`${prefix}.${name}`));
+    for (const one of names.split(' ')) {
+      const name = `${prefix}.${one}`;
+      t.notThrows(() => w.action(name));
+      // Single calls are made by the next test; of the others each must stand in a test as what it runs.
+      if (!single.has(name))
+        t.regex(texts, new RegExp(`["']${name.replaceAll('.', '\\.')}["']`), `${name} is run by no test`);
+    }
   }
 });
 
-test('every endpoint has an action that calls it, with a description, a checked example and the inputs of its table', async (t) => {
+test('every endpoint has an action that calls it with all its parameters, a description, a checked example and the inputs of its table', async (t) => {
   const servers = {
     mist: await started(t, startFakeMist()),
     lighter: await started(t, startFakeLighter()),
@@ -549,31 +603,27 @@ test('every endpoint has an action that calls it, with a description, a checked 
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   await writeFile(join(folder, 'a.py'), 'print(1)\n');
   const w = await sparkWorld(t);
-  const values: Record<string, JsonObject[string]> = {
-    id: 'f',
-    session_id: '1',
-    name: 'n',
-    path: 'p',
-    class_name: 'C',
-    default_context: 'default',
-    file: '/x.jar',
-    code: '1',
-    app_resource: 'x',
-    main_class: 'X',
-    spark_properties: { 'spark.app.name': 'x' },
-    save_to: join(folder, 'out'),
+  const valueOf = (name: string, schema: JsonObject): JsonObject[string] => {
+    if (name === 'spark_properties') return { 'spark.app.name': 'x' };
+    const types = [schema.type].flat();
+    if (types.includes('object')) return { a: 'b' };
+    if (types.includes('array')) return ['x'];
+    if (types.includes('boolean')) return true;
+    return types.includes('integer') || types.includes('number') ? 1 : 'X';
   };
   for (const [system, table] of Object.entries(SYSTEMS)) {
     const server = servers[system === 'master' ? 'standalone' : (system as keyof typeof servers)];
     for (const endpoint of table.endpoints) {
       const action = w.action(endpoint.name);
       t.true(action.description.length > 10 && action.examples.length > 0, endpoint.name);
-      const own = action.parameters.required.map((name) => [name, values[name] ?? `no value for ${name}`] as const);
+      const parameters = parametersOf(endpoint);
       const input: JsonObject = {
         url: server.url,
         ...(endpoint.method === 'GET' && { retry_for: 0 }),
-        ...Object.fromEntries(own),
+        ...Object.fromEntries(parameters.map(({ name, schema }) => [name, valueOf(name, schema)] as const)),
+        ...Object.fromEntries(pathInputs(endpoint).map((name) => [name, name === 'session_id' ? '1' : 'f'] as const)),
         ...(endpoint.transfer === 'upload' && { file: join(folder, 'a.py') }),
+        ...(endpoint.transfer === 'download' && { save_to: join(folder, 'out') }),
       };
       t.deepEqual(checkInput(action.parameters, input), [], endpoint.name);
       t.true(pathInputs(endpoint).every((name) => inputNames(endpoint).includes(name)));
@@ -588,8 +638,77 @@ test('every endpoint has an action that calls it, with a description, a checked 
         new RegExp(`^${endpoint.method} ${table.prefix}${pattern}(?:\\?.*)?$`),
         `${endpoint.name}: ${JSON.stringify(output)}`,
       );
+      const sent = server.newest();
+      for (const { name, wire } of endpoint.query ?? [])
+        t.deepEqual(sent?.query.getAll(wire), [input[name]].flat().map(String), `${endpoint.name} ?${wire}`);
+      if (endpoint.transfer === undefined && (endpoint.body ?? endpoint.wholeBody) !== undefined) {
+        const body = JSON.parse(sent?.body.toString('utf8') ?? '') as JsonObject;
+        if (endpoint.wholeBody !== undefined) t.deepEqual(body, input[endpoint.wholeBody.name]);
+        for (const { name, wire } of endpoint.body ?? [])
+          t.deepEqual(body[wire], input[name], `${endpoint.name} ${wire}`);
+      }
     }
   }
+  t.like((await w.call('livy.batches.delete', { url: servers.livy.url, id: '..' })).output, {
+    code: 'SPARK_BAD_INPUT',
+  });
+});
+
+test('code in a session that is there already: livy.execute, lighter.execute', async (t) => {
+  const livy = await started(t, startFakeLivy());
+  const lighter = await started(t, startFakeLighter());
+  const w = await sparkWorld(t);
+  const watcher = await w.node('n1');
+  const { id: livyId } = (await w.call('livy.sessions.create', { url: livy.url, kind: 'pyspark' }))
+    .output as JsonObject;
+  const { id: lighterId } = (await w.call('lighter.sessions.create', { url: lighter.url })).output as JsonObject;
+  for (const session of [...livy.sessions.values(), ...lighter.applications.values()]) session.state = 'idle';
+  const output = { status: 'ok', data: { 'text/plain': '2' } };
+  await w.submit(watcher, 'livy.execute', 'a1', {
+    url: livy.url,
+    session_id: livyId ?? 0,
+    kind: 'sql',
+    code: 'SELECT 2',
+  });
+  await w.submitted('a1');
+  const statement = [...livy.sessions.values()][0]?.statements[0];
+  t.regex(statement?.code ?? '', /^-- key [0-9a-f]{12}\nSELECT 2$/);
+  Object.assign(statement ?? {}, { state: 'available', output });
+  t.like((await w.result('a1')).output, { backend: 'livy', state: 'available', result: '2' });
+  await w.submit(watcher, 'lighter.execute', 'a2', { url: lighter.url, session_id: lighterId ?? '', code: '1 + 1' });
+  await w.submitted('a2');
+  const [row] = [...lighter.applications.values()][0]?.statements ?? [];
+  Object.assign(row ?? {}, { state: 'available', output });
+  t.like((await w.result('a2')).output, { backend: 'lighter', state: 'available', result: '2' });
+});
+
+test('the figures of an application are read from its page: spark.progress', async (t) => {
+  const server = await started(
+    t,
+    startFake({
+      starts: () => false,
+      handle: ({ path }) => {
+        switch (path) {
+          case '/api/v1/applications':
+            return { status: 200, json: [{ id: 'app-1' }] };
+          case '/api/v1/applications/app-1/jobs':
+            return {
+              status: 200,
+              json: [
+                { status: 'SUCCEEDED', numTasks: 4, numCompletedTasks: 4 },
+                { status: 'RUNNING', numTasks: 6, numCompletedTasks: 1, numFailedTasks: 1, numActiveStages: 1 },
+              ],
+            };
+          default:
+            return { status: 404, text: 'no' };
+        }
+      },
+    }),
+  );
+  const w = await sparkWorld(t);
+  const figures = { app_id: 'app-1', jobs_total: 2, jobs_done: 1, tasks_total: 10, tasks_done: 5, tasks_failed: 1 };
+  t.like((await w.call('spark.progress', { ui_url: server.url })).output, figures);
+  t.like((await w.call('spark.progress', { ui_url: server.url, app_id: 'gone' })).output, { code: 'SPARK_REJECTED' });
 });
 
 test('lists follow pages, uploads and downloads go through files, texts of errors are told shortly', async (t) => {

@@ -200,6 +200,8 @@ function pathOf(endpoint: Endpoint, input: JsonObject, word: string): string {
     if (name === 'F') return word;
     const value = input[name] ?? null;
     if (value === null || value === '') throw new TypeError(`${endpoint.name} needs '${name}'.`);
+    // Not escaped by anybody, and another path than the one that was meant.
+    if (value === '.' || value === '..') throw new TypeError(`${endpoint.name}: ${name} '${value}' is no id.`);
     return encodeURIComponent(toText(value));
   });
 }
