@@ -9,7 +9,7 @@ import { EngineError } from './errors.ts';
 import { LOG_LEVELS } from './log.ts';
 import type { LogLevel } from './log.ts';
 import type { RateLimit } from './queue/queue.ts';
-import type { RedisSettings } from './queue/redis.ts';
+import type { RedisSettings, Sentinels } from './queue/redis.ts';
 import { SQLITE_DRIVERS } from './store/drivers/index.ts';
 import type { SqliteDriver } from './store/drivers/index.ts';
 import { FINISHED } from './store/retention.ts';
@@ -106,6 +106,8 @@ export interface Config {
   readonly tasksPerName: number;
   /** KiB of JSON text of input, output, params and published; -1 for no limit. */
   readonly fieldSizeKilobytes: number;
+  /** What the call of an unknown action, or one with wrong parameters, does: fail the execution at once, or only its task. */
+  readonly wrongCalls: 'forced' | 'graceful';
   /** Addresses, ranges and host names that requests of users' actions may go to in any case, and such that they never may. */
   readonly egressAllow: readonly string[];
   readonly egressDeny: readonly string[];
@@ -217,6 +219,7 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   shutdownSeconds: 5,
   tasksPerName: 10_000,
   fieldSizeKilobytes: 1024,
+  wrongCalls: 'forced',
   egressAllow: [],
   egressDeny: [],
   cronMissed: 'latest',
@@ -318,7 +321,7 @@ const SETTINGS: Section = {
   roles: setting('roles', `a list of ${ROLES.join(', ')}`, rolesOf),
   redis: setting(
     'redis',
-    'a mapping {url: redis://…, cluster_nodes: [HOST:PORT], sentinel: {name: …, nodes: [HOST:PORT], password: …}, tls: {ca: …, cert: …, key: …}}',
+    'a mapping {url: redis://…, cluster_nodes: [HOST:PORT], sentinel: {name: …, nodes: [HOST:PORT], password: …, tls: {…}}, tls: {ca: …, cert: …, key: …}}',
     redisSettings,
   ),
   queue: {
@@ -347,6 +350,11 @@ const SETTINGS: Section = {
   limits: {
     tasks_per_name: setting('tasksPerName', 'a number of tasks, at least 1', (value) => integer(value, 1)),
     field_size_kb: setting('fieldSizeKilobytes', 'a number of KiB, or -1 for no limit', (value) => integer(value, -1)),
+  },
+  engine: {
+    wrong_calls: setting('wrongCalls', 'forced or graceful', (value) =>
+      value === 'forced' || value === 'graceful' ? value : undefined,
+    ),
   },
   executor: {
     concurrency: setting('executorConcurrency', 'a number of actions, at least 1', (value) => integer(value, 1)),
@@ -499,12 +507,17 @@ export function redisSettings(value: Json): RedisSettings | undefined {
   return { url, clusterNodes, sentinels, tls: tls ?? null };
 }
 
-function sentinelsOf(value: Json): NonNullable<RedisSettings['sentinels']> | undefined {
+function sentinelsOf(value: Json): Sentinels | undefined {
   if (!isJsonObject(value) || typeof value['name'] !== 'string') return undefined;
   const nodes = texts(value['nodes'] ?? null);
-  const { password } = value;
-  if (nodes === undefined || nodes.length === 0) return undefined;
-  return { name: value['name'], nodes, ...(typeof password === 'string' ? { password } : {}) };
+  const { password, tls } = value;
+  if (nodes === undefined || nodes.length === 0 || (tls !== undefined && !isJsonObject(tls))) return undefined;
+  return {
+    name: value['name'],
+    nodes,
+    ...(typeof password === 'string' ? { password } : {}),
+    ...(tls === undefined ? {} : { tls }),
+  };
 }
 
 function rateLimits(value: Json): Config['rateLimits'] | undefined {

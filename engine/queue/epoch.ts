@@ -56,10 +56,16 @@ export class EpochWatch {
     this.onLoss();
   }
 
+  /** Of a cluster, of all its primaries: a replica that takes over may lack what its primary was told last. */
   private async startOfServer(): Promise<string> {
-    if (this.client.isCluster) return '';
-    return /^run_id:(\w+)/m.exec(await this.client.info('server'))?.[1] ?? '';
+    const servers = 'nodes' in this.client ? this.client.nodes('master') : [this.client];
+    const starts = await Promise.all(servers.map(async (server) => runId(await server.info('server'))));
+    return starts.toSorted().join(' ');
   }
+}
+
+function runId(info: string): string {
+  return /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
 }
 
 const LOOK_MILLISECONDS = 2_000;

@@ -9,10 +9,22 @@ export interface RedisSettings {
   readonly url: string;
   /** Further nodes of a cluster, `HOST:PORT`; null for a single server. */
   readonly clusterNodes: readonly string[] | null;
-  readonly sentinels: { readonly name: string; readonly nodes: readonly string[]; readonly password?: string } | null;
-  /** Passed on to Node's TLS: `ca`, `cert`, `key` as PEM texts, `servername`, `rejectUnauthorized`. */
-  readonly tls: Readonly<Record<string, unknown>> | null;
+  readonly sentinels: Sentinels | null;
+  readonly tls: TlsSettings | null;
 }
+
+export interface Sentinels {
+  /** Of the primary, as they know it. */
+  readonly name: string;
+  /** `HOST:PORT` */
+  readonly nodes: readonly string[];
+  readonly password?: string;
+  /** How they themselves are reached; the servers that they name may differ. */
+  readonly tls?: TlsSettings;
+}
+
+/** Passed on to Node's TLS: `ca`, `cert`, `key` as PEM texts, `servername`, `rejectUnauthorized`. */
+export type TlsSettings = Readonly<Record<string, unknown>>;
 
 export type RedisClient = Redis | Cluster;
 
@@ -22,11 +34,12 @@ export type RedisClient = Redis | Cluster;
  * @param patience whether commands wait for a lost connection to come back (what BullMQ's workers need) or fail soon.
  */
 export function connectRedis(settings: RedisSettings, log: Logger, patience: 'waits' | 'fails'): RedisClient {
+  const tls = settings.tls ?? (settings.url.startsWith('rediss:') ? {} : null);
   const common = {
     maxRetriesPerRequest: patience === 'waits' ? null : 1,
     enableReadyCheck: true,
     connectTimeout: 5_000,
-    ...(settings.tls === null ? {} : { tls: settings.tls }),
+    ...(tls === null ? {} : { tls }),
   } satisfies RedisOptions;
   const retryStrategy = (tries: number) => Math.min(2_000, 50 * 2 ** Math.min(tries, 6));
   const client =
@@ -63,6 +76,9 @@ function single(settings: RedisSettings, common: RedisOptions, retryStrategy: (t
     retryStrategy,
     name: sentinels.name,
     sentinels: sentinels.nodes.map(address),
+    // Without this word the servers that sentinels name would be spoken to in the clear, whatever else is set.
+    enableTLSForSentinelMode: common.tls !== undefined,
+    ...(sentinels.tls === undefined ? {} : { sentinelTLS: sentinels.tls }),
     ...(sentinels.password === undefined ? {} : { sentinelPassword: sentinels.password }),
     ...(username === '' ? {} : { username: decodeURIComponent(username) }),
     ...(password === '' ? {} : { password: decodeURIComponent(password) }),
@@ -71,12 +87,11 @@ function single(settings: RedisSettings, common: RedisOptions, retryStrategy: (t
 }
 
 function cluster(settings: RedisSettings, common: RedisOptions, retryStrategy: (tries: number) => number): Cluster {
-  const { hostname, port, username, password, protocol } = new URL(settings.url);
+  const { hostname, port, username, password } = new URL(settings.url);
   const options: ClusterOptions = {
     clusterRetryStrategy: retryStrategy,
     redisOptions: {
       ...common,
-      ...(protocol === 'rediss:' && common.tls === undefined ? { tls: {} } : {}),
       ...(username === '' ? {} : { username: decodeURIComponent(username) }),
       ...(password === '' ? {} : { password: decodeURIComponent(password) }),
     },

@@ -6,7 +6,7 @@ import { BullmqQueue, DEFAULT_BULLMQ } from '../../engine/queue/bullmq.ts';
 import type { BullmqOptions } from '../../engine/queue/bullmq.ts';
 import { checkRedis, connectRedis } from '../../engine/queue/redis.ts';
 import { systemClock } from '../../engine/shell/clock.ts';
-import { queueContract } from './contract.ts';
+import { queueContract, runMessage } from './contract.ts';
 
 interface Test {
   teardown(run: () => Promise<void>): void;
@@ -51,7 +51,7 @@ queueContract(test, 'bullmq', (t) =>
 
 test('bullmq: a message that waits is sent again in vain; after it was handled it comes once more', async (t) => {
   const queue = open(t);
-  const action = run('a');
+  const action = runMessage('a');
   await queue.send([action]);
   await queue.send([action]);
   const seen = collect(queue);
@@ -72,8 +72,8 @@ test('bullmq: a target is served by its host alone, and numbers keep their kind'
   const there = open(t, { settings, host: 'there: é' });
   const [seenHere, seenThere] = [collect(here), collect(there)];
   await here.send([
-    { ...run('x', 'there: é'), input: { big: 12345678901234567890n as unknown as number } },
-    run('y', 'here'),
+    { ...runMessage('x', 'there: é'), input: { big: 12345678901234567890n as unknown as number } },
+    runMessage('y', 'here'),
   ]);
   await Promise.all([seenHere.count(1), seenThere.count(1)]);
   await Promise.all([seenHere.stop(), seenThere.stop()]);
@@ -83,7 +83,7 @@ test('bullmq: a target is served by its host alone, and numbers keep their kind'
 });
 
 test('bullmq: a large message carries its id, and is read from the store where it arrives', async (t) => {
-  const large = { ...run('large'), input: { text: 'x'.repeat(20_000) } };
+  const large = { ...runMessage('large'), input: { text: 'x'.repeat(20_000) } };
   const asked: string[] = [];
   const queue = open(t, {
     loadAction: (id) => {
@@ -92,7 +92,11 @@ test('bullmq: a large message carries its id, and is read from the store where i
     },
   });
   const seen = collect(queue);
-  await queue.send([large, { ...large, context: { ...large.context, actionExecutionId: 'over' } }, run('small')]);
+  await queue.send([
+    large,
+    { ...large, context: { ...large.context, actionExecutionId: 'over' } },
+    runMessage('small'),
+  ]);
   await seen.count(2);
   await seen.stop();
   t.deepEqual(ids(seen.messages).toSorted(), ['large', 'small']);
@@ -103,7 +107,7 @@ test('bullmq: what waits is in no state that survives it: nothing stays in Redis
   const prefix = `{test-${newId()}}`;
   const queue = open(t, { settings: { ...DEFAULT_BULLMQ, prefix } });
   const seen = collect(queue);
-  await queue.send([run('a'), run('b')]);
+  await queue.send([runMessage('a'), runMessage('b')]);
   await seen.count(2);
   await seen.stop();
   const client = connectRedis(SETTINGS, silentLogger, 'fails');
@@ -121,10 +125,10 @@ test('bullmq: what has a priority overtakes what waits, and a rate limit holds o
   };
   const [one, other] = [open(t, { settings, concurrency: 1 }), open(t, { settings })];
   await one.send([
-    { ...run('last'), name: 'std.ssh' },
-    run('usual'),
-    { ...run('first'), name: 'std.email' },
-    ...['x', 'y', 'z'].map((id) => ({ ...run(id), name: 'std.javascript' })),
+    { ...runMessage('last'), name: 'std.ssh' },
+    runMessage('usual'),
+    { ...runMessage('first'), name: 'std.email' },
+    ...['x', 'y', 'z'].map((id) => ({ ...runMessage(id), name: 'std.javascript' })),
   ]);
   const seen = collect(one);
   await seen.count(5);
@@ -136,7 +140,7 @@ test('bullmq: what has a priority overtakes what waits, and a rate limit holds o
   );
   t.is(ids(seen.messages).filter((id) => limited.includes(id)).length, 2);
   const seenThere = collect(other);
-  await other.send([run('more')]);
+  await other.send([runMessage('more')]);
   await seenThere.count(1);
   await seenThere.stop();
   t.deepEqual(ids(seenThere.messages), ['more'], 'the third one waits whoever asks');
@@ -152,28 +156,6 @@ test('a Redis that would throw away messages is refused', async (t) => {
   await client.config('SET', 'maxmemory-policy', 'allkeys-lru');
   await t.throwsAsync(checkRedis(client, silentLogger), { message: /maxmemory-policy allkeys-lru.*noeviction/ });
 });
-
-function run(id: string, target: string | null = null): RunAction {
-  return {
-    type: 'run-action',
-    name: 'std.http',
-    input: {},
-    context: {
-      actionExecutionId: id,
-      attempt: 1,
-      taskExecutionId: null,
-      taskName: null,
-      workflowExecutionId: 'w',
-      workflowName: 'w',
-      callbackUrl: '/',
-      projectId: 'p',
-    },
-    timeoutSeconds: null,
-    target,
-    safeRerun: false,
-    claim: true,
-  };
-}
 
 function ids(messages: readonly ExecutorMessage[]): string[] {
   return messages.map((message) => (message.type === 'run-action' ? message.context.actionExecutionId : ''));

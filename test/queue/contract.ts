@@ -1,5 +1,5 @@
 import type { ExecutionContext, TestFn } from 'ava';
-import type { ExecutorMessage } from '../../engine/contract.ts';
+import type { ExecutorMessage, RunAction } from '../../engine/contract.ts';
 import type { Queue } from '../../engine/queue/queue.ts';
 
 export interface QueueUnderTest {
@@ -84,6 +84,29 @@ export function queueContract(
     await passTime();
     t.deepEqual(seen.ids, ['a']);
   });
+}
+
+/** An action for the executors of one host, or for any. */
+export function runMessage(id: string, target: string | null = null): RunAction {
+  return {
+    type: 'run-action',
+    name: 'std.http',
+    input: {},
+    context: {
+      actionExecutionId: id,
+      attempt: 1,
+      taskExecutionId: null,
+      taskName: null,
+      workflowExecutionId: 'w',
+      workflowName: 'w',
+      callbackUrl: '/',
+      projectId: 'p',
+    },
+    timeoutSeconds: null,
+    target,
+    safeRerun: false,
+    claim: true,
+  };
 }
 
 class Seen {
