@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { complaints, examplesFolder, readExample, runExample } from './helpers/examples.ts';
 import { differences } from './helpers/expectation.ts';
-import { run } from './helpers/processes.ts';
+import { run, signalGroup, waitForExit } from './helpers/processes.ts';
 import { projectRoot, tramontaneBin } from './helpers/project.ts';
 import { RestClient } from './helpers/rest-client.ts';
 import { startServer } from './helpers/server-process.ts';
@@ -76,28 +76,33 @@ test.serial(
 
 interface PoolCluster {
   readonly id: string;
+  readonly name: string;
+  readonly pool: string;
   readonly status: string;
   readonly user_id: string;
   readonly nodes: readonly { readonly name: string; readonly pid: number | null }[];
 }
 
 test.serial(
-  'a Spark and a Flink cluster are leased from pools that start them, jobs run on both, and at the end no lease is open and no process is left',
+  'a Spark and a Flink cluster are leased from pools that start them and found again after a kill -9 of the server, jobs run on both, what is given back is made anew, and at the end no lease is open and no process is left',
   async (t) => {
     t.timeout(900_000);
-    const server = await startServer({
-      database: `sqlite:${join(folder, 'leased.sqlite')}`,
-      args: ['--config', join(examplesFolder, 'leased-clusters/pools.yaml')],
-      cwd: projectRoot,
-      logFile: join(folder, 'leased.log'),
-    });
-    t.teardown(server.stop);
-    const client = new RestClient(server.url);
+    const start = () =>
+      startServer({
+        database: `sqlite:${join(folder, 'leased.sqlite')}`,
+        args: ['--config', join(examplesFolder, 'leased-clusters/pools.yaml')],
+        cwd: projectRoot,
+        logFile: join(folder, 'leased.log'),
+        startTimeoutMs: 300_000,
+      });
+    let server = await start();
+    t.teardown(() => server.stop());
     const ask = async <T>(path: string): Promise<T> =>
       ((await (await fetch(`${server.url}/v2/${path}`)).json()) as { data: T }).data;
-    await client.createWorkbook(leasedText);
+    const first = new RestClient(server.url);
+    await first.createWorkbook(leasedText);
     const input = { flink_job: places.flink_job, output_dir: folder };
-    const { id } = await client.startExecution('leased_clusters.count_and_total', input);
+    const { id } = await first.startExecution('leased_clusters.count_and_total', input);
     const held = await waitFor(
       'both leases',
       async () => {
@@ -106,13 +111,40 @@ test.serial(
       },
       600_000,
     );
-    const pids = held.flatMap(({ nodes }) => nodes.map(({ pid }) => pid ?? 0));
+    const pids = pidsOf(held);
     // Clusters outlive their server on purpose; after a failure this test ends them.
     t.teardown(() => endAll(pids));
     t.is(pids.length, 4);
     t.true(pids.every((pid) => isAlive(pid)));
-    // What is given back is not made again: this test is over with it.
-    for (const pool of ['spark', 'flink']) await ask(`cluster_op?action=drain&pool=${pool}`);
+    const gone = waitForExit(server.child);
+    signalGroup(server.child, 'SIGKILL');
+    await gone;
+    server = await start();
+    const client = new RestClient(server.url);
+    const adopted = await ask<PoolCluster[]>('clusters');
+    t.deepEqual(
+      adopted.map(({ nodes, id: life }) => ({ nodes, id: life })),
+      held.map(({ nodes, id: life }) => ({ nodes, id: life })),
+      'neither lost nor doubled',
+    );
+    // The Flink cluster is not made again: this test is over with it.
+    await ask('cluster_op?action=drain&pool=flink');
+
+    // The workflow gives the Spark cluster back before its end.
+    const old = held.find(({ pool }) => pool === 'spark');
+    const next = await waitFor(
+      'the next Spark cluster',
+      async () => {
+        const [free] = await ask<PoolCluster[]>('clusters?pool=spark&free=true');
+        if (free === undefined) t.not((await client.execution(id)).state, 'ERROR');
+        return free;
+      },
+      600_000,
+    );
+    t.teardown(() => endAll(pidsOf([next])));
+    t.deepEqual([next.name, next.id === old?.id, next.nodes.length], [old?.name ?? '', false, 2]);
+    t.deepEqual(pidsOf(old === undefined ? [] : [old]).filter(isAlive), []);
+    await ask('cluster_op?action=drain&pool=spark');
 
     const end = await waitForEnd(client, id, 600_000);
     t.is(end.state, 'SUCCESS', end.state_info ?? '');
@@ -123,9 +155,13 @@ test.serial(
     });
     t.is(leases.length, 2);
     await waitFor('the end of all clusters', async () => (await ask<PoolCluster[]>('clusters')).length === 0, 120_000);
-    t.deepEqual(pids.filter(isAlive), []);
+    t.deepEqual([...pids, ...pidsOf([next])].filter(isAlive), []);
   },
 );
+
+function pidsOf(clusters: readonly PoolCluster[]): readonly number[] {
+  return clusters.flatMap(({ nodes }) => nodes.map(({ pid }) => pid ?? 0));
+}
 
 function endAll(pids: readonly number[]): void {
   for (const pid of pids.filter(isAlive)) {
