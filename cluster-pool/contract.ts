@@ -44,6 +44,8 @@ export interface Cluster {
   readonly type: string;
   readonly mode: string;
   readonly size: number;
+  /** Of its workers together; 0: not known. */
+  readonly cores: number;
   readonly labels: Readonly<Record<string, string>>;
   /** Empty: free. `__SYSTEM__…`: not to be had. */
   readonly user_id: string;

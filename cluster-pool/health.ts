@@ -1,7 +1,7 @@
 import { serveAll } from './applying.ts';
 import { resettingAt, type Keeping } from './keeping.ts';
 import type { Provider } from './provider.ts';
-import { patchLife, subjectOf } from './store/lives.ts';
+import { findLife, patchLife, subjectOf } from './store/lives.ts';
 import type { ClusterRow, PoolRow } from './store/rows.ts';
 
 export async function check(
@@ -14,6 +14,22 @@ export async function check(
   const report = await provider.health(row, signal);
   if (signal.aborted) return;
   await noteHealth(keeping, row, pool, report.ok, report.why, report.nodes ?? row.nodes);
+  if (!report.ok && row.userId === '') await mend(keeping, row.id, provider, signal);
+}
+
+/** A free cluster of which something has ended is made whole again, where that is enough (spec/cluster.md §4.2). Meanwhile it is not offered. */
+async function mend(keeping: Keeping, id: string, provider: Provider, signal: AbortSignal): Promise<void> {
+  const row = await findLife(keeping.store.writer, id);
+  if (provider.mend === undefined || row?.status !== 'running' || row.userId !== '' || row.health === 'OK') return;
+  // Else it is made anew, after some more checks.
+  const made = await provider.mend(row, signal).catch(() => null);
+  if (made === null || signal.aborted) return;
+  await keeping.change(async (change) => {
+    const patch = { ...made, health: 'OK', healthFails: 0 } as const;
+    if (!(await patchLife(change.trx, id, patch, { status: 'running', userId: '' }))) return;
+    change.tell('mended', subjectOf(row), { nodes: made.nodes.map((node) => ({ ...node })) });
+    await serveAll(change, keeping.settings);
+  });
 }
 
 /** After a restart of the server (spec/cluster.md §3.5). */

@@ -70,8 +70,9 @@ export async function recycle(
     const { port_base: portBase = null } = row.handle;
     await keeping.change(async (change) => {
       if (!(await isStill(change, row))) return;
-      // The ports are its own for good, as far as nobody else takes them.
-      await beginNextLife(change, row, {
+      // The ports are its own for good, as far as nobody else takes them; how large its workers are is what the configuration says now.
+      const next = { ...row, ...provider.plan(row.size) };
+      await beginNextLife(change, next, {
         status: 'creating',
         handle: (): JsonObject => (portBase === null ? {} : { port_base: portBase }),
       });

@@ -13,6 +13,8 @@ export interface Provider {
   start(cluster: LiveCluster, node: string | null, signal: AbortSignal): Promise<Made>;
   stop(cluster: LiveCluster, node: string | null, signal: AbortSignal): Promise<Made>;
   restart(cluster: LiveCluster, node: string | null, signal: AbortSignal): Promise<Made>;
+  /** Starts what is missing of a free cluster; null: that does not make it whole. Without it such a cluster is made anew. */
+  mend?(cluster: LiveCluster, signal: AbortSignal): Promise<Made | null>;
   /** Cleans what a user left without making it anew; null: that cannot be done, make it anew. */
   reset(cluster: LiveCluster, signal: AbortSignal): Promise<Made | null>;
   /** Ends all of it. Nothing is left afterwards, whatever the handle says. */

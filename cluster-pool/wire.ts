@@ -15,6 +15,7 @@ export function clusterOf(row: ClusterRow, lease: LeaseRow | undefined): Cluster
     consensus_plugin: row.type,
     consensus_mode: row.mode,
     size: row.size,
+    cores: row.cores,
     labels: row.labels,
     status: row.status,
     health: row.health,

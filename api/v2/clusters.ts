@@ -364,8 +364,9 @@ async function list({ pools, request, parameters }: Asked): Promise<Outcome> {
   return ok(parameters.flag('ids_only') ? clusters.map((cluster) => cluster['id'] ?? '') : clusters);
 }
 
-/** Further fields of the object that hold a text. */
+/** Further fields of the object that hold a single value. */
 const COMPARED: readonly string[] = [
+  'cores',
   'api_url',
   'daemon_url',
   'worker_api',

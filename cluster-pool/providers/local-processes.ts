@@ -61,6 +61,12 @@ export async function stopNode(node: ProcessIdentity, graceMs = GRACE_MS): Promi
   if (await isAlive(node)) signalGroup(node.pid, 'SIGKILL');
 }
 
+/** Ends every process of this name that was ever started below a cluster's folder. */
+export async function endNode(clusterFolder: string, name: string): Promise<void> {
+  const directories = await nodeDirectories(clusterFolder);
+  await endIn(directories.filter((directory) => basename(directory) === name));
+}
+
 /**
  * Ends everything that was ever started below a cluster's folder, and removes it.
  *
@@ -68,11 +74,7 @@ export async function stopNode(node: ProcessIdentity, graceMs = GRACE_MS): Promi
  */
 export async function endAll(clusterFolder: string): Promise<void> {
   const mark = `${MARK}=${clusterFolder}`;
-  const directories = await nodeDirectories(clusterFolder);
-  // A wrapper that was started and has not begun yet finds its place taken, and runs nothing.
-  await Promise.all(directories.map((directory) => mkdir(join(directory, 'started')).catch(() => {})));
-  const found = await Promise.all(directories.map((directory) => readProcess(directory)));
-  await Promise.all(found.map(async (process) => (typeof process === 'object' ? stopNode(process) : undefined)));
+  await endIn(await nodeDirectories(clusterFolder));
   for (let tries = 0; ; tries++) {
     const left = await markedProcesses(mark);
     if (left.length === 0) break;
@@ -158,6 +160,13 @@ const GRACE_MS = 10_000;
 const STARTING_MS = 60_000;
 const ALONE_MS = 250;
 const TAIL_BYTES = 1_048_576;
+
+async function endIn(directories: readonly string[]): Promise<void> {
+  // A wrapper that was started and has not begun yet finds its place taken, and runs nothing.
+  await Promise.all(directories.map((directory) => mkdir(join(directory, 'started')).catch(() => {})));
+  const found = await Promise.all(directories.map((directory) => readProcess(directory)));
+  await Promise.all(found.map(async (process) => (typeof process === 'object' ? stopNode(process) : undefined)));
+}
 
 /** `<cluster>/<run>/<node>` */
 async function nodeDirectories(clusterFolder: string): Promise<readonly string[]> {

@@ -13,6 +13,7 @@ import {
   emptyFolder,
   emptyLogs,
   endAll,
+  endNode,
   readTail,
   setLogAside,
   startNode,
@@ -83,6 +84,7 @@ export function createLocal(engine: LocalEngine): Provider {
       await Promise.all(chosenNodes(cluster, node).map((one) => stopNode(one)));
       return start(engine, cluster, node, signal);
     },
+    mend: (cluster, signal) => mend(engine, cluster, signal),
     reset: (cluster, signal) => reset(engine, cluster, signal),
     destroy: async (cluster) => {
       const { folder } = cluster.handle;
@@ -111,7 +113,17 @@ async function startAll(
   return nodes;
 }
 
-/** Starts those that do not run. A run directory is used once: the new one stands beside the old. */
+/** Without the node that the others look for, or where all run and do not find each other, there is nothing to mend. */
+async function mend(engine: LocalEngine, cluster: LiveCluster, signal: AbortSignal): Promise<Made | null> {
+  const [head, ...others] = await states(nodesOf(cluster.handle));
+  const isMissing = others.some(({ state }) => state !== 'running');
+  return head?.state === 'running' && isMissing ? start(engine, cluster, null, signal) : null;
+}
+
+/**
+ * Starts those that do not run. A run directory is used once: the new one stands beside the old. What an earlier try has started, and a crash
+ * has kept from being written down, is ended first: it holds the ports.
+ */
 async function start(
   engine: LocalEngine,
   cluster: LiveCluster,
@@ -129,6 +141,7 @@ async function start(
   for (const old of nodesOf(cluster.handle)) {
     const command = commands.find(({ name }) => name === old.name);
     const needs = command !== undefined && chosen.includes(old.name) && !(await isAlive(old));
+    if (needs) await endNode(folder, old.name);
     nodes.push(needs ? await startNode(folder, run, command, signal) : old);
   }
   const alive = await Promise.all(nodes.map((one) => isAlive(one)));

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../keeping.ts';
+import type { HealthReport } from '../provider.ts';
 import { wrong } from '../settings.ts';
 import { cleanSpark } from './cleaning.ts';
 import { childEnvironment } from './environment.ts';
@@ -74,11 +76,7 @@ export const createSparkStandalone: ProviderFactory = (pool, options) => {
       if (status !== 'ALIVE') return { ok: false, why: `its master is ${String(status)}` };
       return { ok: alive === size, why: `${String(alive)} of ${size} workers are there` };
     },
-    isOpen: async ({ rest = '' }, signal) => {
-      // 3.5 does not know the question and answers 400.
-      const { status } = await send('GET', `${rest}/v1/submissions/readyz`, signal);
-      return { ok: status < 500, why: `its submission server answers ${status}` };
-    },
+    isOpen: ({ rest = '' }, signal) => takesSubmissions(rest, signal),
     // 3.5 cannot forget what has ended: where there was anything, only a new cluster shows the next user nothing of the last one.
     clean: (endpoints, signal) => cleanSpark(endpoints, resetSeconds, signal),
     usersFolders: (run, nodes) => [
@@ -88,6 +86,16 @@ export const createSparkStandalone: ProviderFactory = (pool, options) => {
   };
   return createLocal(engine);
 };
+
+/** Whether a submission server is ready (spec/spark.md §5). That of 3.5 does not know the question: it answers 400 once it is there. */
+export async function takesSubmissions(rest: string, signal: AbortSignal): Promise<HealthReport> {
+  try {
+    const { status } = await send('GET', `${rest}/v1/submissions/readyz`, signal);
+    return { ok: status < 500, why: `its submission server answers ${status}` };
+  } catch (error) {
+    return { ok: false, why: messageOf(error) };
+  }
+}
 
 /** A Spark from PyPI lives in a virtual environment, whose Python is the one to use. */
 function pythonOf(home: string, configured: string | null): string {

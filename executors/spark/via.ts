@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../dsl/json.ts';
+import type { Json, JsonObject } from '../../dsl/json.ts';
 import { isJsonObject } from '../../dsl/json.ts';
 import type { Job, JobBackend, JobContext, JobRequest, StageOutcome } from '../jobs/backend.ts';
 import { lighterRuns, toLighterInput } from './systems/lighter-runs.ts';
@@ -60,7 +60,8 @@ export function withLeasedMaster(backend: JobBackend): JobBackend {
     const { master } = endpointsOf(cluster);
     if (master === undefined) return input;
     const conf = isJsonObject(input.conf) ? input.conf : {};
-    return { ...rest, master: input.master ?? master, conf: { ...driverAddress(master), ...conf } };
+    const leased = { ...driverAddress(master), ...coresOf(cluster, input) };
+    return { ...rest, master: input.master ?? master, conf: { ...leased, ...conf } };
   };
   const request = (given: JobRequest): JobRequest => ({ ...given, input: known(given.input) });
   return {
@@ -79,6 +80,13 @@ export function withLeasedMaster(backend: JobBackend): JobBackend {
 function driverAddress(master: string): JsonObject {
   const host = /^spark:\/\/(127(?:\.\d+){3}|localhost|\[::1\]):/.exec(master)?.[1];
   return host === undefined ? {} : { 'spark.driver.host': host };
+}
+
+/** A leased cluster is its user's alone: all of its cores, whatever its master gives by default (spec/cluster.md §4.2). */
+function coresOf(cluster: Json, input: JsonObject): JsonObject {
+  const cores = isJsonObject(cluster) ? (cluster.cores ?? 0) : 0;
+  const isAsked = (input.total_executor_cores ?? input.master ?? null) !== null;
+  return typeof cores === 'number' && cores > 0 && !isAsked ? { 'spark.cores.max': cores } : {};
 }
 
 const READY = Promise.resolve<StageOutcome>({ kind: 'ready' });

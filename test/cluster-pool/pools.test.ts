@@ -417,6 +417,17 @@ test('pools grow for those who wait, within capacity and budget, and make room f
   t.is((await lease(full.pools, 'ann', { filter: { size: 2 } })).size, 2);
 });
 
+test('a cluster that is made anew has workers as large as the configuration says by then', async (t) => {
+  const { pools, open } = await testPools(t, { p: { provider: 'fake', min_free: 1, worker_cores: 2, size: 3 } });
+  const held = await lease(pools, 'ann');
+  t.is(held.cores, 6);
+  await pools.stop();
+  const later = await open({ p: { provider: 'fake', min_free: 1, worker_cores: 4, size: 3 } });
+  t.is((await later.get('p', held.id))?.cores, 6);
+  await later.release({ project: 'p', cluster_id: held.id });
+  t.is((await lease(later, 'ben')).cores, 12);
+});
+
 test('a drained cluster or pool gets no new users, and goes when it is free', async (t) => {
   const { pools } = await testPools(t, { p: { provider: 'fake', capacity: 2, min_free: 1 } });
   const held = await lease(pools, 'ann');

@@ -168,6 +168,65 @@ only(
   },
 );
 
+only(
+  'a free cluster that has lost a worker gets that one back; one that has lost its master is not mended',
+  async (t) => {
+    const providers = { sleepers: () => createLocal(sleepers(21_500)) };
+    const { pools, store } = await testPools(t, POOL, { health_tries: 1000 }, { providers });
+    const held = await lease(pools, 'ann');
+    await pools.release({ project: 'p', cluster_id: held.id });
+    const whole = () =>
+      waitFor('a whole cluster', async () => {
+        const [free] = await pools.list('p', { free: true });
+        return free?.nodes.every(({ state }) => state === 'running') === true && free;
+      });
+    const before = await whole();
+    const { handle } = await store.reader('clusters').where({ id: before.id }).first('handle');
+    const { folder } = JSON.parse(String(handle)) as { folder: string };
+    // What a server has started that died before it could write that down.
+    const lost = await startNode(
+      folder,
+      join(folder, 'lost'),
+      { name: 'w0', argv: ['/bin/sh', '-c', NODE, 'lost'], env },
+      new AbortController().signal,
+    );
+    process.kill(-(before.nodes[1]?.pid ?? 0), 'SIGKILL');
+    await waitFor('the end of the lost one', async () => !(await isAlive(lost)));
+    const mended = await whole();
+    t.is(mended.id, before.id);
+    t.deepEqual(mended.nodes[0], before.nodes[0]);
+    t.not(mended.nodes[1]?.pid, before.nodes[1]?.pid);
+    process.kill(-(mended.nodes[0]?.pid ?? 0), 'SIGKILL');
+    await waitFor('failed checks', async () => {
+      const row = await store.reader('clusters').where({ id: mended.id }).first('health_fails');
+      return Number(row?.health_fails) > 2;
+    });
+    await pools.operate({ project: 'p', cluster_id: mended.id, op: 'start' });
+    t.is((await whole()).id, mended.id);
+    const all = (await pools.events('p', before.id)) as readonly { event: string }[];
+    t.is(all.filter(({ event }) => event === 'mended').length, 1);
+    await pools.drain({ pool: 'p' });
+    await waitFor('the end', async () => (await pools.list(null, {})).length === 0);
+  },
+);
+
+only('a cluster is leased when its nodes have found each other and it is open', async (t) => {
+  const looks: string[] = [];
+  const engine: LocalEngine = {
+    ...sleepers(21_600),
+    isOpen: async () => {
+      looks.push('open');
+      return { ok: looks.length > 2, why: 'not yet' };
+    },
+  };
+  const { pools } = await testPools(t, POOL, {}, { providers: { sleepers: () => createLocal(engine) } });
+  const held = await lease(pools, 'ann');
+  t.is(looks.length, 3);
+  await pools.drain({ pool: 'p' });
+  await pools.release({ project: 'p', cluster_id: held.id });
+  await waitFor('the end', async () => (await pools.list(null, {})).length === 0);
+});
+
 only('a server that ends takes free clusters with it where it is told to, and no leased ones', async (t) => {
   const providers = { sleepers: () => createLocal(sleepers(21_100)) };
   const two = { p: { ...POOL.p, capacity: 2, min_free: 2 } };

@@ -2,6 +2,7 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import type { ClusterEvent } from '../../cluster-pool/contract.ts';
 import { cleanSpark } from '../../cluster-pool/providers/cleaning.ts';
+import { takesSubmissions } from '../../cluster-pool/providers/spark-standalone.ts';
 import { Providers } from '../../cluster-pool/providers/index.ts';
 import { readPools } from '../../cluster-pool/settings.ts';
 import { startFakeFlink } from '../../executors/fakes/flink.ts';
@@ -112,6 +113,18 @@ test('settings that cannot be cleaned with are refused', (t) => {
   refused(fixed('ray', { rest: 'http://a' }), /how to clean a cluster of type ray is not known/);
   refused(fixed('spark', { ui: 'http://a' }, { recycle: 'recreate' }), /recycle should be none or reset/);
   refused(fixed('spark', { ui: 'http://a' }, { reset_seconds: 0 }), /reset_seconds should be a number from 1/);
+});
+
+test('a submission server is ready when it answers: 3.5 without knowing the question', async (t) => {
+  const { signal } = new AbortController();
+  for (const version of ['3.5.9', '4.1.4']) {
+    const master = await startFakeSparkMaster({ version });
+    t.like(await takesSubmissions(master.url, signal), { ok: true });
+    master.switches.down = true;
+    t.deepEqual(await takesSubmissions(master.url, signal), { ok: false, why: 'its submission server answers 503' });
+    await master.close();
+    t.like(await takesSubmissions(master.url, signal), { ok: false });
+  }
 });
 
 async function spark(t: ExecutionContext, version: string, hasRest = true) {

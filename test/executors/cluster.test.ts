@@ -382,7 +382,7 @@ test('renew, and get of nothing', async (t) => {
   t.like(await w.call('cluster.get', { cluster_id: 'x' }), { kind: 'error', output: { code: 'CLUSTER_NOT_FOUND' } });
 });
 
-test('spark.submit on a leased cluster gets its master, and on loopback a driver that its workers can reach', async (t) => {
+test('spark.submit on a leased cluster gets its master and all of its cores, and on loopback a driver that its workers can reach', async (t) => {
   const seen: JsonObject[] = [];
   const backend = withLeasedMaster({
     ...new Remote().backend(),
@@ -393,13 +393,22 @@ test('spark.submit on a leased cluster gets its master, and on loopback a driver
   });
   const { context } = runAction('spark.submit', 'a1');
   const on = (master: string, more: JsonObject = {}) =>
-    backend.prepare({ application: 'a.py', cluster: { endpoints: { master } }, ...more }, context);
+    backend.prepare({ application: 'a.py', cluster: { cores: 0, endpoints: { master } }, ...more }, context);
+  const wide = { cores: 6, endpoints: { master: 'spark://big:7077' } };
   on('spark://127.0.0.1:7100');
   on('spark://big:7077', { conf: { 'spark.x': 1 } });
   on('spark://localhost:7100', { conf: { 'spark.driver.host': 'here' }, master: 'local[1]' });
+  on('', { cluster: wide });
+  on('', { cluster: wide, conf: { 'spark.cores.max': 2 } });
+  on('', { cluster: wide, total_executor_cores: 1 });
+  on('', { cluster: wide, master: 'local[1]' });
   t.deepEqual(seen, [
     { application: 'a.py', master: 'spark://127.0.0.1:7100', conf: { 'spark.driver.host': '127.0.0.1' } },
     { application: 'a.py', master: 'spark://big:7077', conf: { 'spark.x': 1 } },
     { application: 'a.py', master: 'local[1]', conf: { 'spark.driver.host': 'here' } },
+    { application: 'a.py', master: 'spark://big:7077', conf: { 'spark.cores.max': 6 } },
+    { application: 'a.py', master: 'spark://big:7077', conf: { 'spark.cores.max': 2 } },
+    { application: 'a.py', master: 'spark://big:7077', total_executor_cores: 1, conf: {} },
+    { application: 'a.py', master: 'local[1]', conf: {} },
   ]);
 });

@@ -244,6 +244,7 @@ export class MemoryPools {
       service_url: endpoints,
       daemon_url: '',
       worker_api: '',
+      cores: 0,
       containers: [],
       mapped_ports: {},
     };
