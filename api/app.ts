@@ -8,6 +8,7 @@ import { cors } from './cors.ts';
 import { READS, refuseDuring } from './maintenance.ts';
 import { patient } from './patience.ts';
 import { fault, faultOf } from './errors.ts';
+import { refuseForeignPages } from './foreign-pages.ts';
 import type { Fault } from './errors.ts';
 import type { ApiRouter, ApiState } from './request.ts';
 import { createLive } from './live.ts';
@@ -24,8 +25,8 @@ export interface AppOptions {
   readonly engineMilliseconds?: number;
   /** What followers of the event log and of the figures are told; by default of this app alone. */
   readonly live?: Live;
-  /** Whether figures are shown to whoever can reach the server, as where only this machine can. */
-  readonly openMetrics?: boolean;
+  /** Whether only this machine can reach the server: then it shows its figures to everybody. */
+  readonly isLocal?: boolean;
   /** Origins of pages that may call the API. */
   readonly corsOrigins?: readonly string[];
 }
@@ -41,7 +42,8 @@ export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
   app.use(answerErrors(options.log));
   const origins = options.corsOrigins ?? [];
   if (origins.length > 0) app.use(cors(origins));
-  app.use(admit(options.access, options.openMetrics ?? false, given.maintenance));
+  if (!options.access.authenticates) app.use(refuseForeignPages(origins, options.isLocal ?? false));
+  app.use(admit(options.access, options.isLocal ?? false, given.maintenance));
   app.use(refuseHead(v2, root));
   for (const router of [v2, root]) {
     app.use(router.routes());

@@ -10,8 +10,11 @@ export interface Live {
   readonly metrics: Metrics;
 }
 
-/** @param pollMilliseconds how often the event log is looked at without being told of a commit. */
-export function createLive(store: Store, log: Logger, pollMilliseconds?: number): Live {
-  const feed = new EventFeed(store.reader, log, pollMilliseconds);
+/**
+ * @param pollMilliseconds how often the event log is looked at without being told of a commit.
+ * @param heartbeatMilliseconds how often streams ask whether they may go on.
+ */
+export function createLive(store: Store, log: Logger, pollMilliseconds?: number, heartbeatMilliseconds?: number): Live {
+  const feed = new EventFeed(store.reader, log, pollMilliseconds, heartbeatMilliseconds);
   return { feed, metrics: createMetrics(store, feed) };
 }

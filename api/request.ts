@@ -7,7 +7,7 @@ import type { Caller } from '../engine/facade.ts';
 import type { Access } from './auth/index.ts';
 import type { Identity } from './auth/identity.ts';
 import { ruleOf } from './auth/policy-rules.ts';
-import { badRequest } from './api-error.ts';
+import { ApiError, badRequest } from './api-error.ts';
 import { readPieces, readText } from './body.ts';
 
 /** What a handler gets of HTTP. */
@@ -34,6 +34,8 @@ export interface ApiRequest {
   readonly gone: AbortSignal;
   /** @throws EngineError FORBIDDEN when the rule, such as `executions:list:all_projects`, is not for this caller. */
   authorize(rule: string): void;
+  /** For what takes long: whether the same token would still be let through as the same caller. */
+  isStillGood(): Promise<boolean>;
   /** The same request, as if of somebody else. */
   withCaller(changes: Partial<Caller>): ApiRequest;
 }
@@ -103,7 +105,7 @@ export function param(request: ApiRequest, name: string): string {
 export function authorizedRequest(ctx: RouterContext<ApiState>): ApiRequest {
   const { access, identity = NOBODY } = ctx.state;
   const rule = ruleOf(ctx.method, typeof ctx._matchedRoute === 'string' ? ctx._matchedRoute : ctx.path);
-  const request = new HttpRequest(ctx, identity, callerOf(access, identity, rule));
+  const request = new HttpRequest(ctx, identity, callerOf(access, identity, rule), rule);
   if (rule !== null && ctx.state.identity !== undefined) request.authorize(rule);
   return request;
 }
@@ -114,17 +116,19 @@ class HttpRequest implements ApiRequest {
   private readonly ctx: RouterContext<ApiState>;
   private readonly access: Access;
   private readonly identity: Identity;
+  private readonly rule: string | null;
   private parsedQuery: ReadonlyMap<string, string> | null = null;
 
-  constructor(ctx: RouterContext<ApiState>, identity: Identity, caller: Caller) {
+  constructor(ctx: RouterContext<ApiState>, identity: Identity, caller: Caller, rule: string | null) {
     this.ctx = ctx;
     this.access = ctx.state.access;
     this.identity = identity;
+    this.rule = rule;
     this.caller = caller;
   }
 
   withCaller(changes: Partial<Caller>): ApiRequest {
-    return new HttpRequest(this.ctx, this.identity, { ...this.caller, ...changes });
+    return new HttpRequest(this.ctx, this.identity, { ...this.caller, ...changes }, this.rule);
   }
 
   get params(): Readonly<Record<string, string>> {
@@ -166,6 +170,18 @@ class HttpRequest implements ApiRequest {
 
   get gone(): AbortSignal {
     return goneSignal(this.ctx.res);
+  }
+
+  async isStillGood(): Promise<boolean> {
+    const { authenticator, policy } = this.access;
+    try {
+      const now = await authenticator.identify((name) => this.header(name));
+      const isSame = now.projectId === this.identity.projectId && policy.isAdmin(now) === policy.isAdmin(this.identity);
+      return isSame && (this.rule === null || policy.allows(this.rule, now));
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') return false;
+      throw error;
+    }
   }
 
   authorize(rule: string): void {

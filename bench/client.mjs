@@ -22,7 +22,7 @@ export async function drive(server, requests, { times, connections = 50 }) {
 
 export function request(method, path, body = '') {
   const ofBody = body === '' ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
-  return `${method} ${path} HTTP/1.1\r\nHost: x\r\n${ofBody}\r\n${body}`;
+  return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${ofBody}\r\n${body}`;
 }
 
 /** One request after the other, until there is no next one. A server may close a connection that was silent for a while. */

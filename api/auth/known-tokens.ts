@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isStorableText } from '../../engine/store/columns.ts';
 import { tokenInvalid, tokenMissing, tokenOf } from './identity.ts';
 import type { Authenticator, Identity } from './identity.ts';
 
@@ -64,6 +65,14 @@ export class KnownTokens {
 // Some 100 bytes each; whoever sends more different tokens only makes us ask more often.
 const MOST_KNOWN = 10_000;
 
+/** What could not be stored with what is made would fail each request that makes something. */
+function isProject(id: string): boolean {
+  return id.length <= MAX_PROJECT && isStorableText(id);
+}
+
+// The width of the columns.
+const MAX_PROJECT = 80;
+
 /** Who sends a token that is known, or the 401 with this challenge. */
 export function authenticatorOf(known: KnownTokens, challenge: string): Authenticator {
   return {
@@ -71,7 +80,7 @@ export function authenticatorOf(known: KnownTokens, challenge: string): Authenti
       const token = tokenOf(header);
       if (token === null) throw tokenMissing(challenge);
       const identity = await known.identify(token);
-      if (identity === null) throw tokenInvalid(challenge);
+      if (identity === null || !isProject(identity.projectId)) throw tokenInvalid(challenge);
       return identity;
     },
   };

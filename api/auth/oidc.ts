@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
-import type { JWTPayload, JWTVerifyGetKey } from 'jose';
+import type { JWTPayload, JWTVerifyGetKey, JWTVerifyOptions, JWTVerifyResult } from 'jose';
 import { EngineError } from '../../engine/errors.ts';
 import type { Authenticator, Identity } from './identity.ts';
 import { authenticatorOf, KnownTokens } from './known-tokens.ts';
@@ -34,7 +34,7 @@ const ASK_MILLISECONDS = 15_000;
 
 async function verify(token: string, keys: JWTVerifyGetKey, options: OidcOptions): Promise<Verdict> {
   try {
-    const { payload } = await jwtVerify(token, keys, {
+    const { payload } = await verifyWithAnyOf(token, keys, {
       issuer: options.issuer,
       ...(options.audience === null ? {} : { audience: options.audience }),
       algorithms: ALGORITHMS,
@@ -47,6 +47,27 @@ async function verify(token: string, keys: JWTVerifyGetKey, options: OidcOptions
     if (error instanceof errors.JOSEError && !ASKING_FAILED.has(error.code)) return { identity: null, until: 0 };
     if (error instanceof EngineError) throw error;
     throw unavailable(error);
+  }
+}
+
+/** A token that does not say which key it was signed with may be of any that fits, as while keys are replaced. */
+async function verifyWithAnyOf(
+  token: string,
+  keys: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
+  try {
+    return await jwtVerify(token, keys, options);
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    for await (const key of error) {
+      try {
+        return await jwtVerify(token, key, options);
+      } catch (failure) {
+        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
   }
 }
 
@@ -73,12 +94,20 @@ async function discover(issuer: string): Promise<string> {
   try {
     const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(ASK_MILLISECONDS) });
     if (!response.ok) throw new Error(`${url} answered with status ${response.status}`);
-    const { jwks_uri: jwksUri } = (await response.json()) as { readonly jwks_uri?: unknown };
+    const found = (await response.json()) as { readonly jwks_uri?: unknown; readonly issuer?: unknown };
+    const { jwks_uri: jwksUri } = found;
+    if (found.issuer !== issuer) throw new Error(`${url} is of another issuer: ${String(found.issuer)}`);
     if (typeof jwksUri !== 'string' || !URL.canParse(jwksUri)) throw new Error(`${url} names no jwks_uri`);
+    // Whoever can change what comes without TLS could hand in keys of his own.
+    if (isPlain(jwksUri) && !isPlain(issuer)) throw new Error(`${url} names keys that come without TLS: ${jwksUri}`);
     return jwksUri;
   } catch (error) {
     throw unavailable(error);
   }
+}
+
+function isPlain(url: string): boolean {
+  return new URL(url).protocol === 'http:';
 }
 
 /** A token that names no project is no good here. */

@@ -43,6 +43,7 @@ export function parsePolicy(text: string, file: string): Policy {
       'write one rule a line: "workflows:create": "role:author"',
     );
   }
+  if (problems.sorted(document.locate).length === 0) checkReferences(rules, problems);
   const found = problems.sorted(document.locate);
   if (found.length > 0) {
     throw new EngineError('INVALID_INPUT', found.map((problem) => `${file}:${formatProblem(problem)}`).join('\n'));
@@ -178,6 +179,52 @@ function atom(word: string): Check {
 function splitOnce(word: string): readonly [string, string | undefined] {
   const colon = word.indexOf(':');
   return colon === -1 ? [word, undefined] : [word.slice(0, colon), word.slice(colon + 1)];
+}
+
+/** A rule that does not exist would be nobody's, and `not` of it everybody's; rules in a circle say nothing at all. */
+function checkReferences(own: Readonly<Record<string, string>>, problems: Problems): void {
+  const all: Readonly<Record<string, string>> = { ...DEFAULT_RULES, ...own };
+  const named = (name: string): readonly string[] => rulesIn(parseRule(all[name] ?? ''));
+  for (const name of Object.keys(own)) {
+    for (const other of named(name)) {
+      if (Object.hasOwn(all, other)) continue;
+      const hint = problems.spelling.didYouMean(other, Object.keys(all));
+      problems.error(
+        { path: [name] },
+        `The rule '${name}' names the rule '${other}', which does not exist`,
+        hint ?? 'define it in this file',
+      );
+    }
+    if (leadsTo(name, named(name), named)) {
+      problems.error({ path: [name] }, `The rule '${name}' leads back to itself`, 'say what it is made of');
+    }
+  }
+}
+
+function leadsTo(name: string, from: readonly string[], named: (name: string) => readonly string[]): boolean {
+  const seen = new Set<string>();
+  for (const next = [...from]; next.length > 0; ) {
+    const rule = next.pop() ?? '';
+    if (rule === name) return true;
+    if (seen.has(rule)) continue;
+    seen.add(rule);
+    next.push(...named(rule));
+  }
+  return false;
+}
+
+function rulesIn(check: Check): readonly string[] {
+  switch (check.kind) {
+    case 'rule':
+      return [check.name];
+    case 'not':
+      return rulesIn(check.check);
+    case 'and':
+    case 'or':
+      return check.checks.flatMap(rulesIn);
+    default:
+      return [];
+  }
 }
 
 /** A name that other rules of the same file refer to. */

@@ -55,7 +55,7 @@ export async function serveCommand(
         infoFile: config.infoFile,
         processes: () => serviceGroups(node.store, config.roles),
       },
-      { log, access, live, openMetrics: isLoopback(config.host), corsOrigins: config.corsOrigins },
+      { log, access, live, isLocal: isLoopback(config.host), corsOrigins: config.corsOrigins },
     );
     const handler = config.roles.includes('api') ? app.callback() : createProbes(node.store);
     const server = await listen(handler, { ...config, insecure: config.insecure || access.authenticates });

@@ -18,6 +18,7 @@ export class EventFeed {
   private readonly reader: Knex;
   private readonly log: Logger;
   private readonly pollMilliseconds: number;
+  readonly heartbeatMilliseconds: number;
   private readonly subscribers = new Set<Subscriber>();
   private timer: NodeJS.Timeout | null = null;
   private reading: Promise<void> | null = null;
@@ -25,10 +26,20 @@ export class EventFeed {
   private closed = false;
   private readonly position = new Position();
 
-  constructor(reader: Knex, log: Logger, pollMilliseconds = POLL_MILLISECONDS) {
+  /**
+   * @param pollMilliseconds how often it looks without being woken.
+   * @param heartbeatMilliseconds how often its streams write something, and ask whether they may go on.
+   */
+  constructor(
+    reader: Knex,
+    log: Logger,
+    pollMilliseconds = POLL_MILLISECONDS,
+    heartbeatMilliseconds = HEARTBEAT_MILLISECONDS,
+  ) {
     this.reader = reader;
     this.log = log;
     this.pollMilliseconds = pollMilliseconds;
+    this.heartbeatMilliseconds = heartbeatMilliseconds;
   }
 
   get size(): number {
@@ -102,6 +113,7 @@ export class EventFeed {
 }
 
 const POLL_MILLISECONDS = 500;
+const HEARTBEAT_MILLISECONDS = 15_000;
 const MOST_AT_ONCE = 1000;
 // A number that is missing belongs to a transaction that is still open, or to one that was undone: then it never comes.
 const GAP_MILLISECONDS = 10_000;

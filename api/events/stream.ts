@@ -23,6 +23,8 @@ export interface StreamOptions {
    */
   readonly history?: (send: (rows: readonly EventLogRow[]) => Promise<void>) => Promise<boolean>;
   readonly last: LastEvent | null;
+  /** Whether the client may go on: tokens are revoked, and what is followed is deleted. */
+  readonly mayGoOn: () => Promise<boolean>;
 }
 
 /** `12-3`, as the last event's id said. */
@@ -40,7 +42,7 @@ export async function streamEvents(feed: EventFeed, response: ServerResponse, op
     'X-Accel-Buffering': 'no',
   });
   response.flushHeaders();
-  const stream = new EventStream(response, options);
+  const stream = new EventStream(response, options, feed.heartbeatMilliseconds);
   try {
     stream.whenDone(await feed.subscribe(stream));
     const isOver = (await options.history?.((rows) => stream.tell(rows))) ?? false;
@@ -54,8 +56,6 @@ export async function streamEvents(feed: EventFeed, response: ServerResponse, op
 
 // Whoever reads so slowly would cost memory without bound; he may come again and say where he left off.
 const MOST_UNSENT_BYTES = 1024 * 1024;
-const HEARTBEAT_MILLISECONDS = 15_000;
-// The token is looked at again when the client comes back.
 const LONGEST_MILLISECONDS = 3_600_000;
 
 class EventStream {
@@ -66,15 +66,16 @@ class EventStream {
   private waiting: EventLogRow[] | null = [];
   private readonly told = new Set<number>();
   private done = false;
+  private isAsking = false;
   private cleanUp: () => void = () => {};
   private readonly heartbeat: NodeJS.Timeout;
   private readonly longest: NodeJS.Timeout;
 
-  constructor(response: ServerResponse, options: StreamOptions) {
+  constructor(response: ServerResponse, options: StreamOptions, heartbeatMilliseconds: number) {
     this.response = response;
     this.options = options;
     this.skipIndex = options.last?.index ?? -1;
-    this.heartbeat = setInterval(() => this.write(':\n\n'), HEARTBEAT_MILLISECONDS).unref();
+    this.heartbeat = setInterval(() => void this.beat(), heartbeatMilliseconds).unref();
     this.longest = setTimeout(() => this.end(), LONGEST_MILLISECONDS).unref();
     response.on('close', () => this.finish());
     response.on('error', () => this.finish());
@@ -146,6 +147,16 @@ class EventStream {
       text += `id: ${row.seq}-${index}\nevent: ${shown.event}\ndata: ${JSON.stringify(shown.data)}\n\n`;
     }
     return text;
+  }
+
+  private async beat(): Promise<void> {
+    this.write(':\n\n');
+    if (this.isAsking) return;
+    this.isAsking = true;
+    // Who cannot be asked just now is asked with the next beat.
+    const mayGoOn = await this.options.mayGoOn().catch(() => true);
+    this.isAsking = false;
+    if (!mayGoOn) this.end();
   }
 
   private write(text: string): void {

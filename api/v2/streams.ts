@@ -11,6 +11,9 @@ import { items } from '../listing.ts';
 import { checkQuery, serve } from '../request.ts';
 import type { ApiRequest, ApiRouter } from '../request.ts';
 import type { Services } from '../services.ts';
+import { EXECUTIONS } from '../../engine/store/collections.ts';
+import { findVisibleRow } from '../../engine/store/lists.ts';
+import type { ExecutionRow } from '../../engine/store/tables.ts';
 import { findExecution } from './rows.ts';
 
 const TYPES = ['execution', 'task', 'action', 'child'] as const;
@@ -30,13 +33,22 @@ export function streamRoutes(router: ApiRouter, services: Services, feed: EventF
       checkRoom(feed);
       const types = typesOf(request);
       const last = lastEventOf(request);
-      const { id, state } = await findExecution(services, request);
+      const { id, state, project_id: projectId, created_at: createdAt } = await findExecution(services, request);
       return {
         status: 200,
         stream: (response) =>
           streamEvents(feed, response, {
             last,
-            show: (row, change) => (row.executionId === id && types.has(change.kind) ? shown(row, change) : null),
+            // Another one may be given the same id once this one is deleted, by somebody else, too.
+            mayGoOn: async () => {
+              if (!(await request.isStillGood())) return false;
+              const now = await findVisibleRow<ExecutionRow>(store.reader, request.caller, EXECUTIONS, id);
+              return now !== undefined && now.created_at === createdAt;
+            },
+            show: (row, change) =>
+              row.executionId === id && row.projectId === projectId && types.has(change.kind)
+                ? shown(row, change)
+                : null,
             isEnd: (row) => row.executionId === id && FINAL.has(stateAfter(row) ?? ''),
             history: async (send) => {
               let now: string = state;
@@ -68,6 +80,7 @@ export function streamRoutes(router: ApiRouter, services: Services, feed: EventF
         stream: (response) =>
           streamEvents(feed, response, {
             last,
+            mayGoOn: () => request.isStillGood(),
             ...(last === null
               ? {}
               : {

@@ -88,6 +88,11 @@ export async function buryTree(trx: Knex, root: string): Promise<readonly string
   return ids;
 }
 
+/** Whether rows of an execution that is gone are still there; they go by its id, whatever is made under it meanwhile. */
+export async function isBeingPurged(knex: Knex, id: string): Promise<boolean> {
+  return (await knex('purges').where('execution_id', id).first('execution_id')) !== undefined;
+}
+
 /**
  * Deletes up to `limit` rows of one execution that is gone.
  *

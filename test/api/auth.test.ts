@@ -329,13 +329,16 @@ test('keystone: tokens are validated by the identity service, and remembered', a
   const url = await listen(t, (request, response) => {
     asked++;
     const token = request.headers['x-subject-token'];
+    const project = token === 'endless' ? 'p'.repeat(81) : token === 'unstorable' ? 'p\0' : OURS;
     if (broken) response.writeHead(500).end('down');
     else if (request.url !== '/v3/auth/tokens' || token === 'bad') response.writeHead(404).end('{}');
     else if (token === 'unscoped') response.end(JSON.stringify({ token: { user: { id: 'u' }, roles: [] } }));
     else {
       const roles = token === 'boss' ? [{ id: '1', name: 'admin' }] : [{ id: '2', name: 'member' }];
       const expires = token === 'stale' ? '2020-01-01T00:00:00.000000Z' : '2099-01-01T00:00:00.000000Z';
-      response.end(JSON.stringify({ token: { user: { id: 'u' }, project: { id: OURS }, roles, expires_at: expires } }));
+      response.end(
+        JSON.stringify({ token: { user: { id: 'u' }, project: { id: project }, roles, expires_at: expires } }),
+      );
     }
   });
   const { url: server } = await startNodeServer(t, { authMode: 'keystone', keystoneUrl: `${url}/v3/` });
@@ -349,7 +352,8 @@ test('keystone: tokens are validated by the identity service, and remembered', a
   t.is(asked, 1, 'many requests with one token ask once');
   t.is((await send('GET', '/v2/executions?all_projects=true', undefined, { 'X-Auth-Token': 'boss' })).status, 200);
   t.is((await send('GET', '/v2/executions?all_projects=true', undefined, { 'X-Auth-Token': 'good' })).status, 403);
-  for (const token of ['bad', 'stale', 'unscoped']) t.is((await list(token)).status, 401, token);
+  for (const token of ['bad', 'stale', 'unscoped', 'endless', 'unstorable'])
+    t.is((await list(token)).status, 401, token);
   t.regex((await list('bad')).headers.get('www-authenticate') ?? '', /^Keystone uri="http/);
   t.is(
     (await send('GET', '/v2/executions')).body.faultstring,
@@ -405,6 +409,57 @@ test('oidc: tokens are checked against the keys of the issuer', async (t) => {
   t.is(fetched, 1, 'the keys are kept');
 });
 
+test('oidc: keys are replaced under way; documents and keys of others are not taken', async (t) => {
+  const [old, next, foreign] = await Promise.all([1, 2, 3].map(() => generateKeyPair('ES256', { extractable: true })));
+  const jwks = await Promise.all(
+    [old, next].map(async (pair) => ({ ...(await exportJWK(pair!.publicKey)), alg: 'ES256' })),
+  );
+  const documents: Record<string, (base: string) => object> = {
+    '/good': (base) => ({ issuer: `${base}/good`, jwks_uri: `${base}/keys` }),
+    '/impostor': (base) => ({ issuer: `${base}/good`, jwks_uri: `${base}/keys` }),
+  };
+  const base = await listen(t, (request, response) => {
+    const [path = ''] = (request.url ?? '').split('/.well-known');
+    const document = documents[path];
+    response.end(JSON.stringify(document === undefined ? { keys: jwks } : document(base)));
+  });
+  const start = (path: string) =>
+    startNodeServer(t, {
+      authMode: 'oidc',
+      oidcIssuer: base + path,
+      oidcAudience: 'tramontane',
+      oidcProjectClaim: 'project',
+    });
+  const token = (
+    key: Awaited<ReturnType<typeof generateKeyPair>>['privateKey'],
+    claims: object,
+    issuer = `${base}/good`,
+  ) =>
+    new SignJWT({ aud: 'tramontane', project: 'p', ...claims })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setIssuer(issuer)
+      .setExpirationTime('5m')
+      .sign(key);
+  const { url } = await start('/good');
+  const status = async (jwt: string, server = url) =>
+    (await sender(server)('GET', '/v2/executions', undefined, { Authorization: `Bearer ${jwt}` })).status;
+  // Without `kid` any of the keys may be meant.
+  t.is(await status(await token(old!.privateKey, {})), 200);
+  t.is(await status(await token(next!.privateKey, {})), 200);
+  t.is(await status(await token(foreign!.privateKey, {})), 401);
+  t.is(await status(await token(next!.privateKey, { aud: ['another'] })), 401);
+  t.is(await status(await token(next!.privateKey, { aud: undefined })), 401);
+  t.is(await status(await token(next!.privateKey, { nbf: Math.floor(Date.now() / 1000) + 600 })), 401);
+  for (const project of [undefined, '', 7, ['p'], 'p'.repeat(81)])
+    t.is(await status(await token(next!.privateKey, { project })), 401);
+  // A public key is no secret: a signature that is made with it as one counts for nothing.
+  const secret = new TextEncoder().encode(JSON.stringify(jwks[0]));
+  const confused = new SignJWT({ aud: 'tramontane', project: 'p' }).setProtectedHeader({ alg: 'HS256' });
+  t.is(await status(await confused.setIssuer(`${base}/good`).setExpirationTime('5m').sign(secret)), 401);
+  const { url: fooled } = await start('/impostor');
+  t.is(await status(await token(next!.privateKey, {}, `${base}/impostor`), fooled), 503);
+});
+
 test('a policy file changes who may do what, and its faults are named', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tramontane-policy-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
@@ -429,6 +484,21 @@ test('a policy file changes who may do what, and its faults are named', async (t
   t.regex(faults?.message ?? '', /p\.yaml:1:1: .*workflows:creat.*workflows:create/);
   t.regex(faults?.message ?? '', /p\.yaml:2:13: .*'role' is no check/);
   t.regex(faults?.message ?? '', /p\.yaml:3:/);
+  // What is not there would be nobody's, and so `not` of it everybody's; a circle of it depends on where one begins.
+  const unknown = t.throws(() =>
+    parsePolicy('"executions:delete": "not rule:bloked"\nblocked: "role:guest"\n', 'p.yaml'),
+  );
+  t.regex(unknown?.message ?? '', /p\.yaml:2:.*Unknown rule 'blocked'/);
+  const misspelt = t.throws(() =>
+    parsePolicy(
+      '"executions:delete": "not rule:bloked"\n"tasks:get": "rule:blocked"\nblocked: "role:guest"\n',
+      'p.yaml',
+    ),
+  );
+  t.regex(misspelt?.message ?? '', /p\.yaml:1:\d+: .*names the rule 'bloked', which does not exist.*blocked/);
+  const circle = t.throws(() => parsePolicy('a: "role:x or rule:b"\nb: "not (rule:a)"\n', 'p.yaml'));
+  t.regex(circle?.message ?? '', /p\.yaml:1:\d+: .*'a' leads back to itself[^]*p\.yaml:2:\d+: .*'b' leads back/);
+  t.notThrows(() => parsePolicy('"executions:delete": "rule:admin_only or rule:ops"\nops: "role:ops"\n', 'p.yaml'));
   const someone: Identity = { projectId: 'p', userId: 'u', roles: ['Ops'], anonymous: false };
   const allows = (rule: string) => createPolicy({ 'tasks:get': rule }).allows('tasks:get', someone);
   for (const [rule, expected] of [

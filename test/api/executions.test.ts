@@ -1,5 +1,7 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import type { Store } from '../../engine/store/connection.ts';
+import { buryTree, purgeSlice } from '../../engine/store/retention.ts';
 import { sender } from '../helpers/api.ts';
 import { startNodeServer } from '../helpers/node-server.ts';
 import type { Exchange, Send } from '../helpers/api.ts';
@@ -341,7 +343,7 @@ test('a workflow with a wrong call of an action of ours is refused with place an
 
 async function startServer(
   t: ExecutionContext,
-): Promise<{ send: Send; url: string; until(path: string, state: string): Promise<Exchange['body']> }> {
+): Promise<{ send: Send; url: string; store: Store; until(path: string, state: string): Promise<Exchange['body']> }> {
   const server = await startNodeServer(t);
   const send = sender(server.url);
   const until = async (path: string, state: string) => {
@@ -352,5 +354,22 @@ async function startServer(
     }
     throw new Error(`${path} did not become ${state}: ${JSON.stringify((await send('GET', path)).body)}`);
   };
-  return { send, url: server.url, until };
+  return { send, url: server.url, store: server.store, until };
 }
+
+test('an id is free again only when nothing is left of the execution that had it', async (t) => {
+  const { send, until, store } = await startServer(t);
+  await send('POST', '/v2/workflows', ECHO);
+  const start = () => send('POST', '/v2/executions', { id: 'again', workflow_name: 'wf', input: { who: 'me' } });
+  t.is((await start()).status, 201);
+  await until('/v2/executions/again', 'SUCCESS');
+  t.deepEqual(await store.writer.transaction((trx) => buryTree(trx, 'again')), ['again']);
+  t.is((await send('GET', '/v2/executions/again')).status, 404);
+  const refused = await start();
+  t.is(refused.status, 409);
+  t.regex(refused.body.faultstring, /again was deleted, and what belonged to it/);
+  while ((await store.writer.transaction((trx) => purgeSlice(trx, 100, Date.now()))) !== null);
+  t.is((await start()).status, 201);
+  await until('/v2/executions/again', 'SUCCESS');
+  t.is((await send('GET', '/v2/executions/again/tasks')).body.tasks.length, 1);
+});

@@ -58,7 +58,7 @@ test('an upload that breaks off goes on where it was, found by its hash', async 
   const socket = connect(Number(port), hostname);
   socket.on('error', () => {});
   socket.write(
-    `POST /v2/files?name=job.jar&sha256=${HASH} HTTP/1.1\r\nHost: x\r\nContent-Length: ${CONTENT.length}\r\n\r\n`,
+    `POST /v2/files?name=job.jar&sha256=${HASH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${CONTENT.length}\r\n\r\n`,
   );
   socket.write(CONTENT.subarray(0, 700_000));
   const received = async () => (await store.reader('job_file_uploads').first('received'))?.received ?? 0;

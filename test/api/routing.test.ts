@@ -1,9 +1,12 @@
 import { once } from 'node:events';
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import test from 'ava';
 import type { Logger } from '../../engine/log.ts';
 import { listen } from '../../api/server.ts';
+import { addToken } from '../../engine/store/tokens.ts';
 import { startApi } from '../helpers/api.ts';
+import { startNodeServer } from '../helpers/node-server.ts';
 
 test('the root and the version say where the API is', async (t) => {
   const { send, url } = await startApi(t);
@@ -98,6 +101,62 @@ test('without authentication a caller is an administrator only if the server say
   t.is((await strict.send('POST', '/v2/workflows?scope=public', text, { 'X-Roles': 'member, admin' })).status, 201);
 });
 
+test('without authentication pages of other sites change nothing, and names of other machines are not answered to', async (t) => {
+  const { url } = await startNodeServer(t, { corsOrigins: ['https://console.example'] });
+  const { port } = new URL(url);
+  const status = (method: string, path: string, headers: Record<string, string>, body = '') =>
+    new Promise<number>((resolve, reject) => {
+      const sent = request({ host: '127.0.0.1', port, method, path, headers }, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      });
+      sent.on('error', reject).end(body);
+    });
+  const upload = (headers: Record<string, string>) =>
+    status('POST', '/v2/workflows/validate', { 'Content-Type': 'text/plain', ...headers }, "version: '2.0'");
+  // What browsers send without asking beforehand.
+  t.is(await upload({ 'Sec-Fetch-Site': 'cross-site', Origin: 'https://evil.example' }), 403);
+  t.is(await upload({ 'Sec-Fetch-Site': 'same-site', Origin: 'http://127.0.0.1:1' }), 403);
+  t.is(await upload({ 'Sec-Fetch-Site': 'cross-site' }), 403);
+  t.is(await upload({ 'Sec-Fetch-Site': 'cross-site', Origin: 'https://console.example' }), 200);
+  t.is(await upload({ 'Sec-Fetch-Site': 'same-origin' }), 200);
+  t.is(await upload({ 'Sec-Fetch-Site': 'none' }), 200);
+  t.is(
+    await status('GET', '/v2/workflows', { 'Sec-Fetch-Site': 'cross-site' }),
+    200,
+    'nothing is changed, nor shown to the page',
+  );
+  // A name that was made to stand for this machine.
+  const get = (host: string) => status('GET', '/v2/workflows', { Host: host });
+  for (const host of [
+    'evil.example',
+    `evil.example:${port}`,
+    'localhost.evil.example',
+    'x',
+    '127.0.0.1.evil.example',
+    '1'.repeat(300) + 'e',
+  ])
+    t.is(await get(host), 403, host);
+  for (const host of [
+    'localhost',
+    `LocalHost:${port}`,
+    'localhost.',
+    'a.localhost',
+    '127.0.0.1',
+    '192.168.1.7:80',
+    '[::1]:8989',
+    'console.example',
+  ])
+    t.is(await get(host), 200, host);
+
+  const { url: guarded, store } = await startNodeServer(t, { authMode: 'token' });
+  await addToken(store.writer, { token: 'ours', projectId: 'p', userId: 'u', roles: [], expiresAt: null });
+  const answer = await fetch(`${guarded}/v2/workflows`, {
+    headers: { 'X-Auth-Token': 'ours', 'Sec-Fetch-Site': 'cross-site' },
+  });
+  t.is(answer.status, 200, 'a token is no cookie: who sends it means it');
+});
+
 test('an unforeseen error is 500 and tells nothing of its inside', async (t) => {
   const { send } = await startApi(t);
   const { status, body } = await send('POST', '/v2/executions', { workflow_name: 'x' });
@@ -124,7 +183,7 @@ test('a client that leaves before its answer is no fault of the server and is no
   const asked = new Promise<(error: Error) => void>((resolve) => (tell = resolve));
   const processes = () => new Promise<never>((_, reject) => tell(reject));
   const { url } = await startApi(t, { log, processes });
-  const request = 'GET /v2/services HTTP/1.1\r\nHost: x\r\n\r\n';
+  const request = 'GET /v2/services HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n';
   const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(request));
   const fail = await asked;
   socket.destroy();

@@ -48,7 +48,7 @@ test('told to stop, it answers what is under way, ends slow connections and leav
   const slow = connect(Number(port), hostname);
   slow.on('error', () => {});
   await once(slow, 'connect');
-  slow.write('POST /v2/workflows HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc');
+  slow.write('POST /v2/workflows HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nabc');
   const underWay = sender(server.url)('POST', '/v2/action_executions', {
     name: 'std.sleep',
     input: { seconds: 0.5 },

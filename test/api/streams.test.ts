@@ -3,7 +3,7 @@ import { EventFeed } from '../../api/events/feed.ts';
 import { parseLastEvent } from '../../api/events/stream.ts';
 import { silentLogger } from '../../engine/log.ts';
 import type { EventLogRow } from '../../engine/store/event-log.ts';
-import { addToken } from '../../engine/store/tokens.ts';
+import { addToken, revokeToken } from '../../engine/store/tokens.ts';
 import { insertExternalJob, updateExternalJobs } from '../../engine/store/external-jobs.ts';
 import { sender } from '../helpers/api.ts';
 import { startNodeServer } from '../helpers/node-server.ts';
@@ -132,6 +132,52 @@ test('the stream of all executions shows those of the own project', async (t) =>
   t.true(executions.has(first) && executions.has(last));
   t.false(executions.has(foreign), 'nothing of other projects');
   t.is((await send('GET', `/v2/executions/${first}/stream`, undefined, { 'X-Auth-Token': 'theirs' })).status, 404);
+});
+
+test('a stream ends when its token is revoked or loses rights, and when its execution is deleted', async (t) => {
+  const { url, store } = await startNodeServer(t, { authMode: 'token' }, silentLogger, undefined, 20);
+  const tokens = ['revoked', 'demoted', 'boss', 'stays'];
+  for (const token of tokens) {
+    const roles = token === 'demoted' || token === 'boss' ? ['admin'] : [];
+    await addToken(store.writer, { token, projectId: 'b', userId: 'u', roles, expiresAt: null });
+  }
+  const send = sender(url);
+  const as = { 'X-Auth-Token': 'stays' };
+  await send('POST', '/v2/workflows', WAITS, as);
+  const start = async (id: string) => (await send('POST', '/v2/executions', { id, workflow_name: 'wf' }, as)).status;
+  t.is(await start('one'), 201);
+  t.is(await start('two'), 201);
+  // Each is open once it has told the history.
+  const open = async (path: string, token: string) => {
+    const response = await fetch(`${url}${path}`, { headers: { 'X-Auth-Token': token, 'Last-Event-ID': '0' } });
+    t.is(response.status, 200);
+    const reader = response.body?.getReader();
+    await reader?.read();
+    let ended = false;
+    const end = (async () => {
+      while ((await reader?.read())?.done === false);
+      ended = true;
+    })();
+    t.teardown(async () => reader?.cancel());
+    return { end, isOver: () => ended };
+  };
+  const revoked = [await open('/v2/events', 'revoked'), await open('/v2/executions/one/stream', 'revoked')];
+  const demoted = await open('/v2/events', 'demoted');
+  const other = await open('/v2/executions/two/stream', 'stays');
+  const all = await open('/v2/events', 'stays');
+  const deleted = await open('/v2/executions/one/stream', 'stays');
+
+  t.true(await revokeToken(store.writer, { token: 'revoked' }));
+  await Promise.all(revoked.map(({ end }) => end));
+  await revokeToken(store.writer, { token: 'demoted' });
+  await addToken(store.writer, { token: 'demoted', projectId: 'b', userId: 'u', roles: [], expiresAt: null });
+  await demoted.end;
+  t.is((await send('DELETE', '/v2/executions/one?force=true', undefined, as)).status, 204);
+  await deleted.end;
+  t.deepEqual(
+    [other, all].map(({ isOver }) => isOver()),
+    [false, false],
+  );
 });
 
 test('numbers of the log that are seen late are told late, but never twice and never lost', async (t) => {

@@ -17,23 +17,26 @@ import { testDatabase } from './store.ts';
  * PostgreSQL over a new one there.
  *
  * @param pollMilliseconds how often streams look for themselves, without being told of a commit.
+ * @param heartbeatMilliseconds how often they ask whether they may go on.
  */
 export async function startNodeServer(
   t: { teardown(run: () => Promise<void>): void },
   settings: Partial<Config> = {},
   log: Logger = silentLogger,
   pollMilliseconds?: number,
+  heartbeatMilliseconds?: number,
 ): Promise<{ readonly url: string; readonly store: Store; readonly routes: readonly Route[] }> {
   const database = settings.database ?? (await testDatabase(t));
   const config = { ...DEFAULT_CONFIG, shutdownSeconds: 0, ...settings, database };
   const node = await startNode(config, log, {});
   const services = { ...node, infoFile: null, processes: () => [] };
-  const live = createLive(node.store, log, pollMilliseconds);
+  const live = createLive(node.store, log, pollMilliseconds, heartbeatMilliseconds);
   node.onCommit(() => live.feed.wake());
   const app = createApp(services, {
     log,
     access: createAccess(config, node.store),
     live,
+    isLocal: config.authMode === 'none',
     corsOrigins: config.corsOrigins,
   });
   const server = await listen(app.callback(), { host: '127.0.0.1', port: 0, insecure: false });

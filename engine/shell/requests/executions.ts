@@ -7,6 +7,7 @@ import type { Caller, StartExecution, UpdateExecution } from '../../facade.ts';
 import { newId } from '../../ids.ts';
 import type { Store } from '../../store/connection.ts';
 import { deleteExecutionTree } from '../../store/delete-executions.ts';
+import { isBeingPurged } from '../../store/retention.ts';
 import { loadExecution } from '../../store/views.ts';
 import type { Clock } from '../clock.ts';
 import type { Conductor } from '../conductor.ts';
@@ -35,6 +36,12 @@ export class ExecutionRequests {
     if (request.id !== null) {
       const existing = await loadExecution(store.reader, request.id);
       if (existing !== undefined) return visible(caller, existing, request.id);
+      if (await isBeingPurged(store.reader, request.id)) {
+        throw new EngineError(
+          'CONFLICT',
+          `The execution ${request.id} was deleted, and what belonged to it is being deleted still; use another id, or try again later`,
+        );
+      }
     }
     const wanted =
       request.sourceExecutionId === null ? request : await this.fromSource(caller, request, request.sourceExecutionId);
