@@ -7,7 +7,9 @@ test('100,000 hostile requests made of the OpenAPI document: no fault of the ser
   t.timeout(7_200_000);
   const seed = Number(process.env['HOSTILE_SEED'] ?? 1);
   const requests = Number(process.env['HOSTILE_REQUESTS'] ?? 100_000);
-  const { problems, untried, statuses, heap, seconds } = await runCampaign(t, { requests, rounds: ROUNDS, seed });
+  const snapshots = process.env['HOSTILE_SNAPSHOTS'] ?? null;
+  const campaign = { requests, rounds: ROUNDS, seed, snapshots };
+  const { problems, untried, statuses, heap, seconds } = await runCampaign(t, campaign);
   t.log(`${seconds.toFixed(0)} s, statuses ${JSON.stringify([...statuses].toSorted())}`);
   t.deepEqual(problems, []);
   t.deepEqual(untried, []);

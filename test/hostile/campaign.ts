@@ -11,6 +11,8 @@ export interface Campaign {
   readonly requests: number;
   readonly rounds: number;
   readonly seed: number;
+  /** Where heap snapshots go, one after each fourth round; null: none. */
+  readonly snapshots?: string | null;
 }
 
 export interface Outcome {
@@ -46,7 +48,7 @@ const MOST_PROBLEMS = 20;
 const MOST_SLOW = 10;
 
 /** Sends generated requests to a server of its own and looks at every answer. */
-export async function runCampaign(t: Test, { requests, rounds, seed }: Campaign): Promise<Outcome> {
+export async function runCampaign(t: Test, { requests, rounds, seed, snapshots = null }: Campaign): Promise<Outcome> {
   const server = await startWatchedServer(t, TOKENS);
   const document = (await call(server, 'GET', '/openapi.json')) as ApiDocument;
   const generator = new Generator(document, new Random(seed), SENT_TOKENS);
@@ -59,6 +61,7 @@ export async function runCampaign(t: Test, { requests, rounds, seed }: Campaign)
     await deleteEverything(server);
     heap.push(await server.heap());
     resident.push(await server.resident());
+    if (snapshots !== null && round % 4 === 1) await server.snapshot(`${snapshots}/round-${round + 1}.heapsnapshot`);
     const megabytes = (list: readonly number[]) => `${((list.at(-1) ?? 0) / 1e6).toFixed(1)} MB`;
     const done = [...state.statuses.values()].reduce((sum, count) => sum + count, 0);
     t.log(

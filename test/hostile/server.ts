@@ -1,3 +1,4 @@
+import { createWriteStream } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,8 @@ export interface WatchedServer {
   exit(): string | null;
   /** Bytes of living objects: asks the process to collect its garbage first. */
   heap(): Promise<number>;
+  /** Writes all living objects into a file that Chrome's developer tools open. */
+  snapshot(file: string): Promise<void>;
   /** Bytes that the process holds. */
   resident(): Promise<number>;
   log(): Promise<string>;
@@ -61,6 +64,13 @@ export async function startWatchedServer(
       await ask('HeapProfiler.collectGarbage');
       return Number((await ask('Runtime.getHeapUsage'))['usedSize']);
     },
+    snapshot: async (file) => {
+      const out = createWriteStream(file);
+      ask.chunks = (chunk) => out.write(chunk);
+      await ask('HeapProfiler.takeHeapSnapshot');
+      ask.chunks = null;
+      await new Promise<void>((resolve) => out.end(resolve));
+    },
     resident: async () => {
       const status = await readFile(`/proc/${server.child.pid}/status`, 'utf8').catch(() => '');
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
@@ -69,28 +79,41 @@ export async function startWatchedServer(
   };
 }
 
-type Ask = (method: string) => Promise<Readonly<Record<string, unknown>>>;
+interface Ask {
+  (method: string): Promise<Readonly<Record<string, unknown>>>;
+  /** Takes the pieces of a heap snapshot. */
+  chunks: ((chunk: string) => void) | null;
+}
 
 /** Node's inspector, by its protocol. */
 async function inspector(t: Test, address: string): Promise<Ask> {
   const socket = new WebSocket(address);
   const waiting = new Map<number, (result: Readonly<Record<string, unknown>>) => void>();
   let last = 0;
+  const ask: Ask = Object.assign(
+    (method: string) =>
+      new Promise<Readonly<Record<string, unknown>>>((resolve) => {
+        last += 1;
+        waiting.set(last, resolve);
+        socket.send(JSON.stringify({ id: last, method }));
+      }),
+    { chunks: null },
+  );
   await new Promise<void>((resolve, reject) => {
     socket.addEventListener('open', () => resolve());
     socket.addEventListener('error', () => reject(new Error(`the inspector at ${address} cannot be reached`)));
   });
   t.teardown(async () => socket.close());
   socket.addEventListener('message', ({ data }) => {
-    const { id, result } = JSON.parse(String(data)) as { id?: number; result?: Record<string, unknown> };
+    const { id, result, params } = JSON.parse(String(data)) as {
+      id?: number;
+      result?: Record<string, unknown>;
+      params?: { chunk?: string };
+    };
+    if (params?.chunk !== undefined) ask.chunks?.(params.chunk);
     if (id === undefined) return;
     waiting.get(id)?.(result ?? {});
     waiting.delete(id);
   });
-  return (method) =>
-    new Promise((resolve) => {
-      last += 1;
-      waiting.set(last, resolve);
-      socket.send(JSON.stringify({ id: last, method }));
-    });
+  return ask;
 }
