@@ -4,7 +4,7 @@ import type { TaskSpec } from '../../dsl/spec/types.ts';
 import type { ActionResult } from '../contract.ts';
 import { type ActionCall, type CallSite, resolveCall, withActionDefaults } from './action-calls.ts';
 import type { Draft } from './draft.ts';
-import { isUserFailure } from './failure.ts';
+import { isUserFailure, UserFailure } from './failure.ts';
 import { checkFieldSize } from './limits.ts';
 import type { ActionExecutionId, ActionRecord, State, TaskRecord } from './model.ts';
 import { resultText } from './results.ts';
@@ -89,11 +89,18 @@ export function createAction(
 
 function targetOf(draft: Draft, task: TaskRecord, spec: TaskSpec, call: ActionCall, extra: JsonObject): string | null {
   if (spec.target === null) return null;
-  if (!hasExpression(spec.target)) return spec.target;
-  const scope = scopeOf(draft, { task, extra: { ...extra, ...call.input }, context: draft.inboundOf(task.id) });
-  const value = evaluate(spec.target, scope);
-  return value === null ? null : resultText(value);
+  const scope = () => scopeOf(draft, { task, extra: { ...extra, ...call.input }, context: draft.inboundOf(task.id) });
+  const value = hasExpression(spec.target) ? evaluate(spec.target, scope()) : spec.target;
+  const target = value === null ? null : resultText(value);
+  // No host has such a name, and the column of one store has no room for it.
+  if (target !== null && target.length > MOST_TARGET) {
+    const found = `it has ${target.length}: '${target.slice(0, 40)}…'`;
+    throw new UserFailure(`The target of a task is the name of a host, at most ${MOST_TARGET} characters; ${found}`);
+  }
+  return target;
 }
+
+const MOST_TARGET = 255;
 
 interface Outcome {
   readonly state: State;

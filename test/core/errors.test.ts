@@ -188,6 +188,16 @@ test('vars, environment, input and target of a start are refused before anything
   t.like(child.commandsOf('send')[0]?.event, { type: 'child-completed', state: 'ERROR' });
 });
 
+test('a target that can be no host fails the task, whether it was written or computed', (t) => {
+  for (const target of ['h'.repeat(256), '<% $.n.join("-") %>']) {
+    const m = Machine.start(`wf: {input: [n], tasks: {a: {action: std.async_noop, target: '${target}'}}}`, {
+      input: { n: Array.from({ length: 200 }, () => 'h') },
+    });
+    t.is(m.state, 'ERROR');
+    t.regex(m.task('a').stateInfo ?? '', /The target of a task is the name of a host, at most 255 characters/);
+  }
+});
+
 test('values of the input are data, never evaluated', (t) => {
   const m = Machine.start('wf: {input: [v], output: {v: "<% $.v %>"}, tasks: {a: {action: std.noop}}}', {
     input: { v: '<% 1 + 1 %>' },
