@@ -1,3 +1,7 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { createApp } from '../../api/app.ts';
@@ -13,6 +17,7 @@ import { newId } from '../../engine/ids.ts';
 import { silentLogger } from '../../engine/log.ts';
 import { connectRedis } from '../../engine/queue/redis.ts';
 import type { ExecutionRow } from '../../engine/store/tables.ts';
+import { fakeSparkHome } from '../executors/helpers/fake-spark.ts';
 import { openLedger } from '../helpers/ledger.ts';
 import type { Ledger } from '../helpers/ledger.ts';
 import { RestClient } from '../helpers/rest-client.ts';
@@ -69,10 +74,53 @@ test.serial('a Redis that is emptied in the middle delays a workflow, and no act
   );
 });
 
+test.serial(
+  'a file that one node was sent is the application of a job on another one, which runs a copy of its own',
+  async (t) => {
+    t.timeout(600_000);
+    const folder = await mkdtemp(join(tmpdir(), 'tramontane-nodes-files-'));
+    const spark = await fakeSparkHome(folder);
+    const data = (name: string) => join(folder, name);
+    const { client, url, nodes } = await open(t, [['api', 'engine', 'scheduler'], ['executor']], (at) => ({
+      dataFolder: data(`node-${at}`),
+      sparkHome: spark.home,
+    }));
+    t.teardown(() => rm(folder, { recursive: true, force: true }));
+    const script = 'echo "::result [\\"$application\\"]"\n';
+    const upload = async (name: string, body: string): Promise<string> =>
+      ((await (await fetch(`${url}/v2/files?name=${name}`, { method: 'POST', body })).json()) as { uri: string }).uri;
+    const [job, table] = [await upload('job.sh', script), await upload('table.csv', 'a,b')];
+    await client.createWorkflows(`version: '2.0'
+file:
+  output: {said: <% $.said %>}
+  tasks:
+    run:
+      action: spark.submit
+      input: {application: '${job}', files: ['${table}'], poll_interval: 0.1}
+      publish: {said: <% task().result.result %>}
+`);
+    const { id } = await client.startExecution('file', {});
+    const execution = await ended(nodes, id);
+    t.is(execution.state, 'SUCCESS', execution.state_info ?? '');
+    const { said } = JSON.parse(execution.output) as { said: [string] };
+    const [application] = said;
+    t.true(application.startsWith(join(data('node-1'), 'files/')) && application.endsWith('/job.sh'), application);
+    const [start] = await spark.starts();
+    t.regex(start ?? '', new RegExp(`--files ${data('node-1')}/files/[0-9a-f]{64}/table\\.csv`));
+    t.false(existsSync(join(data('node-0'), 'files')), 'the node that took the upload keeps it in the database alone');
+  },
+);
+
 async function open(
   t: ExecutionContext,
   roles: readonly (readonly Role[])[],
-): Promise<{ readonly client: RestClient; readonly ledger: Ledger; readonly nodes: readonly Node[] }> {
+  more: (at: number) => Partial<Config> = () => ({}),
+): Promise<{
+  readonly client: RestClient;
+  readonly url: string;
+  readonly ledger: Ledger;
+  readonly nodes: readonly Node[];
+}> {
   const ledger = await openLedger();
   t.teardown(ledger.close);
   const shared: Partial<Config> = {
@@ -88,8 +136,9 @@ async function open(
     databaseConnections: 6,
   };
   const nodes: Node[] = [];
-  for (const own of roles) {
-    const node = await startNode({ ...DEFAULT_CONFIG, ...shared, roles: own }, silentLogger, {});
+  for (const [at, own] of roles.entries()) {
+    const config = { ...DEFAULT_CONFIG, ...shared, ...more(at), roles: own };
+    const node = await startNode(config, silentLogger, {});
     nodes.push(node);
     t.teardown(node.close);
   }
@@ -105,7 +154,7 @@ async function open(
     live.feed.close();
     await server.close();
   });
-  return { client: new RestClient(server.url), ledger, nodes };
+  return { client: new RestClient(server.url), url: server.url, ledger, nodes };
 }
 
 /** As the database has it: these nodes share one busy process, whose sockets may be closed for idleness meanwhile. */
