@@ -190,6 +190,7 @@ async function assemble(
     limits: {
       tasksPerName: config.tasksPerName,
       fieldCharacters: config.fieldSizeKilobytes < 0 ? -1 : config.fieldSizeKilobytes * 1024,
+      wrongCalls: config.wrongCalls,
     },
     background: backgroundSettings(config),
     publishers,

@@ -2,7 +2,7 @@ import { evaluateRecursively, type ExpressionScope } from '../../dsl/expressions
 import { copyObject, isJsonObject, type Json, type JsonObject, setKey } from '../../dsl/json.ts';
 import type { ActionDefinition, ParameterSchema } from '../contract.ts';
 import type { Env, FoundAction, FoundAdHocAction } from './env.ts';
-import { invalidInput, UserFailure } from './failure.ts';
+import { invalidInput, UserFailure, WrongCall } from './failure.ts';
 import { actionDefinition } from './lookups.ts';
 import type { ActionWrapper } from './model.ts';
 import { checkInput, withDefaults } from './parameters.ts';
@@ -27,7 +27,7 @@ export interface CallSite {
   scope(parameters: JsonObject): ExpressionScope;
 }
 
-/** @throws UserFailure for an unknown action or wrong parameters; ExpressionError from `base-input`. */
+/** @throws WrongCall for an unknown action or wrong parameters; UserFailure for a circle of ad-hoc actions; ExpressionError from `base-input`. */
 export function resolveCall(site: CallSite, name: string, input: JsonObject): ActionCall {
   const found = findAction(site, name);
   if (found.kind === 'ad-hoc') return unwrap(site, found, input);
@@ -52,7 +52,7 @@ function findAction(site: CallSite, name: string): Found {
     const found = findByName(site, candidate);
     if (found !== null) return found;
   }
-  throw new UserFailure(`Failed to find action [action_name=${name}, namespace=${site.namespace}]`);
+  throw new WrongCall(`Failed to find action [action_name=${name}, namespace=${site.namespace}]`);
 }
 
 function findByName(site: CallSite, name: string): Found | null {
@@ -82,7 +82,7 @@ function unwrap(site: CallSite, outermost: FoundAdHocAction, input: JsonObject):
     given = evaluateMapping(spec.baseInput, site.scope(parameters));
     const next = findByName(site, spec.base);
     if (next === null)
-      throw new UserFailure(`Failed to find action [action_name=${spec.base}, namespace=${site.namespace}]`);
+      throw new WrongCall(`Failed to find action [action_name=${spec.base}, namespace=${site.namespace}]`);
     if (next.kind !== 'ad-hoc') {
       checkParameters(next.name, next.className, next.definition.parameters, given);
       return { name: outermost.spec.name, definition: next.definition, input, systemInput: given, wrappers };

@@ -27,6 +27,11 @@ export interface Limits {
   readonly tasksPerName: number;
   /** Characters of JSON text of input, output, params and published; -1 for none (spec/engine.md §26). */
   readonly fieldCharacters: number;
+  /**
+   * What the call of an unknown action, or one with wrong parameters, does: fail task and execution at once (the reference, and the default), or
+   * only the task, whose `on-error` and `retry` then apply (spec/engine.md §30 item 7).
+   */
+  readonly wrongCalls?: 'forced' | 'graceful';
 }
 
 export type FoundAction = FoundAdHocAction | FoundDynamicAction;

@@ -6,7 +6,7 @@ import type { FiredTransitions } from './commands.ts';
 import { dispatch, refreshJoins } from './dispatch.ts';
 import type { Draft } from './draft.ts';
 import { cutStateInfo, moveExecution, pauseExecution } from './execution.ts';
-import { isUserFailure } from './failure.ts';
+import { graceful, isUserFailure, WrongCall } from './failure.ts';
 import { checkFieldSize } from './limits.ts';
 import {
   type ActionRecord,
@@ -53,7 +53,11 @@ export function schedule(draft: Draft, id: TaskExecutionId): void {
     else draft.createChild(child);
     return;
   }
-  const call = callOfTask(draft, task, name, input);
+  const call = graceful(draft, () => callOfTask(draft, task, name, input));
+  if (call instanceof WrongCall) {
+    completeTask(draft, id, 'ERROR', call.message);
+    return;
+  }
   const action = createAction(draft, task, spec, call, {
     index: 0,
     extra: {},

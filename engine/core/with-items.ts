@@ -5,7 +5,7 @@ import type { ActionCall } from './action-calls.ts';
 import { callOfTask, createAction, isForcedFailure } from './actions.ts';
 import { childResults } from './children.ts';
 import type { Draft } from './draft.ts';
-import { isUserFailure, UserFailure } from './failure.ts';
+import { graceful, isUserFailure, UserFailure, WrongCall } from './failure.ts';
 import { indexSet, takeLowest } from './index-set.ts';
 import {
   type ExecutionId,
@@ -221,7 +221,11 @@ function startItems(draft: Draft, id: TaskExecutionId, spec: TaskSpec, count: nu
     return 0;
   }
   if (spec.run.type === 'workflow') return startChildren(draft, task, name, items, inputs);
-  const calls = inputs.map((input) => callOfTask(draft, task, name, input));
+  const calls = graceful(draft, () => inputs.map((input) => callOfTask(draft, task, name, input)));
+  if (calls instanceof WrongCall) {
+    draft.planCompletion({ task: id, state: 'ERROR', stateInfo: calls.message });
+    return 0;
+  }
   items.forEach(({ item, index }, i) => {
     const action = createAction(draft, task, spec, calls[i] as ActionCall, { index, extra: item, timeoutSeconds });
     if (isFinal(action.state)) countItem(draft, draft.task(id), index, action.state);

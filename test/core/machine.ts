@@ -43,6 +43,7 @@ export interface MachineOptions {
   readonly environments?: Readonly<Record<string, JsonObject>>;
   readonly tasksPerName?: number;
   readonly fieldCharacters?: number;
+  readonly wrongCalls?: 'forced' | 'graceful';
   /** Inline steps of one decision; what is left waits for `continue`. */
   readonly steps?: number;
   /** Makes the execution a child of another one. */
@@ -253,6 +254,7 @@ export class Machine {
       limits: {
         tasksPerName: this.options.tasksPerName ?? 10_000,
         fieldCharacters: this.options.fieldCharacters ?? -1,
+        wrongCalls: this.options.wrongCalls ?? 'forced',
       },
     };
   }
