@@ -90,6 +90,7 @@ const LINES = [
     'executors/external-jobs.test',
     'executors/flink-client.test',
     'executors/flink-docs.test',
+    'executors/flink-fake.test',
     'executors/flink-operations.test',
     'executors/flink-run-jar.test',
     'executors/job-files.test',

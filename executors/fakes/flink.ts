@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ENDPOINTS, OTHER_ROUTES, type EndpointName } from '../flink/client/endpoints.ts';
 import type { Endpoint } from '../flink/client/endpoint.ts';
-import { ok, problem, refusal, serverProblem } from './flink/answers.ts';
+import { stringifyJson, type Json } from '../../dsl/json.ts';
+import { badParameter, ok, problem, refusal, serverProblem, stackOf, stopRemoved } from './flink/answers.ts';
+import { mappingOf } from './http-fake.ts';
 import { readForm, type FormFile } from './flink/form.ts';
 import * as jars from './flink/jars.ts';
 import * as jobs from './flink/jobs.ts';
@@ -44,11 +46,14 @@ export async function startFakeFlink(switches: Partial<FakeFlinkSwitches> = {}, 
       page: null,
       initialState: 'RUNNING',
       failSavepoints: null,
+      savepointDir: 'file:/default',
+      batch: false,
       deploying: false,
       pendingPolls: 0,
       submits: true,
       adaptive: false,
       slots: 4,
+      maxParallelism: 128,
       slotsTaken: 0,
       unlisted: false,
       jobMs: null,
@@ -84,7 +89,10 @@ const HANDLERS: Partial<Record<EndpointName, (exchange: Exchange) => Answer>> = 
   'jobs.get': jobs.onJob(jobs.details),
   'jobs.getStatus': jobs.onJob((job) => ok({ status: job.state }), 500),
   'jobs.getExceptions': jobs.onJob(jobs.exceptions),
-  'jobs.getExecutionResult': jobs.onJob(jobs.executionResult),
+  'jobs.getExecutionResult': jobs.resultOf,
+  'jobs.getCheckpointingConfiguration': jobs.onJob((job, exchange) =>
+    jobs.checkpointsConfig(job, exchange, recorded('jobs.getCheckpointingConfiguration', exchange)),
+  ),
   'jobs.getAccumulators': jobs.onJob(jobs.accumulators),
   'jobs.getMetrics': jobs.jobMetrics,
   'jobs.getCheckpoints': jobs.onJob(jobs.checkpoints),
@@ -104,7 +112,13 @@ const HANDLERS: Partial<Record<EndpointName, (exchange: Exchange) => Answer>> = 
   'jobs.submit': () => ok({ jobUrl: `/jobs/${newId()}` }, 202),
   'savepoints.dispose': jobs.dispose,
   'savepoints.getDisposal': jobs.triggerState,
-  'applications.cancel': () => ok({}, 202),
+  'applications.cancel': jobs.cancelApplication,
+  'jobmanager.getLog': (exchange) => logFile(exchange),
+  'vertices.details': jobs.onJob((_, exchange) => jobs.vertex(exchange, recorded('vertices.details', exchange))),
+  'subtasks.get': jobs.onJob((job, exchange) => jobs.subtask(job, exchange, recorded('subtasks.get', exchange))),
+  'subtasks.getAttempt': jobs.onJob((job, exchange) =>
+    jobs.subtask(job, exchange, recorded('subtasks.getAttempt', exchange)),
+  ),
   'sql.apiVersions': sql.apiVersions,
   'sql.info': sql.info,
   'sql.openSession': sql.openSession,
@@ -144,7 +158,7 @@ async function handle(fake: FakeState, request: IncomingMessage, response: Serve
   const isText = typeof answer.body === 'string';
   response
     .writeHead(answer.status, { 'content-type': isText ? 'text/plain' : 'application/json; charset=UTF-8' })
-    .end(isText ? answer.body : JSON.stringify(answer.body));
+    .end(isText ? answer.body : stringifyJson(answer.body as Json));
 }
 
 function route(
@@ -238,7 +252,7 @@ const ROUTES: readonly NamedRoute[] = [
       answer: path.endsWith('/plan')
         ? (exchange) => jars.planOf(exchange, recorded('jars.getPlan', exchange))
         : path.endsWith('/yarn-stop')
-          ? () => refusal(308, 'The termination mode "stop" has been removed.')
+          ? stopRemoved
           : () => ok({ serializedCoordinationResult: '' }),
     }),
   ),
@@ -275,31 +289,47 @@ function wrongId(pattern: readonly string[], parts: readonly string[]): Answer |
   );
   if (index < 0) return null;
   const name = pattern[index]?.slice(1).toLowerCase();
-  return refusal(
-    400,
-    `Bad request, could not parse parameters: Cannot resolve path parameter (${name}) from value "${parts[index]}".`,
-  );
+  return badParameter('path', name ?? '', parts[index] ?? '');
 }
 
-/** Until 1.19 an unknown key is refused, later it is ignored; a null or a text where a number belongs is an error always. */
+/** Until 1.19 an unknown key is refused, later it is ignored; what is no mapping, and a text where a number belongs, is an error always. */
 function wrongBody(fake: FakeState, name: EndpointName, body: Buffer): Answer | null {
   const { body: params, bodyIs, method }: Endpoint = ENDPOINTS[name];
   if (method === 'GET' || body.length === 0 || params === undefined || bodyIs !== undefined) return null;
-  let input: unknown;
-  try {
-    input = JSON.parse(body.toString('utf8'));
-  } catch {
-    return refusal(400, 'Request did not match expected format: Unrecognized token.');
-  }
-  if (typeof input !== 'object' || input === null || Array.isArray(input))
-    return refusal(400, 'Request did not match expected format: Cannot deserialize value.');
-  const known = Object.entries(params)
-    .filter(([, param]) => param.since === undefined || atLeast(fake, param.since))
-    .map(([key, param]) => param.wire ?? key);
-  const unknown = Object.keys(input).find((key) => !known.includes(key) && key !== 'programArgs');
-  if (unknown !== undefined && !atLeast(fake, '1.20'))
-    return problem(400, `Request did not match expected format. Unrecognized field "${unknown}"`);
-  return null;
+  const input = mappingOf(body);
+  if (input === null) return unreadable(name, 'it is no mapping');
+  const byKey = new Map(Object.entries(params).map(([key, param]) => [param.wire ?? key, param]));
+  const isKnown = (key: string) => {
+    const since = byKey.get(key)?.since;
+    return key === 'programArgs' || (byKey.has(key) && (since === undefined || atLeast(fake, since)));
+  };
+  const unknown = Object.keys(input).find((key) => !isKnown(key));
+  if (unknown !== undefined && !atLeast(fake, '1.20')) return unreadable(name, `Unrecognized field "${unknown}"`);
+  const wrong = Object.entries(input).find(
+    ([key, value]) =>
+      (byKey.get(key)?.shape.schema.type === 'integer' && typeof value === 'string' && Number.isNaN(Number(value))) ||
+      (key === 'jobId' && !/^[0-9a-fA-F]{32}$/.test(String(value))),
+  );
+  return wrong === undefined ? null : unreadable(name, `${wrong[0]} cannot be ${JSON.stringify(wrong[1])}`);
+}
+
+function unreadable(name: EndpointName, why: string): Answer {
+  const cause = `org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonMappingException: ${why}`;
+  const type = `${name.replace(/^(.)|\.(.)/g, (_, first = '', second = '') => `${first}${second}`.toUpperCase()).replace(/^Jars/, 'Jar')}RequestBody`;
+  return problem(
+    400,
+    stackOf([
+      `org.apache.flink.runtime.rest.handler.RestHandlerException: Request did not match expected format ${type}.`,
+      cause,
+    ]),
+  );
+}
+
+function logFile(exchange: Exchange): Answer {
+  const { logs } = recorded('jobmanager.logs', exchange) as { readonly logs: readonly { readonly name: string }[] };
+  return logs.some(({ name }) => name === exchange.ids[0])
+    ? ok(recorded('jobmanager.getLog', exchange))
+    : problem(404, 'This file does not exist in JobManager log dir.');
 }
 
 function config(fake: FakeState): Answer {

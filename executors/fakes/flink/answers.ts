@@ -27,24 +27,55 @@ export function serverProblem(text: string): Answer {
 }
 
 export function failedApplication(causes: readonly string[]): Answer {
+  const failed = 'org.apache.flink.util.FlinkRuntimeException: Could not execute application.';
   return problem(
     400,
     stackOf([
       'org.apache.flink.runtime.rest.handler.RestHandlerException: Could not execute application.',
-      'java.util.concurrent.CompletionException: org.apache.flink.util.FlinkRuntimeException: Could not execute application.',
+      `java.util.concurrent.CompletionException: ${failed}`,
+      failed,
       ...causes,
     ]),
   );
 }
 
-export function duplicate(fake: FakeState): Answer {
+/** An exception in main(), or one that says so; `cause` may be several lines of a stack. */
+export function failedMain(cause: string): string {
+  const [, message = cause] = /^[\w.$]+: ([^\n]*)/.exec(cause) ?? [];
+  return `org.apache.flink.client.program.ProgramInvocationException: The main method caused an error: ${message}`;
+}
+
+/** What execute() throws in main() when the cluster does not take the job. */
+export function failedExecute(name: string, causes: readonly string[]): Answer {
+  const failed = `org.apache.flink.util.FlinkException: Failed to execute job '${name}'.`;
+  return failedApplication([failedMain(failed), failed, ...causes]);
+}
+
+export function duplicate(fake: FakeState, name: string): Answer {
   const cause = atLeast(fake, '2.3')
     ? 'org.apache.flink.runtime.client.DuplicateApplicationSubmissionException: Application has already been submitted.'
     : 'org.apache.flink.runtime.client.DuplicateJobSubmissionException: Job has already been submitted.';
-  return failedApplication([
-    "org.apache.flink.client.program.ProgramInvocationException: The main method caused an error: Failed to execute job 'x'.",
-    cause,
-  ]);
+  return failedExecute(name, [cause]);
+}
+
+/** `what` could not be done because of the parameters. */
+export function badParameter(where: 'path' | 'query', name: string, value: string): Answer {
+  const cause = `Cannot resolve ${where} parameter (${name}) from value "${value}".`;
+  const prefix = 'org.apache.flink.runtime.rest.handler';
+  return problem(
+    400,
+    stackOf([
+      `${prefix}.RestHandlerException: Bad request, could not parse parameters: ${cause}`,
+      `${prefix}.HandlerRequestException: ${cause}`,
+    ]),
+  );
+}
+
+export function stopRemoved(): Answer {
+  return refusal(
+    308,
+    'The termination mode "stop" has been removed. For an ungraceful shutdown, please use "cancel" instead. For a graceful shutdown, please use "jobs/:jobId/stop" instead.',
+  );
 }
 
 export function unknownJob(id: string, status: number): Answer {

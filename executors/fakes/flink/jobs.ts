@@ -1,4 +1,14 @@
-import { ok, operation, problem, refusal, serverProblem, stackOf, unknownJob } from './answers.ts';
+import {
+  badParameter,
+  ok,
+  operation,
+  problem,
+  refusal,
+  serverProblem,
+  stackOf,
+  stopRemoved,
+  unknownJob,
+} from './answers.ts';
 import { atLeast, isOver, newId, type Answer, type Exchange, type FakeJob, type FakeState } from './state.ts';
 
 /** Of the two vertices of each job. */
@@ -82,7 +92,7 @@ export function details(job: FakeJob, { fake }: Exchange): Answer {
   const vertices = ['Source', 'Sink'].map((name, index) => ({
     id: VERTICES[index],
     name,
-    maxParallelism: 128,
+    maxParallelism: fake.switches.maxParallelism,
     parallelism: job.parallelism,
     status: fake.switches.deploying && word === 'RUNNING' ? 'DEPLOYING' : word,
     'start-time': job.startTime,
@@ -126,7 +136,7 @@ export function accumulators(job: FakeJob): Answer {
 
 const WORDS: Readonly<Record<string, string>> = { FINISHED: 'SUCCEEDED', FAILED: 'FAILED', CANCELED: 'CANCELED' };
 
-export function executionResult(job: FakeJob): Answer {
+function executionResult(job: FakeJob): Answer {
   if (!isOver(job)) return ok({ status: { id: 'IN_PROGRESS' } });
   return ok({
     status: { id: 'COMPLETED' },
@@ -169,7 +179,9 @@ export function exceptions(job: FakeJob, { fake }: Exchange): Answer {
 
 export function cancelJob(exchange: Exchange): Answer {
   const { query, ids } = exchange;
-  if (query.get('mode') === 'stop') return refusal(308, 'The termination mode "stop" has been removed.');
+  const mode = query.get('mode') ?? 'cancel';
+  if (mode === 'stop') return stopRemoved();
+  if (mode !== 'cancel') return badParameter('query', 'mode', mode);
   const job = jobOf(exchange);
   if ('answer' in job)
     return problem(
@@ -197,6 +209,11 @@ export function startSavepoint(how: 'savepoint' | 'stop'): (exchange: Exchange) 
     const input = JSON.parse(body.length === 0 ? '{}' : body.toString('utf8')) as Record<string, unknown>;
     const trigger = typeof input.triggerId === 'string' ? input.triggerId : newId();
     const job = fake.switches.forgetful ? undefined : fake.jobs.get(ids[0] ?? '');
+    if (fake.switches.savepointDir === null && (input.targetDirectory ?? input['target-directory'] ?? null) === null)
+      return refusal(
+        400,
+        `Config key [execution.checkpointing.savepoint-dir] is not set. Property [${how === 'stop' ? 'targetDirectory' : 'target-directory'}] must be provided.`,
+      );
     // A trigger on a job that is unknown or over is taken and fails in its state.
     if (job === undefined || isOver(job)) {
       const failure = `org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (${ids[0]})`;
@@ -206,7 +223,7 @@ export function startSavepoint(how: 'savepoint' | 'stop'): (exchange: Exchange) 
     // The same trigger id is the same savepoint.
     if (!job.savepoints.has(trigger)) {
       const failure = failureOf(job, fake);
-      const folder = String(input.targetDirectory ?? input['target-directory'] ?? 'file:/default');
+      const folder = String(input.targetDirectory ?? input['target-directory'] ?? fake.switches.savepointDir);
       const location = failure === null ? `${folder}/savepoint-${job.history.length + 1}` : null;
       job.savepoints.set(trigger, { polls: fake.switches.pendingPolls, location, failure, checkpointId: 0 });
       if (location !== null)
@@ -258,7 +275,8 @@ export function checkpointState({ fake, ids }: Exchange): Answer {
   return operation(found, { checkpointId: found.checkpointId }, 'failureCause');
 }
 
-export function checkpoints(job: FakeJob): Answer {
+export function checkpoints(job: FakeJob, { fake }: Exchange): Answer {
+  if (fake.switches.batch) return refusal(404, 'Checkpointing has not been enabled.');
   const spread = { min: 0, max: 0, avg: 0, p50: 'NaN', p90: 'NaN', p95: 'NaN', p99: 'NaN', p999: 'NaN' };
   const history = job.history.map(checkpointOf);
   // A job is made with a savepoint that older tests restore from.
@@ -320,14 +338,83 @@ export function changeRequirements(job: FakeJob, { fake, body }: Exchange): Answ
     string,
     { parallelism: { lowerBound: number; upperBound: number } }
   >;
-  const missing = VERTICES.find((id) => input[id] === undefined);
-  if (missing !== undefined) return refusal(400, `No requirement set for vertex ${missing}`);
-  const bad = Object.values(input).some(
-    ({ parallelism }) => parallelism.lowerBound < 1 || parallelism.upperBound < parallelism.lowerBound,
-  );
-  if (bad) return refusal(400, 'The lower bound must be a positive integer, and the upper bound no less.');
+  const refused = wrongRequirements(input, fake);
+  if (refused !== null) return refusal(400, refused);
   job.parallelism = Math.min(fake.switches.slots, input[VERTICES[0]]?.parallelism.upperBound ?? 1);
   return ok({});
+}
+
+function wrongRequirements(
+  input: Readonly<Record<string, { parallelism: { lowerBound: number; upperBound: number } }>>,
+  fake: FakeState,
+): string | null {
+  const asked = Object.entries(input);
+  const missing = VERTICES.find((id) => input[id] === undefined);
+  const unknown = asked.find(([id]) => !VERTICES.some((known) => known === id));
+  const most = fake.switches.maxParallelism;
+  if (asked.length === 0) return 'Request body does not specify resource requirements.';
+  if (unknown !== undefined) return `Job vertex [${unknown[0]}] was not found in the JobGraph.`;
+  if (missing !== undefined) return `The request is incomplete, missing job vertex [${missing}] resource requirements.`;
+  const lines = asked.flatMap(([id, { parallelism }]) => {
+    const { lowerBound: lower, upperBound: upper } = parallelism;
+    if (lower < 1 || upper < 1)
+      return `Both, the requested lower bound [${lower}] and upper bound [${upper}] for job vertex [${id}] must be greater than zero.`;
+    if (lower > upper)
+      return `The requested lower bound [${lower}] for job vertex [${id}] is higher than the upper bound [${upper}].`;
+    return upper > most
+      ? `The newly requested parallelism ${upper} for the job vertex ${id} exceeds its maximum parallelism ${most}.`
+      : [];
+  });
+  return lines.length === 0 ? null : lines.join('\n');
+}
+
+export function checkpointsConfig(job: FakeJob, { fake }: Exchange, recorded: unknown): Answer {
+  return fake.switches.batch
+    ? refusal(404, `Checkpointing is not enabled for this job (${job.id}).`)
+    : ok({ ...(recorded as object), jid: job.id });
+}
+
+export function vertex({ ids }: Exchange, recorded: unknown): Answer {
+  const [, id = ''] = ids;
+  return VERTICES.some((known) => known === id)
+    ? ok(recorded)
+    : problem(404, stackOf([`org.apache.flink.runtime.rest.NotFoundException: JobVertex ${id} not found`]));
+}
+
+export function subtask(job: FakeJob, { ids }: Exchange, recorded: unknown): Answer {
+  const [, vertexId, index, attempt = '0'] = ids;
+  if (Number(index) >= job.parallelism) return refusal(404, `Invalid subtask index for vertex ${vertexId}`);
+  return Number(attempt) > 0 ? refusal(404, `Invalid attempt num ${attempt}`) : ok(recorded);
+}
+
+export function cancelApplication({ fake, ids }: Exchange): Answer {
+  const job = fake.jobs.get(ids[0] ?? '');
+  if (job !== undefined && !isOver(job)) {
+    job.state = 'CANCELED';
+    return ok({}, 202);
+  }
+  return problem(
+    404,
+    stackOf([
+      'org.apache.flink.runtime.rest.handler.RestHandlerException: Application could not be found.',
+      `org.apache.flink.runtime.messages.FlinkApplicationNotFoundException: Could not find Flink application (${ids[0]})`,
+    ]),
+  );
+}
+
+/** The route of the result words it in its own way. */
+export function resultOf(exchange: Exchange): Answer {
+  const job = jobOf(exchange);
+  if (!('answer' in job)) return executionResult(job);
+  const cause = `org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (${exchange.ids[0]})`;
+  return problem(
+    404,
+    stackOf([
+      `org.apache.flink.runtime.rest.handler.RestHandlerException: ${cause}`,
+      `java.util.concurrent.CompletionException: ${cause}`,
+      cause,
+    ]),
+  );
 }
 
 export function jobMetrics({ fake, ids, query }: Exchange): Answer {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ok, serverProblem, stackOf } from './answers.ts';
+import { ok, problem, serverProblem, stackOf } from './answers.ts';
 import { createJob, newId, type Answer, type Exchange, type FakeOperation, type FakeSession } from './state.ts';
 
 /**
@@ -21,26 +21,42 @@ export function openSession({ fake, body }: Exchange): Answer {
   return ok({ sessionHandle: handle });
 }
 
-export const getSession = inSession((session) => ok({ properties: session.properties }));
+export const getSession = inSession('getSessionConfig', (session) => ok({ properties: session.properties }));
 
-export const heartbeat = inSession(() => ok({}));
+export const heartbeat = inSession('heartbeat', () => ok({}));
 
-export const closeSession = inSession((_, { fake, ids }) => {
+export const closeSession = inSession('closeSession', (_, { fake, ids }) => {
   fake.sessions.delete(ids[0] ?? '');
   return ok({ status: 'CLOSED' });
 });
 
-export const configureSession = inSession((_, { fake, body }) => {
+export const configureSession = inSession('configureSession', (_, { fake, body }) => {
   fake.statements.push(String(parse(body).statement));
   return ok({});
 });
 
-export const completeStatement = inSession(() => ok({ candidates: ['SELECT'] }));
-export const refreshTable = inSession(() => ok({ operationHandle: randomUUID() }));
-export const deployScript = inSession(() => ok({ clusterID: `application-${newId().slice(0, 8)}` }));
+export const completeStatement = inSession('completeStatement', (_, { body }) =>
+  typeof parse(body).position === 'number'
+    ? ok({ candidates: ['SELECT'] })
+    : problem(
+        400,
+        stackOf([
+          'org.apache.flink.runtime.rest.handler.RestHandlerException: Bad request received. Request did not conform to expected format.',
+        ]),
+      ),
+);
+export const refreshTable = inSession('refreshMaterializedTable', () => ok({ operationHandle: randomUUID() }));
+export const deployScript = inSession('deployScript', () => ok({ clusterID: `application-${newId().slice(0, 8)}` }));
 
-export const execute = inSession((session, { fake, body }) => {
+export const execute = inSession('executeStatement', (session, { fake, body }) => {
   const input = parse(body);
+  if (typeof input.executionTimeout === 'number' && input.executionTimeout > 0)
+    return serverProblem(
+      stackOf([
+        `${GATEWAY_EXCEPTION}: Failed to execute statement.`,
+        "java.lang.UnsupportedOperationException: SqlGatewayService doesn't support timeout mechanism now.",
+      ]),
+    );
   const statement = String(input.statement);
   fake.statements.push(statement);
   const config = (input.executionConfig ?? {}) as Record<string, string>;
@@ -78,29 +94,29 @@ function changeCatalog(statement: string, session: FakeSession, shared: Set<stri
   return null;
 }
 
-export const operationStatus = inOperation((operation) => ok({ status: operation.status }));
+export const operationStatus = inOperation('getOperationInfo', (operation) => ok({ status: operation.status }));
 
-export const cancelOperation = inOperation((operation, { ids }) =>
+export const cancelOperation = inOperation('cancelOperation', (operation, { ids }) =>
   sqlProblem(
-    'Failed to cancelOperation.',
+    'cancelOperation',
     `Failed to convert the Operation Status from ${operation.status} to CANCELED for ${ids[1]}.`,
   ),
 );
 
-export const closeOperation = inOperation((operation, { fake, ids }) => {
+export const closeOperation = inOperation('closeOperation', (operation, { fake, ids }) => {
   fake.sessions.get(ids[0] ?? '')?.operations.delete(ids[1] ?? '');
   const job = operation.jobId === null ? undefined : fake.jobs.get(operation.jobId);
   if (job !== undefined && /^\s*SELECT/i.test(operation.statement)) job.state = 'CANCELED';
   return ok({ status: 'CLOSED' });
 });
 
-export const fetchResults = inOperation((operation, exchange) => {
+export const fetchResults = inOperation('fetchResults', (operation, exchange) => {
   const { statement, jobId, failure } = operation;
-  if (failure !== null) return sqlProblem('Failed to fetchResults.', failure);
+  if (failure !== null) return failedResults(exchange.ids[1] ?? '', failure);
   const [session, handle, token = '0'] = exchange.ids;
   if (/\bbroken\b/i.test(statement))
-    return sqlProblem(
-      'Failed to fetchResults.',
+    return failedResults(
+      handle ?? '',
       "org.apache.calcite.runtime.CalciteContextException: From line 1, column 15 to line 1, column 20: Object 'broken' not found",
     );
   // The first question comes too early.
@@ -146,29 +162,56 @@ function payload(of: {
   });
 }
 
-function inSession(answer: (session: FakeSession, exchange: Exchange) => Answer): (exchange: Exchange) => Answer {
+function inSession(
+  what: string,
+  answer: (session: FakeSession, exchange: Exchange) => Answer,
+): (exchange: Exchange) => Answer {
   return (exchange) => {
     const session = exchange.fake.sessions.get(exchange.ids[0] ?? '');
     if (session !== undefined) return answer(session, exchange);
-    return sqlProblem('Failed to get the session.', `Session '${exchange.ids[0]}' does not exist.`);
+    return sqlProblem(what, `Session '${exchange.ids[0]}' does not exist.`);
   };
 }
 
-function inOperation(answer: (operation: FakeOperation, exchange: Exchange) => Answer): (exchange: Exchange) => Answer {
-  return inSession((session, exchange) => {
+function inOperation(
+  what: string,
+  answer: (operation: FakeOperation, exchange: Exchange) => Answer,
+): (exchange: Exchange) => Answer {
+  return inSession(what, (session, exchange) => {
     const operation = session.operations.get(exchange.ids[1] ?? '');
     if (operation !== undefined) return answer(operation, exchange);
     return sqlProblem(
-      'Failed to find the operation.',
+      what,
       `Can not find the submitted operation in the OperationManager with the ${exchange.ids[1]}.`,
     );
   });
 }
 
 function sqlProblem(what: string, cause: string): Answer {
-  const name = 'org.apache.flink.table.gateway.api.utils.SqlGatewayException';
-  return serverProblem(stackOf([`${name}: ${what}`, cause.startsWith('org.') ? cause : `${name}: ${cause}`]));
+  return problem(
+    500,
+    stackOf([
+      `org.apache.flink.runtime.rest.handler.RestHandlerException: Failed to ${what}.`,
+      `${GATEWAY_EXCEPTION}: Failed to ${what}.`,
+      `${GATEWAY_EXCEPTION}: ${cause}`,
+    ]),
+  );
 }
+
+/** Why a statement failed shows where its results are fetched. */
+function failedResults(handle: string, cause: string): Answer {
+  const failed = `${GATEWAY_EXCEPTION}: Failed to fetchResults.`;
+  return serverProblem(
+    stackOf([
+      `${GATEWAY_EXCEPTION}: ${failed}`,
+      failed,
+      `org.apache.flink.table.gateway.service.utils.SqlExecutionException: Failed to execute the operation ${handle}.`,
+      cause,
+    ]),
+  );
+}
+
+const GATEWAY_EXCEPTION = 'org.apache.flink.table.gateway.api.utils.SqlGatewayException';
 
 function parse(body: Buffer): Record<string, unknown> {
   return JSON.parse(body.length === 0 ? '{}' : body.toString('utf8')) as Record<string, unknown>;

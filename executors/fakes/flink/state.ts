@@ -47,6 +47,10 @@ export interface FakeFlinkSwitches {
   initialState: string;
   /** Savepoints and stops fail with this text. */
   failSavepoints: string | null;
+  /** Where savepoints go for which the call names no folder; null: the cluster has no such setting. */
+  savepointDir: string | null;
+  /** Jobs are batch jobs: they have no checkpoints. */
+  batch: boolean;
   /** Tasks are still being deployed: savepoints, stops and checkpoints are taken and fail by that. */
   deploying: boolean;
   /** How often the state of a savepoint or checkpoint is answered with IN_PROGRESS first. */
@@ -57,6 +61,8 @@ export interface FakeFlinkSwitches {
   adaptive: boolean;
   /** How wide a job can run. */
   slots: number;
+  /** Of each vertex. */
+  maxParallelism: number;
   /** So many of them are in use, whatever the list of jobs says. */
   slotsTaken: number;
   /** The lists of jobs leave out all, as those that do not answer the JobManager in time. */
