@@ -13,6 +13,7 @@ import {
 import { type Json, type JsonObject, setKey } from './json.ts';
 import { type Damage, formatPath, type Place, type Position, type Problems } from './problems.ts';
 import { PositionTree, scalarStart } from './yaml-positions.ts';
+import { indentContinuations, moveEvents } from './yaml-indentation.ts';
 import { readPlainEvents } from './yaml-plain.ts';
 import { isSpecialScalar, resolvePlainScalar } from './yaml-schema.ts';
 import { Float, toFloat } from './yaql/numbers.ts';
@@ -67,7 +68,7 @@ export function readEvents(source: string, problems: Problems): Event[] | number
     return readPlainEvents(source) ?? parseEvents(source, { maxDepth: MAX_NESTING });
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
-    const events = source.includes('@') ? readEventsWithAt(source) : null;
+    const events = readAsPyYaml(source, error.reason);
     if (events !== null) return events;
     const offset = Math.min(error.mark?.position ?? 0, source.length);
     const message = error.reason.startsWith('nesting exceeded')
@@ -82,21 +83,26 @@ export function readEvents(source: string, problems: Problems): Event[] | number
   }
 }
 
-/**
- * The reference lets a plain scalar start with `@`, YAML reserves it. Events refer to the text by offsets only, so they can be
- * taken from a copy in which a letter stands in place of every `@`.
- */
-function readEventsWithAt(source: string): Event[] | null {
+/** What PyYAML reads and the parser refuses; null when that is not it. Events refer to the text by offsets only. */
+function readAsPyYaml(source: string, reason: string): Event[] | null {
+  // PyYAML lets a plain scalar start with `@`, YAML reserves it: a letter stands in its place.
+  const text = source.replaceAll('@', 'a');
+  const indented = reason === DEFICIENT ? indentContinuations(text) : null;
+  if (indented === null && text === source) return null;
   try {
-    return parseEvents(source.replaceAll('@', 'a'), { maxDepth: MAX_NESTING });
-  } catch {
-    return null;
+    const events = parseEvents(indented?.text ?? text, { maxDepth: MAX_NESTING });
+    return indented === null ? events : moveEvents(events, indented.offsetIn);
+  } catch (error) {
+    const isNext = reason !== DEFICIENT && error instanceof YAMLException && error.reason === DEFICIENT;
+    return isNext ? readAsPyYaml(source, DEFICIENT) : null;
   }
 }
 
+const DEFICIENT = 'deficient indentation';
+
 /** What most likely went wrong near `offset`: the parser's own words seldom say so. */
 function syntaxHint(source: string, offset: number, reason: string): string | null {
-  if (reason === 'deficient indentation' || reason.includes('within a flow collection')) {
+  if (reason === DEFICIENT || reason.includes('within a flow collection')) {
     return 'a {, a [ or a quote before this place is not closed';
   }
   if (reason.includes('quoted scalar')) return 'a quote is not closed';

@@ -247,7 +247,9 @@ function warnOfUnset(spec: WorkflowSpec, reads: Reads, problems: Problems): void
       problems.warning(
         placeOf(read),
         `Variable '${name}' is read, but nothing in this workflow sets it`,
-        nearTo(name) ?? `publish '${name}' in a task, or declare it in 'input' or 'vars'`,
+        spec.tasks.has(name)
+          ? `the result of a task is read as <% task(${name}).result %>`
+          : (nearTo(name) ?? `publish '${name}' in a task, or declare it in 'input' or 'vars'`),
       );
     } else if (!isSound) {
       continue;

@@ -358,6 +358,13 @@ tasks:
   );
 });
 
+test('a task that is read like a variable is told how its result is read', (t) => {
+  const [warning] = warningsOf(
+    workflowText('tasks:\n  find: {on-success: use}\n  use: {action: std.echo output=<% $.find.id %>}'),
+  );
+  t.is(warning?.hint, 'the result of a task is read as <% task(find).result %>');
+});
+
 // A workflow in which 'x' is set, but not on any way to where it is read; the hint.
 const TOO_LATE: readonly (readonly [body: string, hint: string])[] = [
   [

@@ -216,6 +216,81 @@ test('a key called __proto__ is an ordinary key', (t) => {
   t.is(({} as { polluted?: boolean }).polluted, undefined);
 });
 
+test('lines of braces, brackets and quotes may be indented less than their key, as in PyYAML', (t) => {
+  const text = `version: '2.0'
+wf:
+  tasks:
+    a:
+      action: std.echo
+      input: {
+        "x": [1,
+  2], it: isn't,
+"y": "two
+lines" # a } in a comment
+}
+      wait-before: @later
+    "b c": 'it''s
+ here'
+    d:
+      - [
+      e]
+      - k: |
+          "not open
+          {
+        l: >-
+          [
+    f: "back\\
+  slash"
+`;
+  t.deepEqual(read(text), {
+    value: {
+      version: '2.0',
+      wf: {
+        tasks: {
+          a: {
+            action: 'std.echo',
+            input: { x: [1, 2], it: "isn't", y: 'two lines' },
+            'wait-before': '@later',
+          },
+          'b c': "it's here",
+          d: [['e'], { k: '"not open\n{\n', l: '[' }],
+          f: 'backslash',
+        },
+      },
+    },
+    said: [],
+    hints: [],
+  });
+  const at = (path: readonly (string | number)[], offset?: number): string =>
+    position(text, offset === undefined ? { path } : { path, offset });
+  t.is(at(['wf', 'tasks', 'a', 'input', 'y'], 4), '10:1');
+  t.is(at(['wf', 'tasks', 'a', 'input', 'x', 1]), '8:3');
+  t.is(at(['wf', 'tasks', 'a', 'wait-before']), '12:20');
+  t.is(at(['wf', 'tasks', 'd', 1, 'l']), '21:12');
+  for (const open of ['a: {b: 1\nc: 2', 'a: [\nb: 1\n---\n]', 'a: {\n}\nb: "c\nd: 1'])
+    t.regex(read(open).said[0] ?? '', /could not be parsed/, open);
+});
+
+test('any JSON whose lines are moved about is read as it is', (t) => {
+  const { tree } = fc.letrec<{ tree: Json }>((tie) => ({
+    tree: fc.oneof(
+      fc.constantFrom<Json>('a', "it's", '{', ' # ', '"', ']: ', '', 1, null, true),
+      fc.array(tie('tree'), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom('a', 'b c', "'", '}'), tie('tree'), { maxKeys: 3 }),
+    ),
+  }));
+  fc.assert(
+    fc.property(tree, fc.infiniteStream(fc.nat(6)), (value, chance) => {
+      const lines = JSON.stringify(value, null, 1).split('\n');
+      const moved = lines.map((line) => ' '.repeat(chance.next().value ?? 0) + line.trimStart()).join('\n');
+      const { value: back, said } = read(`k:\n    m:${moved.startsWith(' ') ? '' : ' '}${moved}\n    n: 1\n`);
+      t.deepEqual(said, []);
+      return jsonEquals(back ?? null, { k: { m: value, n: 1 } });
+    }),
+    { numRuns: randomRuns(60), seed: 21 },
+  );
+});
+
 const SYNTAX: readonly (readonly [text: string, said: RegExp, hint: RegExp])[] = [
   ['a: {{ _.x }}', /^1:5 Definition could not be parsed: a mapping cannot be a key/, /\{\{ must stand in quotes/],
   ['a: 1\nb: {{ _.x }} more', /^2:14 Definition could not be parsed: /, /\{\{ must stand in quotes/],
