@@ -90,6 +90,11 @@ at_once:
 look:
   tasks:
     all: {action: cluster.run, input: {apply: {type: flink, wait: 600, poll_interval: 0.2}, action: flink.jobs.all}}
+give:
+  input: [id]
+  output: {given: <% task(back).result.released %>}
+  tasks:
+    back: {action: cluster.release, input: {cluster_id: <% $.id %>}}
 wrong:
   tasks:
     all: {action: cluster.run, input: {apply: {type: flink}, action: std.echo, input: {output: 1}}}
@@ -169,6 +174,10 @@ test.serial(
       ['execution SUCCESS', 'execution ERROR'],
     );
     t.is(new Set(over.map((lease) => lease.cluster_id)).size, 2, 'each release ends an id');
+    // What was over before is no stranger's cluster.
+    const give = await w.client.startExecution('give', { id: over[0]?.cluster_id ?? '' });
+    const { state, output } = await waitForEnd(w.client, give.id);
+    t.deepEqual([state, JSON.parse(output ?? '{}')], ['SUCCESS', { given: [] }]);
   },
 );
 

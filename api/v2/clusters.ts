@@ -388,7 +388,10 @@ function isInteger(value: number | null | undefined): value is number | null {
 async function one({ pools, request }: Asked): Promise<Outcome> {
   const id = param(request, 'id');
   const cluster = await pools.get(request.caller.isAdmin ? null : request.caller.projectId, storable(id));
-  return cluster === null ? fail(404, `cluster not found with id=${id}`) : ok(plain(cluster));
+  // The id names one life of a cluster: once that is over, only lists with state=released have it, as Cello's do.
+  return cluster === null || cluster.status === 'released'
+    ? fail(404, `cluster not found with id=${id}`)
+    : ok(plain(cluster));
 }
 
 async function log({ pools, request, parameters }: Asked): Promise<Outcome> {

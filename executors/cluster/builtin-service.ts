@@ -41,7 +41,8 @@ export function builtinService(pools: ClusterPools): ClusterService {
     },
     async get(project, id) {
       const cluster = await pools.get(project, id);
-      return cluster === null ? null : toJson(cluster);
+      // A life that is over is nobody's any more, whoever had it last.
+      return cluster === null || cluster.status === 'released' ? null : toJson(cluster);
     },
     list: async (project, filter) => (await pools.list(project, filter)).map(toJson),
     async release({ project, clusterId, userId, executionId }) {

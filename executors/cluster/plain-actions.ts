@@ -135,7 +135,7 @@ async function strangerOf(
 const LONGEST_WAIT_MS = 600_000;
 
 async function untilGone(service: ClusterService, project: string, id: string, signal: AbortSignal): Promise<void> {
-  await untilSeen(service, project, id, signal, (cluster) => cluster === null || cluster.status === 'released');
+  await untilSeen(service, project, id, signal, (cluster) => cluster === null);
 }
 
 async function untilSeen(

@@ -200,7 +200,13 @@ test('release: by cluster, by user, twice, of unknown ones, and not of others', 
   const next = (await call('POST', '/v2/clusters', { name: ann.name })).body.data;
   t.is(next.length, 1);
   t.not(next[0].id, ann.id);
-  t.deepEqual(await call('GET', `/v2/cluster/${ann.id}`).then(({ body }) => body.data.status), 'released');
+  // The id was that of a life, which is over; its record stays in the list of these, its events can be read.
+  t.deepEqual(await call('GET', `/v2/cluster/${ann.id}`), fail(`cluster not found with id=${ann.id}`, 404));
+  const over = await call('GET', `/v2/clusters?state=released&id=${ann.id}`);
+  t.like(over.body.data, [{ id: ann.id, user_id: 'ann', status: 'released', health: '' }]);
+  const told = (await call('GET', `/v2/cluster/${ann.id}/events`)).body.data;
+  t.is(told.at(-1).event, 'ended');
+  t.deepEqual(await call('GET', `/v2/cluster/${ann.id}/log`), fail('the life is over, its logs are gone', 404));
 });
 
 test('start, stop and restart: of a cluster and of a node', async (t) => {

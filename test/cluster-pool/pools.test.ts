@@ -1,4 +1,7 @@
 import test from 'ava';
+import { changePools } from '../../cluster-pool/store/changing.ts';
+import { grantOne, loadSupply } from '../../cluster-pool/store/grants.ts';
+import type { Supply } from '../../cluster-pool/store/grants.ts';
 import { readPools, readService } from '../../cluster-pool/settings.ts';
 import { SYSTEM_USERS } from '../../cluster-pool/contract.ts';
 import type { Cluster, ClusterEvent } from '../../cluster-pool/contract.ts';
@@ -170,6 +173,77 @@ test('a lease ends with its execution, is renewed while that goes on, and a late
     code: 400,
   });
   t.like(await pools.apply(applyRequest('late', { execution_id: 'nobody' })), { kind: 'refused', code: 400 });
+});
+
+test('a paused execution keeps its lease alive, unless the configuration says otherwise; expiry is then the end', async (t) => {
+  for (const renewPaused of [true, false]) {
+    const { pools, store, clock } = await testPools(t, ONE, { renew_paused: renewPaused });
+    await insertExecution(store, 'e', 'PAUSED');
+    const held = await lease(pools, 'ann', { execution_id: 'e', root_execution_id: 'e', ttl_s: 30 });
+    const before = held.lease?.expires_at ?? 0;
+    clock.advance(25);
+    const after = async () => (await pools.leases('p', { cluster_id: held.id, state: 'all' }))[0];
+    if (renewPaused) {
+      await waitFor('the renewal', async () => ((await after())?.expires_at ?? 0) > before);
+      t.is((await after())?.released_at, null);
+      continue;
+    }
+    // Several looks of the reaper leave it as it is; one that comes after its time ends it.
+    await pools.renew({ project: 'p', cluster_id: held.id, ttl_s: 5 });
+    const due = (await after())?.expires_at;
+    clock.advance(6);
+    const over = await waitFor('the end', async () => {
+      const found = await after();
+      return found?.released_at !== null && found;
+    });
+    t.deepEqual([over.expires_at, over.release_reason], [due, 'expired']);
+  }
+});
+
+test('who names no ttl has the default one of the pool, also at a renewal, and nobody more than the pool lets', async (t) => {
+  const limits = { default_ttl: 50, max_lease_seconds: 100 };
+  const { pools, clock } = await testPools(t, { small: { provider: 'fake', capacity: 3, min_free: 3, ...limits } });
+  const seconds = (at: number | null | undefined) => Math.round(((at ?? 0) - clock.now()) / 1000);
+  const byDefault = await lease(pools, 'ann');
+  t.is(seconds(byDefault.lease?.expires_at), 50);
+  t.is(seconds((await lease(pools, 'ben', { ttl_s: 70 })).lease?.expires_at), 70);
+  t.is(seconds((await lease(pools, 'cat', { ttl_s: 700 })).lease?.expires_at), 100);
+  const renew = async (ttl_s: number | null) => {
+    const renewed = await pools.renew({ project: 'p', cluster_id: byDefault.id, ttl_s });
+    return 'expires_at' in renewed && seconds(renewed.expires_at);
+  };
+  clock.advance(20);
+  t.deepEqual([await renew(null), await renew(80), await renew(null), await renew(1000)], [50, 80, 80, 100]);
+  clock.advance(99);
+  t.is((await pools.leases('p', { user_id: 'ann' })).length, 1);
+  clock.advance(2);
+  await waitFor('the end of the lease', async () => (await pools.leases('p', { user_id: 'ann' })).length === 0);
+});
+
+test('each of the two guards of a grant holds without the other', async (t) => {
+  const { pools, store, clock } = await testPools(t, ONE);
+  await waitFor('a free cluster', async () => (await pools.list('p', { free: true })).length === 1);
+  const grant = (user: string, supply: Supply) =>
+    changePools(store, clock, async (change) => grantOne(change, supply, applyRequest(user))).then(
+      ({ result }) => result,
+    );
+  const { result: free } = await changePools(store, clock, async (change) => loadSupply(change));
+  const stale = (): Supply => ({ ...free, free: [...free.free] });
+  // Without the index: the row is taken only while nobody holds it, however old what one has read of it is.
+  const [{ sql }] = await store.writer('sqlite_master').where({ name: 'one_open_lease' }).select('sql');
+  await store.writer.raw('drop index one_open_lease');
+  const first = await grant('ann', stale());
+  t.is(first?.cluster.userId, 'ann');
+  t.is(await grant('ben', stale()), null);
+  t.is((await pools.leases('p', {})).length, 1);
+  // Without the condition, as if the row had been free: the index takes no second open lease.
+  await store.writer.raw(String(sql));
+  await store.writer('clusters').update({ user_id: '', lease_id: null });
+  await t.throwsAsync(grant('ben', stale()), { message: /UNIQUE constraint failed: cluster_leases.cluster_id/ });
+  t.deepEqual(
+    (await pools.leases('p', {})).map(({ user_id: user }) => user),
+    ['ann'],
+  );
 });
 
 test('leases of remote services are kept with their execution', async (t) => {
