@@ -32,7 +32,7 @@ export async function stage(
     }
     // Once found it stays: a repeat must not start from somewhere else.
     const restorePath = plan.restorePath ?? (await restorePathOf(input, client, context));
-    const jar = await jars.stage(client, input, context.signal, jarMarkOf(plan));
+    const jar = await jars.stage(client, input, context.signal, { mark: jarMarkOf(plan) });
     const staged: JarPlan = {
       ...probed,
       restorePath,
@@ -42,7 +42,7 @@ export async function stage(
     };
     return { kind: 'ready', update: { data: fromJarPlan(staged) } };
   } catch (error) {
-    if (error instanceof JarError || error instanceof RestoreError) {
+    if ((error instanceof JarError && !error.passes) || error instanceof RestoreError) {
       return { kind: 'refused', result: refused('FLINK_BAD_REQUEST', error.message, { job_id: plan.jobId }) };
     }
     context.signal.throwIfAborted();

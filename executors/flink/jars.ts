@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { TramontaneError } from '../../dsl/errors.ts';
 import { makeFolder } from '../../processes/folders.ts';
-import { passingStatus, withRetry, type HttpClient, type HttpResponse } from '../http-client.ts';
+import { passingStatus, RemoteError, withRetry, type HttpClient, type HttpResponse } from '../http-client.ts';
 import type { FlinkClient } from './client/client.ts';
 import { FlinkApiError } from './client/errors.ts';
 import { FileHashes, type HashedFile } from './file-hashes.ts';
@@ -23,9 +23,12 @@ export interface StagedJar {
 /** A jar that cannot be had; its message is for the author of the workflow. */
 export class JarError extends TramontaneError {
   override readonly name = 'JarError';
+  /** Its server may give it later. */
+  readonly passes: boolean;
 
-  constructor(message: string) {
-    super('FLINK_JAR_UNUSABLE', message);
+  constructor(message: string, options: { readonly passes?: boolean; readonly cause?: unknown } = {}) {
+    super('FLINK_JAR_UNUSABLE', message, { cause: options.cause });
+    this.passes = options.passes ?? false;
   }
 }
 
@@ -50,19 +53,20 @@ export class JarStore {
   }
 
   /**
-   * `mark`: of a caller that deletes its jar once its job runs. What it uploads carries the mark in its name, so that nobody else starts a job
+   * `projectId`: of a caller whose input may name an uploaded file, which is brought to this host when it is wanted. `mark`: of a caller that deletes its jar once its job runs. What it uploads carries the mark in its name, so that nobody else starts a job
    * from it, and is found again as its own when the record of the upload was lost.
    */
   async stage(
     client: FlinkClient,
     input: JsonObject,
     signal: AbortSignal,
-    mark: string | null = null,
+    { mark = null, projectId = null }: { readonly mark?: string | null; readonly projectId?: string | null } = {},
   ): Promise<StagedJar> {
     const { jar, sha256 } = input;
     if (isJsonObject(jar))
       return { jarId: typeof jar.jar_id === 'string' ? jar.jar_id : '', hash: null, uploaded: false };
-    const source = typeof jar === 'string' ? jar : '';
+    const text = typeof jar === 'string' ? jar : '';
+    const source = projectId === null ? text : ((await this.uploaded(projectId, text, signal)) ?? text);
     const wanted = typeof sha256 === 'string' ? sha256.toLowerCase() : null;
     if (!/^https?:\/\//i.test(source)) {
       const path = await this.checkedPath(source);
@@ -163,6 +167,15 @@ export class JarStore {
   }
 
   /** The file itself: a link out of the allowed folders leads out of them. */
+  private async uploaded(projectId: string, text: string, signal: AbortSignal): Promise<string | null> {
+    try {
+      return (await this.options.uploadedFile?.(projectId, text, signal)) ?? null;
+    } catch (error) {
+      if (error instanceof TramontaneError && error.code === 'FILE_UNUSABLE') throw new JarError(error.message);
+      throw error;
+    }
+  }
+
   private async checkedPath(source: string): Promise<string> {
     const path = source.startsWith('file:') ? pathOf(source) : source;
     const roots = this.options.jarRoots ?? null;
@@ -186,10 +199,13 @@ export class JarStore {
     try {
       const answer = await withRetry(() => this.download(url, file, maxBytes, signal), { forMs: 60_000, signal });
       if (answer.status === 200) return file;
-      throw new JarError(`The jar ${url} cannot be fetched: status ${answer.status} ${answer.reason}.`);
+      throw new JarError(`The jar ${shown(url)} cannot be fetched: status ${answer.status} ${answer.reason}.`);
     } catch (error) {
       await rm(file, { force: true });
-      throw error;
+      // Not to be taken for a fault of the cluster.
+      if (!(error instanceof RemoteError) || error.fault === 'aborted') throw error;
+      const passes = !['bad-url', 'blocked', 'tls', 'too-large'].includes(error.fault);
+      throw new JarError(`The jar ${shown(url)} cannot be fetched: ${error.message}`, { passes, cause: error });
     }
   }
 }
@@ -206,6 +222,12 @@ async function sweep(folder: string): Promise<void> {
     const found = await stat(file).catch(() => null);
     if (found !== null && Date.now() - found.mtimeMs > 24 * 3_600_000) await rm(file, { force: true }).catch(() => {});
   }
+}
+
+/** Passwords and signatures in addresses are nobody's business but the server's. */
+function shown(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
 }
 
 function pathOf(url: string): string {

@@ -3,6 +3,7 @@ import type { ActionResult } from '../../engine/contract.ts';
 import { RemoteError } from '../http-client.ts';
 import { CallError, FlinkApiError, UnsupportedError } from './client/errors.ts';
 import { EgressError } from '../egress.ts';
+import { JarError } from './jars.ts';
 
 /** An error before there is any job, or about the whole of it. */
 export function refused(code: string, message: string, extra: JsonObject = {}, retryable = false): ActionResult {
@@ -24,7 +25,13 @@ export function callFailed(error: unknown, jobId: string | null): ActionResult {
   if (error instanceof UnsupportedError || error instanceof CallError) return refused(error.code, error.message, about);
   if (error instanceof EgressError) return refused('FLINK_BAD_REQUEST', error.message, about);
   if (error instanceof RemoteError) return refused('FLINK_UNREACHABLE', error.message, about, true);
+  if (error instanceof JarError) return jarFailed(error, about);
   return refused('FLINK_BAD_REQUEST', error instanceof Error ? error.message : String(error), about);
+}
+
+/** A jar that cannot be had: for now, or not at all. */
+export function jarFailed(error: JarError, about: JsonObject = {}): ActionResult {
+  return refused(error.passes ? 'FLINK_UNREACHABLE' : 'FLINK_BAD_REQUEST', error.message, about, error.passes);
 }
 
 /** `passing`: the server may answer later, and has started nothing. `unclear`: it may have. `final`: its answer stands. */

@@ -9,7 +9,7 @@ import { actionNameOf, ENDPOINT_NAMES, ENDPOINTS, snakeCase, type EndpointName }
 import { pathNames, type Endpoint, type Param } from './client/endpoint.ts';
 import { rootCauseOf } from './client/errors.ts';
 import type { AsyncResult } from './client/answer.ts';
-import { JarError, type JarStore } from './jars.ts';
+import type { JarStore } from './jars.ts';
 import { callFailed, LONGEST_STACK, refused } from './outcome.ts';
 import { GATEWAY_INPUTS, SERVER_INPUTS, type FlinkServers } from './servers.ts';
 
@@ -86,7 +86,6 @@ async function run(
     return endpoint.answer.kind === 'text' ? success(excerpt(String(value), input)) : success(picked(value, input));
   } catch (error) {
     context.signal.throwIfAborted();
-    if (error instanceof JarError) return refused('FLINK_BAD_REQUEST', error.message);
     if (error instanceof OperationFailed) return failure(error.output);
     return callFailed(error, jobId);
   }

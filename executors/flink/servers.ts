@@ -19,6 +19,8 @@ export interface FlinkOptions {
   /** Folders that local jars must lie in; null: any. */
   readonly jarRoots?: readonly string[] | null;
   readonly largestJarBytes?: number;
+  /** Path of a copy on this host of an uploaded file (`sha256:…/name`), null for any other text. @throws JobFileError */
+  readonly uploadedFile?: (projectId: string, text: string, signal: AbortSignal) => Promise<string | null>;
 }
 
 /** Where a call goes, as a job's record keeps it. A connection's address and secrets are read anew each time. */

@@ -407,6 +407,20 @@ test('several JobManagers: the next one is asked when one cannot be reached or h
   t.is(electing.requests.length, 1, 'a lost start is never sent elsewhere');
 });
 
+test('calls that find the first JobManager gone at the same moment all reach the second one', async (t) => {
+  const { fake } = await world(t);
+  const gone = await startFakeFlink();
+  await gone.close();
+  for (const count of [2, 3, 8]) {
+    const client = new FlinkClient({ url: gone.url, otherUrls: [fake.url] });
+    t.is((await Promise.all(Array.from({ length: count }, () => client.jobs.all()))).length, count);
+    // And whoever comes later asks the one that answers.
+    await client.jars
+      .run('none.jar')
+      .catch((error: unknown) => t.is((error as FlinkApiError).code, 'FLINK_JAR_NOT_FOUND'));
+  }
+});
+
 test('calls that may be repeated wait for the end of an election; starts do not', async (t) => {
   const { fake } = await world(t, { electing: true });
   const client = new FlinkClient({ url: fake.url, retryForMs: 20_000 });

@@ -387,6 +387,11 @@ test('a jar from an address is fetched, checked against its hash, and uploaded',
   t.regex([...w.flink.jars.values()][0]?.name ?? '', /^job--ed7002b439e9ac84\.jar$/);
   t.regex(String(w.output('a2').message), /has the SHA-256 ed7002/);
   t.regex(String(w.output('a3').message), /cannot be fetched: status 404/);
+  // Addresses may hold what is nobody's business: it stays out of texts.
+  const secret = `${base.replace('http://', 'http://me:word1@')}/none.jar?signature=word2`;
+  await w.submit(watcher, 'a4', { jar: secret });
+  t.regex(String(w.output('a4').message), /^The jar http:\/\/127\.0\.0\.1:\d+\/none\.jar cannot be fetched/);
+  t.notRegex(JSON.stringify(w.output('a4')), /word/);
 });
 
 test('an answer lost after the job was accepted leads to one job', async (t) => {

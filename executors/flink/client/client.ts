@@ -283,17 +283,20 @@ export class FlinkClient {
       endpoint.server === 'sql-gateway' && this.server.gatewayUrl !== undefined
         ? [baseOf(this.server.gatewayUrl)]
         : this.urls;
+    // Of its own: calls that fail at the same moment must not push each other past the JobManager that answers.
+    const first = this.current;
     for (let tried = 1; ; tried++) {
-      const base = bases[this.current % bases.length] ?? this.url;
+      const index = (first + tried - 1) % bases.length;
       try {
-        return await this.exchangeWith(base, endpoint, target, request);
+        const value = await this.exchangeWith(bases[index] ?? this.url, endpoint, target, request);
+        if (tried > 1) this.current = index;
+        return value;
       } catch (error) {
         const passing = error instanceof RemoteError && (error.notSent || again) && isUnreachable(error);
         const electing = error instanceof FlinkApiError && error.code === 'FLINK_UNAVAILABLE';
-        if (tried < bases.length && (passing || electing)) {
-          this.current++;
-          continue;
-        }
+        if (tried < bases.length && (passing || electing)) continue;
+        // A refusal is an answer as well.
+        if (tried > 1 && error instanceof FlinkApiError && !electing) this.current = index;
         // In a form that the loop of retries understands.
         if (electing) throw new RemoteError('status', error.message, { status: error.status, cause: error });
         throw error;

@@ -41,6 +41,8 @@ export interface FlowRun {
   readonly nowMs: number;
   readonly startedMs: number;
   readonly actionExecutionId: string;
+  /** Whose uploaded files the input may name. */
+  readonly projectId: string | null;
   /** For the trigger of this flow: a repeat with it starts nothing new. */
   readonly triggerId: string;
   /** Set when the workflow wants it stopped, or its time is over. */
@@ -111,8 +113,13 @@ export function createFlowBackend(flow: Flow, servers: FlinkServers): JobBackend
 /** What has been done until then, such as a savepoint, is known from nowhere else. */
 function failedCall(error: unknown, job: Job): ActionResult {
   const result = callFailed(error, jobIdIn(job.data));
-  return isJsonObject(result.output) ? { ...result, output: { ...factsOf(job.data), ...result.output } } : result;
+  const facts = Object.entries(factsOf(job.data)).filter(([name]) => TOLD.has(name));
+  return isJsonObject(result.output)
+    ? { ...result, output: { ...Object.fromEntries(facts), ...result.output } }
+    : result;
 }
+
+const TOLD: ReadonlySet<string> = new Set(['savepoint', 'location', 'new_job_id', 'rollback_job_id', 'results']);
 
 /** What Flink does not explain is asked for again only where asking changes nothing (spec/flink.md §1.1). */
 function isBrokenCall(error: unknown): boolean {
@@ -140,6 +147,7 @@ function prepare(
         input: rest,
         target: { ...target },
         facts: {},
+        project_id: run.projectId,
         trigger_id: digest(`flink/trigger/${run.actionExecutionId}`),
       },
       timeoutSeconds: numberOf(input, 'timeout') ?? flow.timeoutSeconds,
@@ -153,7 +161,7 @@ function prepare(
 }
 
 function runOf(job: Job, context: JobContext, servers: FlinkServers, target: FlinkTarget): FlowRun {
-  const { trigger_id: triggerId } = job.data;
+  const { trigger_id: triggerId, project_id: projectId } = job.data;
   const input = isJsonObject(job.data.input) ? job.data.input : {};
   return {
     input,
@@ -165,6 +173,7 @@ function runOf(job: Job, context: JobContext, servers: FlinkServers, target: Fli
     nowMs: context.nowMs,
     startedMs: job.createdAtMs,
     actionExecutionId: job.id,
+    projectId: typeof projectId === 'string' ? projectId : null,
     triggerId: typeof triggerId === 'string' ? triggerId : '',
     cancel: job.cancel,
     context,

@@ -8,7 +8,7 @@ import { failureOf } from '../failure.ts';
 import { missingFeature } from '../jar-submit.ts';
 import { JarError, type JarStore } from '../jars.ts';
 import { choice, seconds, text } from '../parameters.ts';
-import { callFailed, isUnknownJob, natureOf, refused, webUrlOf } from '../outcome.ts';
+import { callFailed, isUnknownJob, jarFailed, natureOf, refused, webUrlOf } from '../outcome.ts';
 import { digest, runBody } from '../plan.ts';
 import { again, numberOf, textOf, type FlowRun, type FlowStep } from './flow.ts';
 import { stopJob } from './savepoint.ts';
@@ -100,19 +100,20 @@ async function stageBoth(run: FlowRun, jars: JarStore, plan: Redeployment): Prom
 
 /** All that can be known of a start before it is made: afterwards there is no job to leave as it is. */
 async function stageOne(
-  { client, signal }: FlowRun,
+  { client, signal, projectId }: FlowRun,
   jars: JarStore,
   input: JsonObject,
 ): Promise<{ readonly jarId: string } | { readonly code: string; readonly message: string }> {
   const missing = missingFeature(input, await client.version(signal));
   if (missing !== null) return { code: 'FLINK_UNSUPPORTED', message: missing };
   try {
-    const { jarId } = await jars.stage(client, input, signal);
+    const { jarId } = await jars.stage(client, input, signal, { projectId });
     const isNamed = isJsonObject(input.jar ?? null);
     if (!isNamed || (await client.jars.all({ signal })).some(({ id }) => id === jarId)) return { jarId };
     return { code: 'FLINK_JAR_NOT_FOUND', message: `The cluster has no jar ${jarId}.` };
   } catch (error) {
-    if (error instanceof JarError) return { code: 'FLINK_BAD_REQUEST', message: error.message };
+    if (error instanceof JarError)
+      return { code: error.passes ? 'FLINK_UNREACHABLE' : 'FLINK_BAD_REQUEST', message: error.message };
     throw error;
   }
 }
@@ -205,7 +206,7 @@ async function submitOne(
   const jarId = textOf(facts, `${which}_jar`);
   try {
     if (jarId === null) {
-      const staged = await jars.stage(client, input, signal);
+      const staged = await jars.stage(client, input, signal, { projectId: run.projectId });
       return again('STARTING', { ...facts, [`${which}_jar`]: staged.jarId }, 0);
     }
     if (asking === null) return again('STARTING', { ...facts, [`${which}_asking`]: THIS_PROCESS }, 0);
@@ -229,7 +230,7 @@ async function submitOne(
         0,
       );
     }
-    if (error instanceof JarError) return giveWay(run, plan, which, refused('FLINK_BAD_REQUEST', error.message));
+    if (error instanceof JarError) return giveWay(run, plan, which, jarFailed(error));
     if (natureOf(error) === 'passing') throw error;
     if (natureOf(error) === 'unclear') {
       context.log.warn('The start has no clear outcome: looking for the job.', { jobId, error });
