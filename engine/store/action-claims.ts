@@ -70,8 +70,10 @@ export async function heartbeatActions(
     const own = trx('action_executions')
       .whereIn('id', ids.slice(at, at + 500))
       .where({ executor_id: executorId, state: 'RUNNING' });
-    const free = own.clone().select('id').orderBy('id').forUpdate().skipLocked();
-    const rows = dialectOf(trx) === 'postgres' ? trx('action_executions').whereIn('id', free) : own;
+    const rows =
+      dialectOf(trx) === 'postgres'
+        ? trx('action_executions').whereIn('id', own.select('id').orderBy('id').forUpdate().skipLocked())
+        : own;
     await rows.update({ heartbeat_at: now });
   }
 }

@@ -682,7 +682,10 @@ export class World implements StateOfWorld {
       this.wishes[0]?.at ?? Number.POSITIVE_INFINITY,
     );
     if (!Number.isFinite(next)) return false;
-    if (this.isBusy() && this.scheduler.passTime()) return true;
+    // What is due and cannot be done yet, since the only node is about to stop, waits for time to pass.
+    const isDue = next <= this.scheduler.steps;
+    if ((isDue || this.isBusy()) && this.scheduler.passTime()) return true;
+    if (isDue) return false;
     this.scheduler.steps = Math.max(this.scheduler.steps, next);
     return true;
   }
@@ -758,6 +761,7 @@ const FATAL = ['The conductor stopped', 'An event could not', 'An event was lost
 const BROKEN_ROUNDS: readonly string[] = [
   'The round of what was left undone broke off; the next one goes on',
   'This process could not tell that it lives',
+  'The heartbeat could not be written.',
 ];
 
 /** What a fault of the simulator looks like to the engine. */
