@@ -36,8 +36,11 @@ export function createCatalogue(options: CatalogueOptions = {}): Catalogue {
   const flink = options.flink ?? { jarsFolder: join(folder, 'jars') };
   const http = options.http ?? defaultClients();
   const cluster = options.cluster ?? { pools: null, rootOf: () => Promise.resolve(null) };
-  const onServers = [...sparkPack(spark, http), ...flinkPack(flink, http)];
-  const supplied = options.files === undefined ? onServers : withJobFiles(onServers, new JobFiles(options.files));
+  const files = options.files === undefined ? null : new JobFiles(options.files);
+  // Operations of several calls fetch their jars themselves, when it is their turn.
+  const uploadedFile = files === null ? {} : { uploadedFile: files.bring.bind(files) };
+  const onServers = [...sparkPack(spark, http), ...flinkPack({ ...flink, ...uploadedFile }, http)];
+  const supplied = files === null ? onServers : withJobFiles(onServers, files);
   const onClusters = withLeaseCheck(supplied, { ...cluster, http });
   const actions = [...stdPack(options.std, scripts), ...onClusters, ...clusterPack(cluster, http, onClusters)];
   return catalogueOf(actions, () => scripts.close());

@@ -56,6 +56,14 @@ export class JobFiles {
     return join(this.options.folder, sha256, name) + fragment;
   }
 
+  /** The path of a copy that is there; null for a text that names no uploaded file. @throws JobFileError */
+  async bring(projectId: string, text: string, signal: AbortSignal): Promise<string | null> {
+    const reference = toFileReference(text);
+    if (reference === null) return null;
+    await this.copy(projectId, reference, signal);
+    return this.pathOf(reference);
+  }
+
   /** Makes the copy unless it is there. @throws JobFileError */
   async copy(projectId: string, reference: FileReference, signal: AbortSignal): Promise<void> {
     const row = await this.find(projectId, reference);

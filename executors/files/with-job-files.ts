@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../dsl/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../dsl/json.ts';
 import type { ActionResult } from '../../engine/contract.ts';
 import type { Action, JobAction } from '../action.ts';
 import { refused as flinkRefused } from '../flink/outcome.ts';
@@ -140,6 +140,8 @@ function mapped(input: JsonObject, place: (text: string) => string): JsonObject 
     if (typeof value === 'string') changed[name] = place(value);
     else if (Array.isArray(value)) changed[name] = value.map((one) => (typeof one === 'string' ? place(one) : one));
   }
+  // What flink.upgrade goes back to.
+  if (isJsonObject(input.rollback)) changed.rollback = mapped(input.rollback, place);
   return { ...input, ...changed };
 }
 

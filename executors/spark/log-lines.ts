@@ -31,8 +31,8 @@ const ERROR_LINE = /^(?:\d\d(?:\d\d)?[/-]\d\d[/-]\d\d \d\d:\d\d:\d\d(?:[.,]\d+)?
 const PLAIN_ERROR = /^((?:Error:|Exception in thread|python3?: can't open file).*)$/;
 
 function appIdIn(text: string): string | null {
-  const ids = /\b(?:app-\d{14}-\d{4,}|application_\d+_\d+|local-\d{10,})\b/.exec(text);
-  return ids?.[0] ?? null;
+  // Spark 4 tells that of a local run only in the name of its event log: `eventlog_v2_local-…`.
+  return /(?:\b|_)(app-\d{14}-\d{4,}|application_\d+_\d+|local-\d{10,})\b/.exec(text)?.[1] ?? null;
 }
 
 function uiUrlIn(text: string): string | null {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { silentLogger } from '../../engine/log.ts';
+import { deleteJobFile } from '../../engine/store/job-files.ts';
 import type { Action } from '../../executors/action.ts';
 import { readConnections } from '../../executors/connections/read.ts';
 import { createEgressPolicy } from '../../executors/egress.ts';
@@ -13,12 +14,15 @@ import { digest, jobIdOf } from '../../executors/flink/plan.ts';
 import { kindOf } from '../../executors/flink/flows/sql.ts';
 import { splitScript } from '../../executors/flink/flows/sql-script.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
+import { JobFiles, toFileReference } from '../../executors/files/job-files.ts';
+import { withJobFiles } from '../../executors/files/with-job-files.ts';
 import { createCatalogue, jobBackends } from '../../executors/index.ts';
 import { catalogueOf } from '../../executors/catalogue.ts';
 import { JobWatcher } from '../../executors/job-watcher.ts';
 import { TestClock } from '../helpers/clock.ts';
 import { memoryStore } from '../helpers/store.ts';
 import { Reports, runAction, runContext } from './helpers/remote.ts';
+import { PROJECT, uploadFile } from './helpers/upload.ts';
 
 interface World {
   readonly folder: string;
@@ -31,6 +35,9 @@ interface World {
   pass(seconds: number): Promise<void>;
   output(id: string): JsonObject;
   kind(id: string): string | undefined;
+  /** What POST /v2/files does; answers how a workflow names the file. */
+  upload(name: string, content: string): Promise<string>;
+  forget(uri: string): Promise<void>;
   /** A plain action. */
   call(action: string, input?: JsonObject): Promise<{ readonly kind: string; readonly output: unknown }>;
 }
@@ -50,7 +57,9 @@ async function world(t: ExecutionContext, switches: Partial<FakeFlinkSwitches> =
   };
   t.teardown(() => Promise.all([http.forUsers.close(), http.forConnections.close()]));
   const connections = readConnections({ c: { type: 'flink', url: flink.url, sql_gateway_url: flink.url } }, {});
-  const pack: readonly Action[] = flinkPack({ jarsFolder: join(folder, 'jars'), connections }, http);
+  const files = new JobFiles({ reader: store.reader, writer: store.writer, folder: join(folder, 'files'), url: null });
+  const options = { jarsFolder: join(folder, 'jars'), connections, uploadedFile: files.bring.bind(files) };
+  const pack: readonly Action[] = withJobFiles(flinkPack(options, http), files);
   const catalogue = catalogueOf(pack);
   const create = async (nodeId: string) => {
     const watcher = new JobWatcher({
@@ -92,6 +101,11 @@ async function world(t: ExecutionContext, switches: Partial<FakeFlinkSwitches> =
       const output = reports.taken.find(({ actionExecutionId }) => actionExecutionId === id)?.result.output ?? null;
       if (!isJsonObject(output)) throw new Error(`no result of ${id}, or no mapping: ${JSON.stringify(output)}`);
       return output;
+    },
+    upload: (name, content) => uploadFile(store, name, content),
+    async forget(uri) {
+      await deleteJobFile(store.writer, { projectId: PROJECT }, toFileReference(uri)?.sha256 ?? '');
+      await rm(join(folder, 'files'), { recursive: true, force: true });
     },
     kind: (id) => reports.taken.find(({ actionExecutionId }) => actionExecutionId === id)?.result.kind,
     async call(name, input = {}) {
@@ -308,6 +322,40 @@ test('flink.upgrade replaces a job, each step once, whenever the node dies', asy
   t.is(job.state, 'FINISHED');
   t.is(job.history.length, 1);
   t.is(w.flink.jobs.size, 2);
+});
+
+test('uploaded jars go to the cluster, that of the way back as well; then the files are not needed any more', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  const [two, one] = [await w.upload('two.jar', 'two'), await w.upload('one.jar', 'one')];
+  const base = { job_id: JOB, stable_for: 1, startup_timeout: 10 };
+  const missing = `sha256:${'0'.repeat(64)}/none.jar`;
+  for (const [id, more] of [
+    ['r1', { jar: missing }],
+    ['r2', { jar: two, rollback: { jar: missing } }],
+    ['r3', { jar: 'sha256:12/two.jar' }],
+  ] as const) {
+    await w.start('flink.upgrade', id, { ...base, ...more });
+    t.like(w.output(id), { code: 'FLINK_BAD_REQUEST' });
+    t.regex(String(w.output(id).message), /has no file|names no file/);
+  }
+  t.is(job.state, 'RUNNING');
+  Object.assign(w.flink.switches, { failInMain: 'java.lang.IllegalStateException: broken release', failRuns: 1 });
+  await w.start('flink.upgrade', 'a1', { ...base, jar: two, rollback: { jar: one } });
+  for (let i = 0; i < 40 && job.state !== 'FINISHED'; i++) await w.pass(0.5);
+  await w.crash();
+  await w.forget(two);
+  await w.forget(one);
+  await w.pass(20);
+  t.like(w.output('a1'), { code: 'FLINK_ROLLED_BACK', state: 'RUNNING' });
+  const again = await w.upload('two.jar', 'two');
+  const rescale = { job_id: String(w.output('a1').job_id), parallelism: 4, jar: again, stable_for: 1 };
+  await w.start('flink.rescale', 'a2', rescale);
+  await w.pass(12);
+  t.like(w.output('a2'), { strategy: 'redeploy', parallelism: 4, job_id: jobIdOf('a2') });
+  await w.start('flink.run_jar', 'a3', { jar: again, wait_for: 'submitted' });
+  await w.pass(5);
+  t.like(w.output('a3'), { job_id: jobIdOf('a3') });
 });
 
 test('an upgrade that does not come up is rolled back; without a way back it names the savepoint', async (t) => {

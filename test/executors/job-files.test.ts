@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
 import { silentLogger } from '../../engine/log.ts';
-import { appendPiece, deleteJobFile, finishUpload, openUpload } from '../../engine/store/job-files.ts';
+import { deleteJobFile } from '../../engine/store/job-files.ts';
 import type { Action, JobAction } from '../../executors/action.ts';
 import { JobFiles, toFileReference } from '../../executors/files/job-files.ts';
 import { withJobFiles } from '../../executors/files/with-job-files.ts';
@@ -13,6 +12,7 @@ import { createHttpClient } from '../../executors/http-client.ts';
 import type { Job, JobBackend, JobContext } from '../../executors/jobs/backend.ts';
 import { memoryStore } from '../helpers/store.ts';
 import { runAction } from './helpers/remote.ts';
+import { uploadFile } from './helpers/upload.ts';
 
 /** Uploaded files as inputs of actions: what backends get, and what is refused. */
 
@@ -23,14 +23,7 @@ async function world(t: ExecutionContext, url: string | null = null) {
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const store = await memoryStore(t);
   const files = new JobFiles({ reader: store.reader, writer: store.writer, folder: join(folder, 'files'), url });
-  const upload = async (name: string, content: string, projectId = 'p') => {
-    const limits = { quota: 1e6, largest: 1e6 };
-    const begun = await openUpload(store.writer, { projectId }, { name, sha256: null }, 1);
-    const whole = await appendPiece(store.writer, begun, Buffer.from(content), limits, 1);
-    const sha256 = createHash('sha256').update(content).digest('hex');
-    await finishUpload(store.writer, whole, sha256, name, Date.now());
-    return `sha256:${sha256}/${name}`;
-  };
+  const upload = (name: string, content: string, projectId = 'p') => uploadFile(store, name, content, projectId);
   /** What a backend called so is given. */
   const given = (name: string) => {
     const calls: { readonly step: string; readonly input: JsonObject }[] = [];

@@ -504,6 +504,8 @@ test('what Spark logs is recognised', (t) => {
     'app-20261121052614-0001',
   );
   t.is(readLogFacts('Submitted application application_1700000000000_0001').appId, 'application_1700000000000_0001');
+  const rolling = 'Logging events to file:/ev/eventlog_v2_local-1795372093276/events_1_local-1795372093276.zstd';
+  t.is(readLogFacts(rolling).appId, 'local-1795372093276');
   t.is(readLogFacts('INFO SparkUI: Bound SparkUI to 0.0.0.0, and started at http://h:4041\n').uiUrl, 'http://h:4041');
   t.is(rootCauseIn(['Caused by: a.B: one', 'x', 'Caused by: a.C: two', '26/01/01 00:00:00 ERROR X: y']), 'a.C: two');
   t.is(
