@@ -111,6 +111,13 @@ outer:
     work: {action: std.async_noop}
 `;
 
+interface LogEvent {
+  readonly type: string;
+  readonly name: string;
+  readonly state: string;
+  readonly state_info: string | null;
+}
+
 interface Lease {
   readonly released_at: number | null;
   readonly release_reason: string | null;
@@ -174,6 +181,11 @@ test.serial(
       ['execution SUCCESS', 'execution ERROR'],
     );
     t.is(new Set(over.map((lease) => lease.cluster_id)).size, 2, 'each release ends an id');
+    const log = (await (await fetch(`${w.url}/v2/executions/${first.id}/events`)).json()) as { events: LogEvent[] };
+    t.deepEqual(
+      log.events.filter(({ type }) => type === 'cluster').map((one) => `${one.name} ${one.state} ${one.state_info}`),
+      ['one-1 granted null', 'one-1 released execution SUCCESS'],
+    );
     // What was over before is no stranger's cluster.
     const give = await w.client.startExecution('give', { id: over[0]?.cluster_id ?? '' });
     const { state, output } = await waitForEnd(w.client, give.id);

@@ -16,7 +16,7 @@ import { findVisibleRow } from '../../engine/store/lists.ts';
 import type { ExecutionRow } from '../../engine/store/tables.ts';
 import { findExecution } from './rows.ts';
 
-const TYPES = ['execution', 'task', 'action', 'child'] as const;
+const TYPES = ['execution', 'task', 'action', 'child', 'cluster'] as const;
 const FINAL: ReadonlySet<string> = new Set(['SUCCESS', 'ERROR', 'CANCELLED']);
 const MOST_AT_ONCE = 500;
 

@@ -6,6 +6,9 @@ import { storableText } from '../../engine/store/columns.ts';
 import { isCollision } from '../../engine/store/connection.ts';
 import type { Store } from '../../engine/store/connection.ts';
 import { rowsOf } from '../../engine/store/dialect.ts';
+import { logClusterNews } from '../../engine/store/event-log.ts';
+import { newsForOwners } from './news.ts';
+import type { Told } from './news.ts';
 
 /** Which cluster an event tells of. */
 export interface EventSubject {
@@ -64,26 +67,23 @@ async function inTransaction<T>(
     return ++number;
   };
   const now = clock.now();
-  const rows: object[] = [];
-  const result = await work({
-    trx,
-    now,
-    next,
-    tell: (event, subject, data = {}) =>
-      rows.push({
-        seq: next(),
-        at: now,
-        cluster_id: subject.id,
-        cluster_name: subject.name,
-        pool: subject.pool,
-        event,
-        user_id: subject.userId,
-        lease_id: subject.leaseId,
-        data: storableText(stringifyJson(data)),
-      }),
-  });
+  const told: (Told & { readonly seq: number })[] = [];
+  const tell: Change['tell'] = (event, subject, data = {}) => told.push({ seq: next(), event, subject, data });
+  const result = await work({ trx, now, next, tell });
+  const rows = told.map(({ seq, event, subject, data }) => ({
+    seq,
+    at: now,
+    cluster_id: subject.id,
+    cluster_name: subject.name,
+    pool: subject.pool,
+    event,
+    user_id: subject.userId,
+    lease_id: subject.leaseId,
+    data: storableText(stringifyJson(data)),
+  }));
   for (let from = 0; from < rows.length; from += 50) await trx('cluster_events').insert(rows.slice(from, from + 50));
-  return { result, told: rows.length };
+  await logClusterNews(trx, await newsForOwners(trx, told), now);
+  return { result, told: told.length };
 }
 
 /** How many numbers one change may use. */

@@ -162,6 +162,20 @@ export async function ownedLeases(knex: Knex): Promise<readonly OwnedLease[]> {
   });
 }
 
+/** The executions whose ends end these leases, by lease; without those that belong to nobody's. */
+export async function ownersOf(knex: Knex, leaseIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const owners = new Map<string, string>();
+  const different = [...new Set(leaseIds)];
+  for (let from = 0; from < different.length; from += 500) {
+    const rows: RawLease[] = await knex<RawLease>('cluster_leases').whereIn('id', different.slice(from, from + 500));
+    for (const lease of rows.map(leaseOfRow)) {
+      const owner = ownerOf(lease);
+      if (owner !== null) owners.set(lease.id, owner);
+    }
+  }
+  return owners;
+}
+
 /** The execution whose end ends the lease. */
 function ownerOf(lease: LeaseRow): string | null {
   return lease.scope === 'root' ? (lease.rootExecutionId ?? lease.executionId) : lease.executionId;

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { storableText } from './columns.ts';
 
 /** Reading the event log: one row per execution and batch, its changes as one JSON array (design.md §3). */
 
@@ -15,8 +16,9 @@ export interface EventLogRow {
 
 /** A row of this kind and id got this state; the name stands where the row is new. */
 export interface LoggedChange {
-  readonly kind: 'execution' | 'task' | 'action' | 'child';
+  readonly kind: 'execution' | 'task' | 'action' | 'child' | 'cluster';
   readonly id: string;
+  /** Of a cluster what happened to it. */
   readonly state: string;
   readonly name: string | null;
 }
@@ -43,10 +45,38 @@ export async function readEventsOf(
   const rows: RawRow[] = await select(reader)
     .where('v.execution_id', executionId)
     .where('v.seq', '>=', from)
-    // Versions of one execution grow with the numbers, and there is an index on them.
-    .orderBy(['v.version', 'v.seq'])
+    .orderBy('v.seq')
     .limit(limit);
   return rows.map(toEntry);
+}
+
+/** What happened to a cluster that an execution has leased. */
+export interface ClusterNews {
+  readonly executionId: string;
+  readonly clusterId: string;
+  readonly clusterName: string;
+  readonly what: string;
+  /** '' where there is nothing to say. */
+  readonly why: string;
+}
+
+/** Writes into the logs of executions what happened to their clusters; nothing of an execution that is gone. In the caller's transaction. */
+export async function logClusterNews(trx: Knex, news: readonly ClusterNews[], now: number): Promise<void> {
+  const ids = [...new Set(news.map(({ executionId }) => executionId))];
+  const found = new Set<string>();
+  for (let at = 0; at < ids.length; at += 500) {
+    const some: string[] = await trx('executions')
+      .whereIn('id', ids.slice(at, at + 500))
+      .pluck('id');
+    for (const id of some) found.add(id);
+  }
+  const rows = news
+    .filter(({ executionId }) => found.has(executionId))
+    .map(({ executionId, clusterId, clusterName, what, why }) => {
+      const move = ['cluster', clusterId, what, clusterName, ...(why === '' ? [] : [storableText(why.slice(0, 300))])];
+      return { execution_id: executionId, version: 0, at: now, changes: JSON.stringify([move]) };
+    });
+  for (let at = 0; at < rows.length; at += 100) await trx('execution_events').insert(rows.slice(at, at + 100));
 }
 
 interface RawRow {

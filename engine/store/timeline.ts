@@ -7,7 +7,7 @@ export interface TimelineEntry {
   readonly index: number;
   /** Milliseconds since 1970. */
   readonly at: number;
-  readonly kind: 'execution' | 'task' | 'action' | 'child';
+  readonly kind: 'execution' | 'task' | 'action' | 'child' | 'cluster';
   readonly id: string;
   readonly name: string | null;
   readonly state: string;
@@ -25,8 +25,7 @@ export async function readTimeline(
   const rows: { seq: number; at: number; changes: string }[] = await reader('execution_events')
     .where('execution_id', executionId)
     .where('seq', '>=', after?.seq ?? 0)
-    // Versions of one execution grow with the numbers, and there is an index on them.
-    .orderBy(['version', 'seq'])
+    .orderBy('seq')
     // Each row has at least one entry; the first may be over.
     .limit(limit + 1)
     .select('seq', 'at', 'changes');

@@ -2,6 +2,7 @@ import test from 'ava';
 import { changePools } from '../../cluster-pool/store/changing.ts';
 import { grantOne, loadSupply } from '../../cluster-pool/store/grants.ts';
 import type { Supply } from '../../cluster-pool/store/grants.ts';
+import { readTimeline } from '../../engine/store/timeline.ts';
 import { readPools, readService } from '../../cluster-pool/settings.ts';
 import { SYSTEM_USERS } from '../../cluster-pool/contract.ts';
 import type { Cluster, ClusterEvent } from '../../cluster-pool/contract.ts';
@@ -334,7 +335,7 @@ test('clusters are stopped, started and restarted whole and by node, and a faile
 test('an unhealthy free cluster is made anew; a leased one stays with its user, who is told', async (t) => {
   const sick = new Set<string>();
   const made: string[] = [];
-  const { pools } = await testPools(
+  const { pools, store } = await testPools(
     t,
     { p: { provider: 'sickly', capacity: 1, min_free: 1 } },
     {},
@@ -354,15 +355,37 @@ test('an unhealthy free cluster is made anew; a leased one stays with its user, 
       },
     },
   );
-  const held = await lease(pools, 'ann');
+  await insertExecution(store, 'root', 'RUNNING');
+  await insertExecution(store, 'child', 'RUNNING');
+  const owner = { execution_id: 'child', root_execution_id: 'root', scope: 'root' } as const;
+  const held = await lease(pools, 'ann', owner);
   sick.add(held.id);
   await waitFor('the failed check', async () => (await pools.get('p', held.id))?.health === 'FAIL');
   t.is((await pools.get('p', held.id))?.user_id, 'ann');
+  // His execution's own log says so.
+  const told = async () =>
+    (await readTimeline(store.reader, 'root', null, 100)).map(({ kind, id, name, state, stateInfo }) => [
+      kind,
+      id === held.id,
+      name,
+      state,
+      stateInfo,
+    ]);
+  t.deepEqual(await told(), [
+    ['cluster', true, 'p-1', 'granted', null],
+    ['cluster', true, 'p-1', 'health FAIL', 'it coughs'],
+  ]);
   const events = (await pools.events('p', held.id)) as readonly ClusterEvent[];
   t.like(events.at(-1), { event: 'health', user_id: 'ann', data: { health: 'FAIL', why: 'it coughs' } });
   sick.clear();
   await waitFor('the good check', async () => (await pools.get('p', held.id))?.health === 'OK');
+  await pools.operate({ project: 'p', cluster_id: held.id, op: 'restart', node: 'w0' });
   await pools.release({ project: 'p', cluster_id: held.id });
+  t.deepEqual((await told()).slice(2), [
+    ['cluster', true, 'p-1', 'health OK', null],
+    ['cluster', true, 'p-1', 'restart', 'node w0'],
+    ['cluster', true, 'p-1', 'released', 'released'],
+  ]);
   const free = await waitFor('the next life', async () => (await pools.list('p', { free: true }))[0]);
   sick.add(free.id);
   await waitFor('a third life', async () => {

@@ -186,10 +186,11 @@ export async function up(knex: Knex): Promise<void> {
   await knex.schema.createTable('execution_events', (t) => {
     t.bigIncrements('seq');
     t.string('execution_id', 36).notNullable();
+    // Of its execution; 0: told from outside, by a cluster that it has leased.
     t.integer('version').notNullable();
     t.bigInteger('at').notNullable();
     t.text('changes').notNullable();
-    t.index(['execution_id', 'version']);
+    t.index(['execution_id', 'seq']);
   });
 
   await knex.schema.createTable('timers', (t) => {
