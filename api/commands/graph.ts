@@ -13,7 +13,7 @@ export interface GraphOptions {
 
 /** Prints the task graph of one workflow. */
 export function graphCommand(file: string, options: GraphOptions, terminal: Terminal): ExitCode {
-  const program = readProgram(file, readTextFile(file), options.workflow ?? null);
+  const program = readProgram(file, readTextFile(file), options.workflow ?? null, false, terminal);
   const graph = graphData(specOf(program), program.workflow);
   const size = graphSize(graph);
   if (options.format === 'svg' && size > MOST_DRAWN.command) {

@@ -1,8 +1,7 @@
-import { formatProblem } from '../../dsl/errors.ts';
-import { parseWorkbook, parseWorkflows, validate } from '../../dsl/index.ts';
-import { createCatalogue } from '../../executors/index.ts';
-import { callCheck } from '../call-check.ts';
+import { parseWorkbook, parseWorkflows } from '../../dsl/index.ts';
+import type { Terminal } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
+import { checkFiles, refuseFaults } from './check-files.ts';
 import { documentKind } from './document-kind.ts';
 
 /** A file's text and the workflow of it that is to run, under the name that it is stored by. */
@@ -12,15 +11,20 @@ export interface Program {
   readonly workflow: string;
 }
 
-/** @throws UsageError with a line for each fault of the text, or naming the workflows to choose from. */
-export function readProgram(file: string, text: string, wanted: string | null): Program {
+/**
+ * Prints the warnings of the text; `withNames`: also of unknown actions and workflows.
+ * @throws UsageError with a line for each fault of the text, or naming the workflows to choose from.
+ */
+export function readProgram(
+  file: string,
+  text: string,
+  wanted: string | null,
+  withNames: boolean,
+  terminal: Pick<Terminal, 'err'>,
+): Program {
   const kind = documentKind(text);
   if (kind === 'action') throw new UsageError(`${file} holds actions only: there is no workflow to run.`);
-  const catalogue = createCatalogue();
-  const faults = validate(kind, text, { checkCall: callCheck(catalogue, 'strict') }).filter(
-    ({ severity }) => severity === 'error',
-  );
-  if (faults.length > 0) throw new UsageError(faults.map((fault) => `${file}:${formatProblem(fault)}`).join('\n'));
+  refuseFaults(checkFiles([{ path: file, text, kind }], { names: withNames }), terminal);
   if (kind === 'workflow') {
     const names = parseWorkflows(text).specs.map(({ name }) => name);
     return { kind, text, workflow: choose(file, names, wanted) };

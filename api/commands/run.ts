@@ -37,7 +37,14 @@ export async function runCommand(
   terminal: Terminal,
   createLogger: CreateLogger,
 ): Promise<ExitCode> {
-  const program = readProgram(file, readTextFile(file), options.workflow ?? null);
+  const program = readProgram(
+    file,
+    readTextFile(file),
+    options.workflow ?? null,
+    // A database that is kept may have them.
+    options.database === undefined,
+    terminal,
+  );
   const input = readInput(options.input, '--input');
   const params = paramsOf(options);
   const folder = options.database === undefined ? mkdtempSync(join(tmpdir(), 'tramontane-run-')) : null;

@@ -20,7 +20,7 @@ export function testCommand(files: readonly string[], terminal: Terminal): ExitC
   let failed = 0;
   for (const file of files) {
     const path = testFileFor(file);
-    const { definition, library, tests } = load(path);
+    const { definition, library, tests } = load(path, terminal);
     if (files.length > 1) terminal.out(`${path}\n`);
     for (const test of tests) {
       const complaints = runTest(test, definition, library);
@@ -55,7 +55,7 @@ interface Loaded {
   readonly tests: readonly TestCase[];
 }
 
-function load(path: string): Loaded {
+function load(path: string, terminal: Terminal): Loaded {
   const { file, uses, tests } = readTestFile(path, readTextFile(path));
   const folder = dirname(path);
   const definition = file === null ? definitionBeside(path) : join(folder, file);
@@ -63,6 +63,7 @@ function load(path: string): Loaded {
   const library = readLibrary(
     paths.map((other) => ({ path: other, text: readTextFile(other) })),
     createCatalogue(),
+    terminal,
   );
   return { definition, library, tests };
 }

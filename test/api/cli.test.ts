@@ -59,11 +59,14 @@ test('run prints the output, and its exit code tells how it ended', async (t) =>
   t.false(bad.err.includes('\u001b['));
 });
 
-test('run --json prints one object and nothing else', async (t) => {
-  const folder = await files(t, { 'bad.yaml': FAILING });
+test('run --json prints one object and nothing else; warnings go elsewhere', async (t) => {
+  const folder = await files(t, { 'bad.yaml': FAILING.replace('\n  tasks:', '\n  input: [unused: 1]\n  tasks:') });
   const { code, out, err } = await cli('run', join(folder, 'bad.yaml'), '--json');
   t.is(code, 1);
-  t.is(err, '');
+  t.is(
+    err,
+    `${join(folder, 'bad.yaml')}:5:11: warning: Input 'unused' is never used; read it as <% $.unused %>, or remove it\n`,
+  );
   const result = JSON.parse(out);
   t.is(result.state, 'ERROR');
   t.regex(result.state_info, /second/);

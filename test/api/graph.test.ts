@@ -147,11 +147,12 @@ test('tramontane graph prints the workflow that is asked for, and names them if 
   const file = join(folder, 'book.yaml');
   await writeFile(
     file,
-    `version: '2.0'\nname: b\nworkflows:\n  one: {tasks: {x: {action: std.noop}}}\n  two: {tasks: {y: {action: std.noop}}}\n`,
+    `version: '2.0'\nname: b\nworkflows:\n  one: {tasks: {x: {action: std.noop}}}\n  two: {input: [unused], tasks: {y: {action: no.such}}}\n`,
   );
   const two = await runCommandLine('graph', file, '--workflow', 'two', '--format', 'json');
   t.is(two.code, 0);
   t.like(JSON.parse(two.out), { workflow: 'b.two' });
+  t.regex(two.err, /^[^\n]*book\.yaml:5:17: warning: Input 'unused' is never used; [^\n]*\n$/);
   t.like(await runCommandLine('graph', file), { code: 2 });
   t.regex((await runCommandLine('graph', file)).err, /one, two/);
   t.like(await runCommandLine('graph', file, '--workflow', 'two', '--format', 'png'), { code: 2 });

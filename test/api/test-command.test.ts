@@ -58,6 +58,17 @@ test('the tests of all examples pass, and every example has some', async (t) => 
   t.regex(err, /^\d+ passed/);
 });
 
+test('warnings about the files stand before the tests, on the channel of errors', async (t) => {
+  const body = '- name: ends\n  expect: {state: SUCCESS}\n  mocks: {actions: {no.such: {result: 1}}}';
+  const files = {
+    ...tests(body),
+    'workflow.yaml': "version: '2.0'\nwf:\n  input: [unused: 1]\n  tasks: {a: {action: no.such}}\n",
+  };
+  const { code, out, err } = await runTests(t, files, 'test.yaml');
+  t.is(code, 0, out + err);
+  t.regex(err, /^workflow\.yaml:3:11: warning: Input 'unused' is never used; [^\n]*\n1 passed in /);
+});
+
 test('mocks give results, errors, delays and sequences; path, published values, output and time are compared', async (t) => {
   const { code, out, err } = await runTests(
     t,
