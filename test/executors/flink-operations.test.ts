@@ -27,6 +27,8 @@ import { PROJECT, uploadFile } from './helpers/upload.ts';
 interface World {
   readonly folder: string;
   readonly flink: FakeFlink;
+  /** The history server of the connection `archived`. */
+  readonly history: FakeFlink;
   readonly reports: Reports;
   watcher: JobWatcher;
   /** Another node takes over, as after a crash. */
@@ -56,7 +58,10 @@ async function world(t: ExecutionContext, switches: Partial<FakeFlinkSwitches> =
     forConnections: createHttpClient(null),
   };
   t.teardown(() => Promise.all([http.forUsers.close(), http.forConnections.close()]));
-  const connections = readConnections({ c: { type: 'flink', url: flink.url, sql_gateway_url: flink.url } }, {});
+  const history = await startFakeFlink({ version: '2.3.0' });
+  t.teardown(() => history.close());
+  const c = { type: 'flink', url: flink.url, sql_gateway_url: flink.url };
+  const connections = readConnections({ c, archived: { ...c, history_url: history.url } }, {});
   const files = new JobFiles({ reader: store.reader, writer: store.writer, folder: join(folder, 'files'), url: null });
   const options = { jarsFolder: join(folder, 'jars'), connections, uploadedFile: files.bring.bind(files) };
   const pack: readonly Action[] = withJobFiles(flinkPack(options, http), files);
@@ -79,6 +84,7 @@ async function world(t: ExecutionContext, switches: Partial<FakeFlinkSwitches> =
   const w: World = {
     folder,
     flink,
+    history,
     reports,
     watcher: await create('n1'),
     async crash() {
@@ -447,16 +453,10 @@ test('a job that an upgrade has started and the cluster does not know is waited 
   t.deepEqual([runs('a1'), runs('a2'), runs('a3')], [1, 1, 2]);
 
   // A history server still knows how it ended.
-  const ended = await lose('a4', { history_url: w.flink.url, not_found_grace: 10 });
-  ended.state = 'FINISHED';
-  Object.defineProperty(w.flink.jobs, 'get', { value: getUnlessVersioned });
+  const ended = await lose('a4', { history_url: w.history.url, not_found_grace: 10 });
+  w.history.jobs.set(ended.id, { ...ended, state: 'FINISHED' });
   await w.pass(40);
   t.like(w.output('a4'), { job_id: jobIdOf('a4'), state: 'FINISHED' });
-
-  function getUnlessVersioned(this: Map<string, FakeJob>, id: string): FakeJob | undefined {
-    const isHistory = w.flink.requests.at(-1)?.startsWith('GET /jobs/') === true;
-    return id === ended.id && isHistory ? ended : Map.prototype.get.call(this, id);
-  }
 });
 
 test('an upgrade finds out before the stop what could not be started after it', async (t) => {
@@ -841,6 +841,32 @@ test('an upgrade whose start breaks every answer goes back after three calls, an
   t.is(back?.state, 'RUNNING');
   t.like(w.output('a1'), { code: 'FLINK_ROLLED_BACK', job_id: back?.id });
   t.is(count(w, /\/run$/), 1 + 3 + 1);
+});
+
+test('the job of an INSERT that its cluster has forgotten is looked up in the history', async (t) => {
+  const w = await world(t);
+  const statements = ['INSERT INTO a SELECT 1', 'SELECT a'];
+  const input = { cluster: 'archived', statements, wait_for: 'finished', not_found_grace: 5 };
+  for (const [id, state] of [
+    ['a1', 'FINISHED'],
+    ['a2', 'FAILED'],
+    ['a3', null],
+  ] as const) {
+    const known = new Set(w.flink.jobs.keys());
+    const started = () => [...w.flink.jobs.values()].find((job) => !known.has(job.id));
+    await w.start('flink.sql', id, input);
+    for (let i = 0; i < 20 && started() === undefined; i++) await w.pass(0.5);
+    await w.pass(2);
+    const job = started();
+    if (job === undefined) return t.fail('the INSERT has no job');
+    w.flink.jobs.delete(job.id);
+    if (state !== null) w.history.jobs.set(job.id, { ...job, state });
+    await w.pass(30);
+  }
+  t.is(w.kind('a1'), 'success', JSON.stringify(w.output('a1')));
+  t.like(w.output('a1').results, [{ kind: 'INSERT', state: 'FINISHED' }, { kind: 'QUERY' }]);
+  t.like(w.output('a2'), { code: 'FLINK_JOB_FAILED', state: 'FAILED', index: 0 });
+  t.like(w.output('a3'), { code: 'FLINK_JOB_LOST' });
 });
 
 test('cancelling flink.sql ends the job that it waits for', async (t) => {

@@ -32,7 +32,19 @@ export function sqlFlow(servers: FlinkServers): Flow {
         throw error;
       }
     },
+    lost: fromHistory,
   };
+}
+
+/** A job that its cluster has forgotten may be known to the connection's history server: how it ended is enough to go on. */
+async function fromHistory(run: FlowRun): Promise<JsonObject | null> {
+  const jobId = textOf(run.facts, 'job_id');
+  if (jobId === null) return null;
+  const archived = await run
+    .history()
+    ?.jobs.get(jobId, { signal: run.signal })
+    .catch(() => null);
+  return archived && TERMINAL.has(archived.state) ? { ...run.facts, archived: archived.state } : null;
 }
 
 async function advance(run: FlowRun, servers: FlinkServers): Promise<FlowStep> {
@@ -209,7 +221,7 @@ async function waitForJob(
   const client = jobManagerOf(run, servers);
   if (client === null)
     return fail('UNKNOWN', 'FLINK_BAD_REQUEST', 'wait_for needs url or cluster: the JobManager that runs the jobs.');
-  const state = await stateOf(client, jobId, signal);
+  const state = (await stateOf(client, jobId, signal)) ?? textOf(facts, 'archived');
   if (state === null) return { kind: 'unknown', reason: `Flink does not know job ${jobId} of statement ${index + 1}.` };
   if (state === 'FINISHED' || (input.wait_for === 'running' && state === 'RUNNING'))
     return nextStatement(run, index, { ...result, state });
@@ -235,6 +247,7 @@ function nextStatement({ facts }: FlowRun, index: number, result: JsonObject): F
       index: index + 1,
       operation: null,
       job_id: null,
+      archived: null,
       sending: null,
       repeated: null,
       tries: null,
