@@ -3,12 +3,16 @@ import { join } from 'node:path';
 import test from 'ava';
 import { loadExternalJob } from '../../engine/store/external-jobs.ts';
 import { createEgressPolicy } from '../../executors/egress.ts';
+import { JobFiles } from '../../executors/files/job-files.ts';
+import { withJobFiles } from '../../executors/files/with-job-files.ts';
 import { FlinkClient } from '../../executors/flink/client/client.ts';
 import { flinkPack } from '../../executors/flink/pack.ts';
 import { jobIdOf } from '../../executors/flink/plan.ts';
 import { createHttpClient } from '../../executors/http-client.ts';
+import { memoryStore } from '../helpers/store.ts';
 import { waitFor } from '../helpers/waiting.ts';
 import { realWorld } from './helpers/real.ts';
+import { uploadFile } from './helpers/upload.ts';
 
 const { FLINK_REST_URL: url, FLINK_JOBS_JAR: jar } = process.env;
 const real = url === undefined || jar === undefined ? test.skip : test.serial;
@@ -142,4 +146,30 @@ real('cancel ends a job; the same id is adopted, not run again', async (t) => {
   t.is(kind, 'cancelled');
   t.like(output, { code: 'FLINK_CANCELLED', state: 'CANCELED' });
   t.is(await client.jobs.getStatus(jobIdOf(id)), 'CANCELED');
+});
+
+real('an uploaded jar runs, and an upgrade takes an uploaded one, its way back as well', async (t) => {
+  const store = await memoryStore(t);
+  const w = await realWorld(t, (folder) => {
+    const files = new JobFiles({ ...store, folder: join(folder, 'files'), url: null });
+    return withJobFiles(flinkPack({ jarsFolder: folder, uploadedFile: files.bring.bind(files) }, http), files);
+  });
+  const watcher = await w.node('n1');
+  const uploaded = await uploadFile(store, 'endless.jar', await readFile(jar ?? ''));
+  const program = {
+    url: base.url,
+    jar: uploaded,
+    entry_class: 'tramontane.jobs.Endless',
+    args: { 'sleep-ms': 20, 'checkpoint-ms': 1000 },
+  };
+  const old = `uploaded-${run}`;
+  await w.submit(watcher, old, { ...program, wait_for: 'running', all_tasks_running: true }, 'flink.run_jar');
+  t.like((await w.result(old)).output, { job_id: jobIdOf(old), state: 'RUNNING' });
+  const { url: _, ...rollback } = program;
+  const id = `replaced-${run}`;
+  await w.submit(watcher, id, { ...program, job_id: jobIdOf(old), rollback, stable_for: 1 }, 'flink.upgrade');
+  const upgraded = await w.result(id);
+  t.like(upgraded.output, { job_id: jobIdOf(id), state: 'RUNNING' }, JSON.stringify(upgraded));
+  await client.jobs.terminate(jobIdOf(id));
+  t.is(await client.jobs.getStatus(jobIdOf(old)), 'FINISHED');
 });
