@@ -183,10 +183,11 @@ function operation(op: (typeof OPERATIONS)[number], context: ClusterContext): Sy
       const node = textIn(input, 'node');
       const { projectId: project } = run;
       await service.operate({ project, clusterId, op, node }, signal);
-      const cluster =
-        input.wait === false
-          ? await service.get(project, clusterId, signal)
-          : await untilSeen(service, project, clusterId, signal, (one) => one === null || one.status === wanted);
+      // Our own pools answer when it is done; one node leaves the cluster in the state in which it was.
+      const isDone = input.wait === false || service.name.kind === 'builtin' || node !== null;
+      const cluster = isDone
+        ? await service.get(project, clusterId, signal)
+        : await untilSeen(service, project, clusterId, signal, (one) => one === null || one.status === wanted);
       return cluster === null ? notFound(clusterId) : success({ ...cluster, service: serviceText(service.name) });
     }),
   };

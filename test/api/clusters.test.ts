@@ -230,6 +230,26 @@ test('start, stop and restart: of a cluster and of a node', async (t) => {
     await call('GET', `/v2/cluster_op?action=stop&cluster_id=${id}&node_id=w7`),
     fail('cluster stop failed: there is no node w7'),
   );
+
+  // The same as actions of workflows.
+  const act = async (name: string, input: object) => {
+    const { body } = await call('POST', '/v2/action_executions', { name, input: JSON.stringify(input) });
+    return { state: body.state, result: JSON.parse(body.output).result };
+  };
+  const nodes = (found: { nodes: { name: string; state: string }[] }) => found.nodes.map((node) => node.state);
+  const stopped = await act('cluster.stop', { cluster_id: id, node: 'w0' });
+  t.like(stopped, { state: 'SUCCESS', result: { id, status: 'running', user_id: 'ann' } });
+  t.deepEqual(nodes(stopped.result), ['running', 'stopped']);
+  t.deepEqual(nodes((await act('cluster.start', { cluster_id: id, node: 'w0' })).result), ['running', 'running']);
+  t.like(await act('cluster.stop', { cluster_id: id }), { result: { status: 'stopped', health: '' } });
+  t.like(await act('cluster.restart', { cluster_id: id }), { result: { status: 'running', health: 'OK' } });
+  t.like(await act('cluster.start', { cluster_id: id, node: 'w7' }), {
+    state: 'ERROR',
+    result: { code: 'CLUSTER_BAD_REQUEST', message: 'cluster start failed: there is no node w7' },
+  });
+  // Drained, it keeps its user and its state.
+  await call('POST', '/v2/cluster_op', { action: 'drain', cluster_id: id });
+  t.like(await act('cluster.stop', { cluster_id: id }), { state: 'SUCCESS', result: { status: 'draining' } });
 });
 
 test('list and get: filters of every kind, exact objects, nothing for what is no such thing', async (t) => {
