@@ -11,6 +11,7 @@ import { fault, faultOf } from './errors.ts';
 import { refuseForeignPages } from './foreign-pages.ts';
 import type { Fault } from './errors.ts';
 import type { ApiRouter, ApiState } from './request.ts';
+import { linger } from './linger.ts';
 import { createLive } from './live.ts';
 import type { Live } from './live.ts';
 import type { Metrics } from './metrics.ts';
@@ -39,6 +40,7 @@ export function createApp(given: Services, options: AppOptions): Koa<ApiState> {
 
   const app = new Koa<ApiState>();
   app.use(measure(live.metrics));
+  app.use(linger);
   app.use(answerErrors(options.log));
   const origins = options.corsOrigins ?? [];
   if (origins.length > 0) app.use(cors(origins));

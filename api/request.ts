@@ -8,6 +8,7 @@ import type { Access } from './auth/index.ts';
 import type { Identity } from './auth/identity.ts';
 import { ruleOf } from './auth/policy-rules.ts';
 import { ApiError, badRequest } from './api-error.ts';
+import { whenOver } from './gone.ts';
 import { readPieces, readText } from './body.ts';
 
 /** What a handler gets of HTTP. */
@@ -193,8 +194,7 @@ class HttpRequest implements ApiRequest {
 /** Made for those who ask: few requests wait for long. */
 function goneSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
-  if (response.destroyed) controller.abort();
-  response.once('close', () => {
+  whenOver(response, () => {
     if (!response.writableFinished) controller.abort();
   });
   return controller.signal;

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Json } from '../../dsl/json.ts';
 import type { EventLogRow, LoggedChange } from '../../engine/store/event-log.ts';
+import { whenOver } from '../gone.ts';
 import type { EventFeed } from './feed.ts';
 
 /** Server-sent events: one for each change of state. */
@@ -77,8 +78,8 @@ class EventStream {
     this.skipIndex = options.last?.index ?? -1;
     this.heartbeat = setInterval(() => void this.beat(), heartbeatMilliseconds).unref();
     this.longest = setTimeout(() => this.end(), LONGEST_MILLISECONDS).unref();
-    response.on('close', () => this.finish());
     response.on('error', () => this.finish());
+    whenOver(response, () => this.finish());
     this.write('retry: 1000\n\n');
   }
 

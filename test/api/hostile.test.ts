@@ -2,6 +2,7 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import test from 'ava';
 import { array, assert, asyncProperty, constant, constantFrom, oneof, record, tuple } from 'fast-check';
+import { sender } from '../helpers/api.ts';
 import { startNodeServer } from '../helpers/node-server.ts';
 import { ODD_NAMES } from '../hostile/values.ts';
 import { randomRuns } from '../helpers/random-runs.ts';
@@ -201,6 +202,56 @@ test('every attribute of every resource takes every kind of value or refuses it'
   for (const path of ['/v2/executions', '/v2/tasks', '/v2/action_executions?include_output=1', '/v2/environments']) {
     t.is((await send('GET', path)).status, 200, path);
   }
+});
+
+test('who is refused while he sends gets his answer before the connection ends', async (t) => {
+  const { url } = await startNodeServer(t, { authMode: 'token' });
+  const head = 'POST /v2/workflows HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n';
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  t.teardown(async () => socket.destroy());
+  let answer = '';
+  const over = new Promise<void>((resolve, reject) => socket.on('close', () => resolve()).on('error', reject));
+  const answered = new Promise<void>((resolve) =>
+    socket.on('data', (chunk) => {
+      answer += String(chunk);
+      if (answer.includes('faultstring')) resolve();
+    }),
+  );
+  socket.write(head);
+  // At once, not when all has arrived; and what is sent nonetheless is taken.
+  await answered;
+  for (let piece = 0; piece < 3; piece++) {
+    await new Promise<void>((resolve, reject) =>
+      socket.write('x'.repeat(100_000), (error) => (error ? reject(error) : resolve())),
+    );
+    t.false(socket.destroyed, `after piece ${piece}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await over;
+  t.regex(answer, /^HTTP\/1\.1 401 [^]*Connection: close[^]*\{"faultcode":"Client".*\}$/);
+});
+
+test('filters take as many values as fit into an address', async (t) => {
+  const { url } = await startNodeServer(t);
+  const send = sender(url);
+  const numbers = Array.from({ length: 3500 }, (_, n) => n.toString(36));
+  const days = Array.from({ length: 1300 }, (_, n) => new Date(n * 86_400_000).toISOString().slice(0, 10));
+  await send('POST', '/v2/workflows', WORKFLOWS);
+  const { created_at: now } = (await send('POST', '/v2/executions', { workflow_name: 'hold' })).body;
+  const lists: Readonly<Record<string, readonly string[]>> = {
+    tags: numbers,
+    workflow_name: numbers,
+    created_at: [...days, now.replace(' ', 'T')],
+  };
+  for (const [name, values] of Object.entries(lists)) {
+    for (const operator of ['in', 'nin', ...(name === 'tags' ? ['eq', 'neq'] : [])]) {
+      const { status, body } = await send('GET', `/v2/executions?${name}=${operator}:${values.join(',')}`);
+      t.is(status, 200, `${name} ${operator}: ${body.faultstring}`);
+      const isThere = (name === 'created_at') === ['in', 'eq'].includes(operator);
+      t.is(body.executions.length, isThere ? 1 : 0, `${name} ${operator}`);
+    }
+  }
+  t.is((await send('GET', `/v2/executions?tags=in:${'a,'.repeat(7500)}`)).status, 200);
 });
 
 test('ids and names that could not be found again are refused', async (t) => {

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import test from 'ava';
 import { EventFeed } from '../../api/events/feed.ts';
 import { parseLastEvent } from '../../api/events/stream.ts';
@@ -8,6 +9,7 @@ import { insertExternalJob, updateExternalJobs } from '../../engine/store/extern
 import { sender } from '../helpers/api.ts';
 import { startNodeServer } from '../helpers/node-server.ts';
 import { memoryStore } from '../helpers/store.ts';
+import { waitFor } from '../helpers/waiting.ts';
 
 const WAITS =
   "version: '2.0'\nwf:\n  tasks:\n    a:\n      action: std.noop\n      on-success: b\n    b:\n      action: std.async_noop\n";
@@ -178,6 +180,20 @@ test('a stream ends when its token is revoked or loses rights, and when its exec
     [other, all].map(({ isOver }) => isOver()),
     [false, false],
   );
+});
+
+test('streams end with their connection, also those whose turn on it has not come', async (t) => {
+  const { url } = await startNodeServer(t);
+  const { port } = new URL(url);
+  const count = async () =>
+    Number(/^tramontane_event_streams (\d+)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1] ?? Number.NaN);
+  const socket = connect(Number(port), '127.0.0.1');
+  t.teardown(async () => socket.destroy());
+  socket.write('GET /v2/events HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(3));
+  await waitFor('three streams', async () => (await count()) === 3);
+  socket.destroy();
+  await waitFor('the end of all', async () => (await count()) === 0);
+  t.pass();
 });
 
 test('numbers of the log that are seen late are told late, but never twice and never lost', async (t) => {
