@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import test from 'ava';
 import type { Config } from '../../engine/config.ts';
 import { addToken } from '../../engine/store/tokens.ts';
-import { FAST } from '../cluster-pool/helper.ts';
+import { FAST, insertExecution } from '../cluster-pool/helper.ts';
 import { startNodeServer } from '../helpers/node-server.ts';
 import { waitFor } from '../helpers/waiting.ts';
 
@@ -324,6 +324,140 @@ test('list and get: filters of every kind, exact objects, nothing for what is no
   t.deepEqual(await call('GET', '/v2/cluster_leases?user_id=ben'), ok([]));
 });
 
+test('what is ours beyond Cello: keys, times, executions and scopes of leases, in both verbs, with exact answers', async (t) => {
+  const { call, free, store } = await start(t, {
+    pools: { p: { provider: 'fake', capacity: 2, min_free: 2, max_lease_seconds: 1000 } },
+    clusters: { ...FAST, max_leases: 2, max_tickets: 1 },
+  });
+  await free(2);
+  const applied = await call('GET', '/v2/cluster_apply?user_id=ann&lease_key=k&ttl=500&scope=root');
+  const { lease, id } = applied.body.data;
+  t.is(lease.scope, 'root');
+  const [row] = (await call('GET', '/v2/cluster_leases')).body.data;
+  t.deepEqual(row, {
+    id: lease.id,
+    lease_key: 'k',
+    cluster_id: id,
+    project_id: row.project_id,
+    user_id: 'ann',
+    execution_id: null,
+    root_execution_id: null,
+    scope: 'root',
+    granted_at: row.granted_at,
+    renewed_at: row.granted_at,
+    expires_at: row.granted_at + 500_000,
+    released_at: null,
+    release_reason: null,
+    remote: null,
+  });
+  for (const [execution, state] of [
+    ['over', 'SUCCESS'],
+    ['runs', 'PAUSED'],
+  ] as const) {
+    await insertExecution(store, execution, state);
+    await store.writer('executions').where({ id: execution }).update({ project_id: row.project_id });
+  }
+  const none = 'No available res for';
+  const refusals: readonly (readonly [string, Record<string, unknown>, string, number?])[] = [
+    ['apply', { user_id: 'ben', lease_key: 'k' }, 'lease_key belongs to another user'],
+    ['apply', { user_id: 'ben', lease_key: 'k'.repeat(301) }, 'Invalid lease_key'],
+    ['apply', { user_id: 'ben', execution_id: 'over' }, 'The execution over has ended or does not exist'],
+    ['apply', { user_id: 'ben', execution_id: 'nobody', scope: 'none' }, 'The execution nobody does not exist'],
+    ['apply', { user_id: 'ben', name: 'p-9' }, `${none} ben`],
+    ['apply', { user_id: 'ben', 'labels.zone': 'x' }, `${none} ben`],
+    ['apply', { user_id: 'ben', size_min: 2 }, 'Invalid cluster_size'],
+    ['apply', { user_id: 'ben', size_min: 'x' }, 'Invalid cluster_size'],
+    ['apply', { user_id: 'ben', size: 1.5 }, 'Invalid cluster_size'],
+    ['apply', { user_id: 'ben', wait: 3601 }, 'Invalid wait'],
+    ['apply', { user_id: 'ben', wait: 'x' }, 'Invalid wait'],
+    ['apply', { user_id: 'ben', ttl: -1 }, 'Invalid ttl'],
+    ['apply', { user_id: 'ben', ttl: 1e10 }, 'Invalid ttl'],
+    ['apply', { user_id: 'ben', scope: 'all' }, 'Invalid scope'],
+    ['release', { cluster_id: id, user_id: 'ben' }, `cluster ${id} is not held by ben`, 403],
+    ['renew', {}, 'No cluster_id is given'],
+    ['renew', { cluster_id: 'x' }, 'no open lease of cluster id=x', 404],
+    ['renew', { cluster_id: id, ttl: 0 }, 'Invalid ttl'],
+    ['renew', { cluster_id: id, ttl: 'x' }, 'Invalid ttl'],
+    ['renew', { cluster_id: id, user_id: 'ben' }, `cluster ${id} is not held by ben`, 403],
+    ['create', {}, 'No pool is given'],
+    ['create', { pool: 'q' }, 'no pool q', 404],
+    ['create', { pool: 'p', size: 3 }, 'Invalid cluster_size'],
+    ['create', { pool: 'p', size: 'x' }, 'Invalid cluster_size'],
+    ['create', { pool: 'p', name: 'a b' }, 'Invalid name'],
+    ['create', { pool: 'p', name: 'p-1' }, 'there is a cluster p-1'],
+    ['create', { pool: 'p' }, 'the pool p is full'],
+    ['delete', {}, 'No cluster_id is given'],
+    ['delete', { cluster_id: 'x' }, 'cluster not found with id=x', 404],
+    ['delete', { cluster_id: id }, `cluster ${id} is held by ann`],
+    ['drain', {}, 'No cluster_id is given'],
+    ['drain', { cluster_id: 'x' }, 'cluster not found with id=x', 404],
+    ['drain', { pool: 'q' }, 'no pool q', 404],
+    ['undrain', {}, 'No cluster_id is given'],
+    ['undrain', { cluster_id: 'x' }, 'cluster not found with id=x', 404],
+    ['undrain', { pool: 'q' }, 'no pool q', 404],
+    ...(['release', 'start', 'stop', 'restart', 'renew', 'delete', 'drain'] as const).map(
+      (action) => [action, { cluster_id: '\0' }, 'Invalid cluster_id'] as const,
+    ),
+  ];
+  for (const [action, parameters, error, code] of refusals) {
+    const words = new URLSearchParams(Object.entries(parameters).map(([name, one]) => [name, String(one)]));
+    const what = `${action} ${JSON.stringify(parameters)}`;
+    t.deepEqual(await call('GET', `/v2/cluster_op?action=${action}&${words}`), fail(error, code), `GET ${what}`);
+    t.deepEqual(await call('POST', '/v2/cluster_op', { action, ...parameters }), fail(error, code), `POST ${what}`);
+  }
+  // Renewals: from now on, never longer than the pool lets; without a time as it was given for.
+  for (const [ttl, seconds] of [
+    ['', 500],
+    ['&ttl=20', 20],
+    ['&ttl=5000', 1000],
+  ] as const)
+    for (const method of ['GET', 'POST'] as const) {
+      if (ttl === '' && method === 'POST') continue;
+      const renewed = await call(method, `/v2/cluster_op?action=renew&cluster_id=${id}${ttl}&user_id=ann`);
+      const [now] = (await call('GET', `/v2/cluster_leases?cluster_id=${id}`)).body.data;
+      t.deepEqual(renewed, ok({ ...lease, expires_at: now.renewed_at + seconds * 1000 }));
+    }
+  // A lease of an execution that goes on; then the project has as many as it may.
+  const second = await call('POST', '/v2/cluster_apply', { user_id: 'ben', execution_id: 'runs' });
+  t.like(second.body.data, { user_id: 'ben', lease: { scope: 'execution' } });
+  const own = (await call('GET', '/v2/cluster_leases?execution_id=runs')).body.data;
+  t.like(own, [{ user_id: 'ben', execution_id: 'runs', root_execution_id: 'runs' }]);
+  t.is(own[0].expires_at, own[0].granted_at + 1_000_000);
+  const full = fail('The project holds 2 clusters, as many as it may have', 403);
+  t.deepEqual(await call('GET', '/v2/cluster_apply?user_id=cat'), full);
+  t.deepEqual(await call('POST', '/v2/cluster_op', { action: 'apply', user_id: 'cat' }), full);
+  const waiting = call('POST', '/v2/cluster_apply', { user_id: 'cat', wait: 600, lease_key: 'c' });
+  await waitFor('the ticket', async () => (await store.reader('cluster_waiters').select('ticket')).length === 1);
+  const queue = fail('The project has 1 tickets waiting, as many as it may have', 403);
+  t.deepEqual(await call('GET', '/v2/cluster_apply?user_id=dan&wait=600'), queue);
+  const [pool] = (await call('GET', '/v2/cluster_pools')).body.data;
+  t.deepEqual(pool, {
+    name: 'p',
+    provider: 'fake',
+    type: 'spark',
+    mode: 'standalone',
+    sizes: [1],
+    labels: {},
+    capacity: 2,
+    min_free: 2,
+    max_lease_seconds: 1000,
+    schedulable: true,
+    recycle: 'recreate',
+    host: '',
+    total: 2,
+    free: 0,
+    leased: 2,
+    waiting: 1,
+  });
+  t.deepEqual(await call('GET', `/v2/cluster_release?cluster_id=${id}&user_id=ann`), ok(''));
+  t.is((await waiting).body.data.user_id, 'cat');
+  const over = fail('The lease of lease_key k is over; use another key for another lease');
+  t.deepEqual(await call('GET', '/v2/cluster_apply?user_id=ann&lease_key=k'), over);
+  t.deepEqual(await call('POST', '/v2/cluster_op', { action: 'apply', user_id: 'ann', lease_key: 'k' }), over);
+  const all = (await call('GET', `/v2/cluster_leases?state=all&cluster_id=${id}`)).body.data;
+  t.like(all, [{ id: lease.id, release_reason: 'released' }]);
+});
+
 test('administrators create, drain and delete clusters, and nobody else does', async (t) => {
   const { call, free, store } = await start(t, {
     authMode: 'token',
@@ -368,7 +502,11 @@ test('administrators create, drain and delete clusters, and nobody else does', a
 });
 
 test('hostile requests are refused, and none of them breaks the server', async (t) => {
-  const { url } = await start(t);
+  const { url, call, free } = await start(t);
+  await free(3);
+  // Some requests meet what is there: a cluster that somebody holds, and one that is free.
+  const held = (await call('GET', '/v2/cluster_apply?user_id=ann&lease_key=k')).body.data.id;
+  const idle = (await call('GET', '/v2/clusters?free=true')).body.data[0].id;
   const names = [
     'action',
     'user_id',
@@ -392,6 +530,11 @@ test('hostile requests are refused, and none of them breaks the server', async (
     'constructor',
     'tail',
     'node',
+    'ids_only',
+    'free',
+    'force',
+    'user',
+    'labels.zone',
   ];
   const value = fc.oneof(
     fc.constantFrom(
@@ -403,6 +546,14 @@ test('hostile requests are refused, and none of them breaks the server', async (
       'create',
       'delete',
       'drain',
+      'undrain',
+      'restart',
+      held,
+      idle,
+      'ann',
+      'k',
+      'w0',
+      'small',
       'spark',
       'flink',
       '',
@@ -429,6 +580,9 @@ test('hostile requests are refused, and none of them breaks the server', async (
     '/v2/cluster/x',
     '/v2/cluster/%00',
     '/v2/cluster/%ff',
+    `/v2/cluster/${held}`,
+    `/v2/cluster/${held}/log`,
+    `/v2/cluster/${idle}/events`,
     '/v2/cluster/x/log',
     '/v2/cluster/x/events',
     '/v2/cluster_pools',
@@ -474,5 +628,5 @@ test('hostile requests are refused, and none of them breaks the server', async (
       t.notThrows(() => JSON.parse(reply));
     },
   );
-  await fc.assert(property, { numRuns: 150, seed: 11 });
+  await fc.assert(property, { numRuns: 250, seed: 11 });
 });
