@@ -421,11 +421,15 @@ test('a job that an upgrade has started and the cluster does not know is waited 
   const lose = async (id: string, more: JsonObject = {}) => {
     const old = await running(w, digest(id));
     await w.start('flink.upgrade', id, { job_id: old.id, jar: join(w.folder, 'two.jar'), stable_for: 5, ...more });
+    // Once before as well.
+    w.flink.jars.clear();
     for (let i = 0; i < 40 && w.flink.jobs.get(jobIdOf(id)) === undefined; i++) await w.pass(0.5);
     await w.pass(1);
     const job = w.flink.jobs.get(jobIdOf(id));
     if (job === undefined) throw new Error(`no new job of ${id}`);
+    // A JobManager that is started anew has no jars either.
     w.flink.jobs.delete(job.id);
+    w.flink.jars.clear();
     await w.crash();
     return job;
   };

@@ -62,7 +62,10 @@ export async function redeployLost(run: FlowRun): Promise<JsonObject | null> {
   const losses = (numberOf(facts, `${which}_losses`) ?? 0) + 1;
   if (run.input.on_lost !== 'resubmit' || losses > MOST_RESUBMITS) return null;
   // The jar is probably lost as well.
-  const fresh = ['accepted', 'asked', 'asking', 'calls', 'jar', 'up_since'].map((fact) => [`${which}_${fact}`, null]);
+  const fresh = ['accepted', 'asked', 'asking', 'calls', 'jar', 'jar_lost', 'up_since'].map((fact) => [
+    `${which}_${fact}`,
+    null,
+  ]);
   return { ...facts, ...Object.fromEntries(fresh), [`${which}_losses`]: losses };
 }
 
