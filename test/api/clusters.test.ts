@@ -400,7 +400,9 @@ test('what is ours beyond Cello: keys, times, executions and scopes of leases, i
     ),
   ];
   for (const [action, parameters, error, code] of refusals) {
-    const words = new URLSearchParams(Object.entries(parameters).map(([name, one]) => [name, String(one)]));
+    const words = new URLSearchParams(
+      Object.entries(parameters).map(([name, one]): [string, string] => [name, String(one)]),
+    );
     const what = `${action} ${JSON.stringify(parameters)}`;
     t.deepEqual(await call('GET', `/v2/cluster_op?action=${action}&${words}`), fail(error, code), `GET ${what}`);
     t.deepEqual(await call('POST', '/v2/cluster_op', { action, ...parameters }), fail(error, code), `POST ${what}`);
