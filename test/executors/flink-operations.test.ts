@@ -489,6 +489,24 @@ test('an upgrade finds out before the stop what could not be started after it', 
   t.is(count(w, /\/stop$/), 0);
 });
 
+test('a jar that the cluster has lost since is brought there again before an upgrade stops anything', async (t) => {
+  const w = await world(t);
+  const job = await running(w);
+  const jar = join(w.folder, 'one.jar');
+  await w.call('flink.jars.upload', { jar });
+  // The JobManager is started anew; we remember what it had.
+  w.flink.jars.clear();
+  const rollback = { jar };
+  await w.start('flink.upgrade', 'a1', { job_id: JOB, jar: join(w.folder, 'two.jar'), rollback, startup_timeout: 5 });
+  for (let i = 0; i < 40 && job.state !== 'FINISHED'; i++) await w.pass(0.5);
+  await rm(jar);
+  const next = () => w.flink.jobs.get(jobIdOf('a1'));
+  for (let i = 0; i < 40 && next() === undefined; i++) await w.pass(0.5);
+  Object.assign(next() ?? {}, { state: 'FAILED' });
+  await w.pass(20);
+  t.like(w.output('a1'), { code: 'FLINK_ROLLED_BACK', state: 'RUNNING' });
+});
+
 test('a way back that does not come up ends with an error that names the savepoint and all jobs, and is left as it is', async (t) => {
   const w = await world(t);
   const job = await running(w);

@@ -110,10 +110,13 @@ async function stageOne(
   const missing = missingFeature(input, await client.version(signal));
   if (missing !== null) return { code: 'FLINK_UNSUPPORTED', message: missing };
   try {
-    const { jarId } = await jars.stage(client, input, signal, { projectId });
-    const isNamed = isJsonObject(input.jar ?? null);
-    if (!isNamed || (await client.jars.all({ signal })).some(({ id }) => id === jarId)) return { jarId };
-    return { code: 'FLINK_JAR_NOT_FOUND', message: `The cluster has no jar ${jarId}.` };
+    const staged = await jars.stage(client, input, signal, { projectId });
+    if ((await client.jars.all({ signal })).some(({ id }) => id === staged.jarId)) return staged;
+    if (isJsonObject(input.jar ?? null))
+      return { code: 'FLINK_JAR_NOT_FOUND', message: `The cluster has no jar ${staged.jarId}.` };
+    // Remembered from before the JobManager was started anew: now the file is there to be sent again, later it may not be.
+    jars.lost(client, staged.hash, staged.jarId);
+    return await jars.stage(client, input, signal, { projectId });
   } catch (error) {
     if (error instanceof JarError)
       return { code: error.passes ? 'FLINK_UNREACHABLE' : 'FLINK_BAD_REQUEST', message: error.message };
