@@ -239,7 +239,14 @@ async function assemble(
   const events = serves && does('scheduler') ? followEvents(config, engine, log) : null;
   return {
     store,
-    definitions: createDefinitions({ store, catalogue, checkCall: callCheck(catalogue, 'upload'), log }),
+    definitions: createDefinitions({
+      store,
+      catalogue,
+      checkCall: callCheck(catalogue, 'upload'),
+      validationMode: config.validationMode,
+      strict: config.strictDefinitions,
+      log,
+    }),
     finder: createDefinitionFinder(store.reader),
     engine,
     cronTriggers: engine.cronTriggers,

@@ -25,6 +25,12 @@ export function checkWorkflowGraph(
   else checkTransitions(spec, written, path, problems, since);
 }
 
+/** Only what a run could not do without, for a text that is taken unchecked: whoever is led to or required is there. */
+export function checkNamedTasks(spec: WorkflowSpec, written: JsonObject, path: Path, problems: Problems): void {
+  if (spec.type === 'reverse') checkRequires(spec, written, path, problems);
+  else checkLinks(spec, written, path, problems);
+}
+
 function warnOfCommandName(task: TaskSpec, path: Path, problems: Problems): void {
   if (!isEngineCommand(task.name)) return;
   problems.warning(

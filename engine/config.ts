@@ -19,6 +19,9 @@ import type { FinishedState } from './store/retention.ts';
 export const ROLES = ['api', 'engine', 'executor', 'scheduler'] as const;
 export type Role = (typeof ROLES)[number];
 
+export const VALIDATION_MODES = ['mandatory', 'enabled', 'disabled'] as const;
+export type ValidationMode = (typeof VALIDATION_MODES)[number];
+
 /** Every setting of a node, with defaults that run on a laptop. Read once, never changed. */
 export interface Config {
   readonly host: string;
@@ -108,6 +111,10 @@ export interface Config {
   readonly fieldSizeKilobytes: number;
   /** What the call of an unknown action, or one with wrong parameters, does: fail the execution at once, or only its task. */
   readonly wrongCalls: 'forced' | 'graceful';
+  /** Whether uploads are checked: always, unless they ask not to be (`?skip_validation`), or never (spec/dsl.md §15). */
+  readonly validationMode: ValidationMode;
+  /** Whether inline parameters that are lost refuse an upload, or are warned of only (spec/dsl.md §17-K). */
+  readonly strictDefinitions: boolean;
   /** Addresses, ranges and host names that requests of users' actions may go to in any case, and such that they never may. */
   readonly egressAllow: readonly string[];
   readonly egressDeny: readonly string[];
@@ -220,6 +227,8 @@ export const DEFAULT_CONFIG: Config = Object.freeze({
   tasksPerName: 10_000,
   fieldSizeKilobytes: 1024,
   wrongCalls: 'forced',
+  validationMode: 'mandatory',
+  strictDefinitions: false,
   egressAllow: [],
   egressDeny: [],
   cronMissed: 'latest',
@@ -355,6 +364,12 @@ const SETTINGS: Section = {
     wrong_calls: setting('wrongCalls', 'forced or graceful', (value) =>
       value === 'forced' || value === 'graceful' ? value : undefined,
     ),
+  },
+  api: {
+    validation_mode: setting('validationMode', VALIDATION_MODES.join(', '), (value) =>
+      VALIDATION_MODES.find((mode) => mode === value),
+    ),
+    strict_definitions: setting('strictDefinitions', 'true or false', flag),
   },
   executor: {
     concurrency: setting('executorConcurrency', 'a number of actions, at least 1', (value) => integer(value, 1)),

@@ -19,7 +19,10 @@ export async function readUpload(request: ApiRequest): Promise<Upload> {
   const { text, scope: scopeInBody } = await readDefinition(request);
   const scope = request.query.get('scope') || scopeInBody || 'private';
   checkScope(request.caller, scope);
-  return { text, place: { namespace: namespaceOf(request), scope } };
+  return {
+    text,
+    place: { namespace: namespaceOf(request), scope, skipValidation: request.query.has('skip_validation') },
+  };
 }
 
 export function namespaceOf(request: ApiRequest): string {

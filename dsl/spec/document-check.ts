@@ -1,4 +1,4 @@
-import { checkWorkflowGraph } from '../checks.ts';
+import { checkNamedTasks, checkWorkflowGraph } from '../checks.ts';
 import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import type { Path, Problems } from '../problems.ts';
 import { Float } from '../yaql/numbers.ts';
@@ -97,6 +97,7 @@ export class DocumentCheck {
     if (spec.tasks.size === 0) {
       this.problems.error({ path, at: 'key' }, `Workflow doesn't have any tasks [data=${show(entry)}]`);
     }
+    checkNamedTasks(spec, entry, path, this.problems);
     this.workflows.push(spec);
   }
 

@@ -13,6 +13,7 @@ import { stringifyJson } from '../../dsl/json.ts';
 import type { JsonObject } from '../../dsl/json.ts';
 import { pyStr } from '../../dsl/yaql/python-text.ts';
 import type { ActionCatalogue } from '../contract.ts';
+import type { ValidationMode } from '../config.ts';
 import { EngineError } from '../errors.ts';
 import type { Caller } from '../facade.ts';
 import { silentLogger, type Logger } from '../log.ts';
@@ -30,6 +31,8 @@ import type { Entry, SaveMode } from './save-definitions.ts';
 export interface Place {
   readonly namespace: string;
   readonly scope: Scope;
+  /** Take what can be built, if the operator allows that. */
+  readonly skipValidation?: boolean;
 }
 
 /**
@@ -59,6 +62,10 @@ export interface DefinitionsOptions {
   readonly catalogue: ActionCatalogue;
   /** Checks the parameters of calls of system actions whose name stands in the text. */
   readonly checkCall?: CallCheck;
+  /** Whether uploads may go without checks, or always do; default: never. `validate` always checks. */
+  readonly validationMode?: ValidationMode;
+  /** Inline parameters that are lost refuse an upload. */
+  readonly strict?: boolean;
   readonly now?: () => number;
   /** Hears of the warnings of what is stored. */
   readonly log?: Logger;
@@ -68,12 +75,19 @@ export function createDefinitions({
   store,
   catalogue,
   checkCall,
+  validationMode = 'mandatory',
+  strict = false,
   now = Date.now,
   log = silentLogger,
 }: DefinitionsOptions): Definitions {
   const checks: DocumentOptions = {
     actions: catalogue.list().map(({ name }) => name),
     ...(checkCall === undefined ? {} : { checkCall }),
+    strict,
+  };
+  const checksOf = ({ skipValidation = false }: Place): DocumentOptions => {
+    const isSkipped = validationMode === 'disabled' || (validationMode === 'enabled' && skipValidation);
+    return isSkipped ? { validate: false } : checks;
   };
   /** Without the warnings of actions that are not of the text or the system, but stored. */
   const withoutStored = async (
@@ -128,7 +142,7 @@ export function createDefinitions({
   };
   const saveWorkbook = async (mode: SaveMode, caller: Caller, text: string, place: Place): Promise<WorkbookRow> => {
     checkScope(caller, place.scope);
-    const { spec, definitions, warnings } = parseWorkbook(text, checks);
+    const { spec, definitions, warnings } = parseWorkbook(text, checksOf(place));
     const workflows = spec.workflows.map((workflow) =>
       workflowEntry(workflow, definitions.workflows.get(workflow.name) ?? '', spec.name),
     );
@@ -176,14 +190,14 @@ export function createDefinitions({
     updateWorkbook: (caller, text, place) => saveWorkbook({ kind: 'update' }, caller, text, place),
     deleteWorkbook: (caller, name, namespace) => remove('workbooks', caller, name, namespace),
     createWorkflows: async (caller, text, place) =>
-      save('workflows', { kind: 'create' }, caller, place, parsedWorkflows(text, checks)),
+      save('workflows', { kind: 'create' }, caller, place, parsedWorkflows(text, checksOf(place))),
     updateWorkflows: async (caller, text, place, identifier) =>
-      save('workflows', updateMode('workflows', identifier), caller, place, parsedWorkflows(text, checks)),
+      save('workflows', updateMode('workflows', identifier), caller, place, parsedWorkflows(text, checksOf(place))),
     deleteWorkflow: (caller, identifier, namespace) => remove('workflows', caller, identifier, namespace),
     createActions: async (caller, text, place) =>
-      save('actions', { kind: 'create' }, caller, place, parsedActions(text, checks)),
+      save('actions', { kind: 'create' }, caller, place, parsedActions(text, checksOf(place))),
     updateActions: async (caller, text, place, identifier) =>
-      save('actions', updateMode('actions', identifier), caller, place, parsedActions(text, checks)),
+      save('actions', updateMode('actions', identifier), caller, place, parsedActions(text, checksOf(place))),
     deleteAction: async (caller, identifier, namespace) => {
       if (catalogue.find(identifier) !== undefined) {
         throw new EngineError('INVALID_INPUT', `Attempt to delete a system action: ${identifier}`);

@@ -137,6 +137,40 @@ test('validate tells all problems as data where they are asked for', async (t) =
   t.deepEqual((await send('POST', asked, misspelt)).body.problems, [], 'now there is such an action');
 });
 
+test('uploads are always checked, may ask not to be, or never are, as the operator decides', async (t) => {
+  const wrong = workflow('wf').replace('std.noop', '[1, 2]');
+  const book = `version: '2.0'\nname: b\nactions:\n  a: {base: 1}\nworkflows:\n  w:\n    tasks: {t: {wait-before: x}}\n`;
+  const codes = async (validationMode: 'mandatory' | 'enabled' | 'disabled'): Promise<number[]> => {
+    const { send } = await startApi(t, { settings: { validationMode } });
+    const requests: readonly (readonly ['POST' | 'PUT', string, string])[] = [
+      ['POST', '/v2/workflows', wrong],
+      ['POST', '/v2/workflows?skip_validation', wrong],
+      ['PUT', '/v2/workflows?skip_validation=false', wrong],
+      ['POST', '/v2/workbooks?skip_validation=true', book],
+      ['PUT', '/v2/workbooks', book],
+      ['POST', '/v2/actions?skip_validation', "version: '2.0'\na: {input: [x]}\n"],
+      ['POST', '/v2/actions?skip_validation', "version: '2.0'\na: 1\n"],
+      ['POST', '/v2/workflows?skip_validation', "version: '2.0'\nv: {type: direct}\n"],
+    ];
+    const answers: number[] = [];
+    for (const [method, path, text] of requests) answers.push((await send(method, path, text)).status);
+    t.deepEqual((await send('POST', '/v2/workflows/validate?skip_validation', wrong)).body.valid, false);
+    return answers;
+  };
+  t.deepEqual(await codes('mandatory'), [400, 400, 400, 400, 400, 400, 400, 400]);
+  t.deepEqual(await codes('enabled'), [400, 201, 200, 201, 400, 201, 400, 400]);
+  t.deepEqual(await codes('disabled'), [201, 409, 200, 201, 200, 201, 400, 400]);
+});
+
+test('inline parameters that are lost refuse an upload where the operator wants that', async (t) => {
+  const lost = workflow('wf').replace('std.noop', 'std.echo output=abc');
+  const { send } = await startApi(t, { settings: { strictDefinitions: true } });
+  const { status, body } = await send('POST', '/v2/workflows', lost);
+  t.is(status, 400);
+  t.regex(body.faultstring, /^5:24: 'output=abc' has no effect; /);
+  t.is((await (await startApi(t)).send('POST', '/v2/workflows', lost)).status, 201);
+});
+
 test('a body beyond the limit is 413', async (t) => {
   const { send } = await startApi(t);
   const { status, body } = await send('POST', '/v2/workflows', 'x'.repeat(16 * 1024 * 1024 + 1));

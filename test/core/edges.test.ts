@@ -74,6 +74,27 @@ const ELSEWHERE: Readonly<Record<string, readonly (readonly [file: string, title
 const EDGES = Array.from({ length: 60 }, (_, i) => `§31.${i + 1}`);
 const DECISIONS = [...Array.from({ length: 16 }, (_, i) => `§30.${i + 1}`), '§30.3b'];
 
+test('definitions that were stored unchecked end, whatever they hold', (t) => {
+  const ends: readonly (readonly [text: string, state: 'SUCCESS' | 'ERROR'])[] = [
+    ['{a: {on-success: b}, b: {on-success: a}}', 'SUCCESS'],
+    ['{a: {join: all}}', 'SUCCESS'],
+    ['{a: {on-success: j}, j: {join: 5}}', 'ERROR'],
+    ['{a: {wait-before: x, retry: {count: x}, timeout: [1]}}', 'ERROR'],
+    ["{a: {with-items: 'x of y'}}", 'SUCCESS'],
+    ["{a: {action: '(a) x=1'}}", 'ERROR'],
+    ['{a: {publish: [1], on-success: {publish: {x: 1}, next: [1, {b: 5}]}}, b: 5}', 'SUCCESS'],
+    ["{a: {action: std.echo, input: {output: '<% * %>'}}}", 'ERROR'],
+    ['{a: {input: [1], concurrency: -1, pause-before: 3, keep-result: 7, safe-rerun: [], target: {}}}', 'ERROR'],
+  ];
+  for (const [tasks, state] of ends)
+    t.is(
+      Machine.start(`wf: {task-defaults: 5, vars: x, input: 5, tasks: ${tasks}}`, { unchecked: true }).view.record
+        .state,
+      state,
+      tasks,
+    );
+});
+
 test('every edge case of §31 and every decision of §30 has a test', async (t) => {
   // Some compilers escape what is not ASCII.
   const read = async (file: string) =>

@@ -46,6 +46,8 @@ export interface MachineOptions {
   readonly wrongCalls?: 'forced' | 'graceful';
   /** Inline steps of one decision; what is left waits for `continue`. */
   readonly steps?: number;
+  /** Takes the text as an upload does that asks not to be checked. */
+  readonly unchecked?: boolean;
   /** Makes the execution a child of another one. */
   readonly isChild?: boolean;
   /** Where actions are inserted already claimed. */
@@ -76,7 +78,9 @@ export class Machine {
   constructor(text: string, options: MachineOptions = {}) {
     this.options = options;
     // `{}` stands for a task that does nothing.
-    const { specs } = parseWorkflows(`version: '2.0'\n${text.replaceAll(/: \{\}/g, ': {action: std.noop}')}`);
+    const { specs } = parseWorkflows(`version: '2.0'\n${text.replaceAll(/: \{\}/g, ': {action: std.noop}')}`, {
+      validate: options.unchecked !== true,
+    });
     this.workflows = new Map(specs.map((spec) => [spec.name, found(spec)]));
     this.adHoc = new Map(
       options.actions === undefined

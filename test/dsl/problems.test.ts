@@ -514,7 +514,14 @@ test('in strict mode text that is lost is an error', (t) => {
 
 test('without validation whatever can be built is taken', (t) => {
   const options: DocumentOptions = { validate: false };
-  t.deepEqual(validate('workflow', taskText('wait-before: x\nnonsense: 1\non-success: nowhere'), options), []);
+  t.deepEqual(validate('workflow', taskText('wait-before: x\nnonsense: 1\non-success: [1]'), options), []);
+  // A run needs them.
+  t.deepEqual(brief(validate('workflow', taskText('on-success: nowhere'), options)), [
+    "5:19 Task 'nowhere' not found.",
+  ]);
+  t.deepEqual(brief(validate('workflow', workflowText('type: reverse\ntasks: {a: {requires: b}}'), options)), [
+    "4:25 Task 'b' not found.",
+  ]);
   t.deepEqual(brief(validate('workflow', workflowText('type: direct'), options)), [
     "2:1 Workflow doesn't have any tasks [data={'type': 'direct'}]",
   ]);

@@ -47,7 +47,12 @@ export async function startApi(
   const app = createApp(
     {
       store,
-      definitions: createDefinitions({ store, catalogue }),
+      definitions: createDefinitions({
+        store,
+        catalogue,
+        validationMode: options.settings?.validationMode ?? 'mandatory',
+        strict: options.settings?.strictDefinitions ?? false,
+      }),
       finder: createDefinitionFinder(store.reader),
       engine: { ...absentEngine, ...options.engine },
       ...withoutEngine(store),
