@@ -14,27 +14,27 @@ export function requestPause(draft: Draft, by: 'user' | 'parent'): Refusal | nul
   const { state } = draft.record;
   if (state === 'PAUSED') return null;
   if (state !== 'RUNNING') return by === 'parent' ? null : illegal(draft, 'PAUSED');
-  pauseExecution(draft, by);
+  pauseExecution(draft, by, by === 'user' ? 'Paused on request.' : 'Paused together with the execution above it.');
   return null;
 }
 
 export function requestResume(draft: Draft, by: 'user' | 'parent', env: JsonObject | null): void {
   if (draft.record.state !== 'PAUSED') return;
   if (env !== null) mergeEnvironment(draft, env);
-  resumeExecution(draft);
+  resumeExecution(draft, by === 'user' ? 'Resumed on request.' : 'Resumed together with the execution above it.');
   if (by === 'user') tellParent(draft, 'RUNNING');
 }
 
 /** Children first, then tasks that waited, then what followed a `pause`, then tasks that ended meanwhile (spec/engine.md E-16.2). */
-function resumeExecution(draft: Draft): void {
-  draft.updateExecution({ state: 'RUNNING', stateInfo: null });
+function resumeExecution(draft: Draft, why: string): void {
+  draft.updateExecution({ state: 'RUNNING', stateInfo: null }, why);
   for (const child of draft.allChildren()) {
     if (!isFinal(child.state)) {
       draft.commands.push({ type: 'send', to: child.id, event: { type: 'resume-requested', by: 'parent', env: null } });
     }
   }
   for (const task of draft.allTasks()) {
-    if (task.state === 'PAUSED') draft.updateTask(task.id, { state: 'RUNNING', stateInfo: null });
+    if (task.state === 'PAUSED') draft.updateTask(task.id, { state: 'RUNNING', stateInfo: null }, undefined, why);
     if (task.state === 'IDLE') draft.toStart.push(task.id);
   }
   // A task that may not be made fails the one that leads to it, as it would have without the pause.
@@ -61,7 +61,7 @@ export function requestStop(
   const { state } = draft.record;
   if (to === 'SUCCESS') {
     if (state !== 'SUCCESS' && !isValidTransition(state, 'SUCCESS')) return illegal(draft, 'SUCCESS');
-    moveExecution(draft, to, message);
+    moveExecution(draft, to, message, ON_REQUEST);
     layItemsAside(draft);
     return null;
   }
@@ -69,11 +69,13 @@ export function requestStop(
   if (isFinal(state)) return null;
   // While PAUSED an ERROR is taken when it says why (spec/engine.md §30 item 6); a bare one is ignored (spec/rest-api.md §4.1).
   if (to === 'ERROR' && state === 'PAUSED' && message === null) return null;
-  moveExecution(draft, to, message);
+  moveExecution(draft, to, message, ON_REQUEST);
   stopOutside(draft, message);
   layItemsAside(draft);
   return null;
 }
+
+const ON_REQUEST = 'Stopped on request, without a message.';
 
 /** Items that wait for a resume, while none runs, will hear of nothing more. */
 function layItemsAside(draft: Draft): void {
@@ -118,14 +120,21 @@ export function childMoved(draft: Draft, taskId: Parameters<Draft['findTask']>[0
   const task = draft.findTask(taskId);
   if (task === undefined || isFinal(task.state)) return;
   if (to === 'PAUSED') {
-    if (task.state === 'RUNNING') draft.updateTask(task.id, { state: 'PAUSED' });
-    pauseExecution(draft, 'user');
+    if (task.state === 'RUNNING')
+      draft.updateTask(task.id, { state: 'PAUSED' }, undefined, 'Its action or sub-workflow was paused.');
+    pauseExecution(draft, 'user', `Paused since the action or sub-workflow of task '${task.name}' was paused.`);
     return;
   }
-  if (task.state === 'PAUSED') draft.updateTask(task.id, { state: 'RUNNING', stateInfo: null });
+  if (task.state === 'PAUSED')
+    draft.updateTask(
+      task.id,
+      { state: 'RUNNING', stateInfo: null },
+      undefined,
+      'Its action or sub-workflow was resumed.',
+    );
   const isPaused = draft.allTasks().some((other) => other.state === 'PAUSED');
   if (!isPaused && draft.record.state === 'PAUSED') {
-    resumeExecution(draft);
+    resumeExecution(draft, `Resumed since task '${task.name}' was resumed and no other one is paused.`);
     tellParent(draft, 'RUNNING');
   }
 }

@@ -284,7 +284,8 @@ function wakeDelayed(draft: Draft, task: TaskRecord): void {
     draft.updateTask(task.id, { stateInfo: 'Task is waiting.' });
     if (draft.record.state !== 'PAUSED') refreshJoin(draft, task.name);
   } else if (draft.record.state === 'PAUSED') {
-    draft.updateTask(task.id, { state: 'IDLE', stateInfo: null });
+    const why = 'Its delay is over; it waits for the execution to be resumed.';
+    draft.updateTask(task.id, { state: 'IDLE', stateInfo: null }, undefined, why);
   } else {
     draft.updateTask(task.id, { state: 'RUNNING', stateInfo: null });
     guarded(draft, task.id, runError, () => schedule(draft, task.id));

@@ -39,11 +39,16 @@ export function dispatch(draft: Draft, commands: readonly ControlCommand[], guar
   if (command === undefined || command.type === 'task') return;
   if (draft.isCompleted) return;
   if (command.type === 'pause') {
-    pauseExecution(draft, 'user');
+    pauseExecution(
+      draft,
+      'user',
+      command.message ?? "Paused by the command 'pause'; a resume goes on with what follows it.",
+    );
     if (command.message !== null) draft.updateExecution({ stateInfo: command.message });
     addToBacklog(draft, wanted.slice(stop + 1));
   } else {
-    moveExecution(draft, command.type === 'fail' ? 'ERROR' : 'SUCCESS', command.message);
+    const why = `Ended by the command '${command.type}', which has no message.`;
+    moveExecution(draft, command.type === 'fail' ? 'ERROR' : 'SUCCESS', command.message, why);
   }
 }
 

@@ -234,10 +234,11 @@ export class Draft {
     if (runtimeContext.leases !== true) this.updateExecution({ runtimeContext: { ...runtimeContext, leases: true } });
   }
 
-  updateExecution(patch: Partial<ExecutionRecord>): void {
+  /** `why` stands in the time line where `stateInfo` says nothing. */
+  updateExecution(patch: Partial<ExecutionRecord>, why?: string): void {
     const full = { ...patch, updatedAt: this.env.now };
     this.current = { ...this.current, ...full };
-    this.changes.push({ type: 'execution-updated', patch: full });
+    this.changes.push({ type: 'execution-updated', patch: full, ...(why === undefined ? {} : { why }) });
   }
 
   createTask(task: TaskRecord, inbound: ContextNode): void {
@@ -250,7 +251,7 @@ export class Draft {
     this.changes.push({ type: 'task-created', task });
   }
 
-  updateTask(id: TaskExecutionId, patch: Partial<TaskRecord>, inbound?: ContextNode): TaskRecord {
+  updateTask(id: TaskExecutionId, patch: Partial<TaskRecord>, inbound?: ContextNode, why?: string): TaskRecord {
     const before = this.task(id);
     const full = { ...patch, updatedAt: this.env.now };
     const after: TaskRecord = Object.assign({ ...before }, full);
@@ -258,7 +259,7 @@ export class Draft {
     if (inbound !== undefined) this.inbound.set(id, inbound);
     this.open += Number(!isFinal(after.state)) - Number(!isFinal(before.state));
     this.waiting += Number(after.state === 'WAITING') - Number(before.state === 'WAITING');
-    this.changes.push({ type: 'task-updated', id, patch: full, task: after });
+    this.changes.push({ type: 'task-updated', id, patch: full, task: after, ...(why === undefined ? {} : { why }) });
     return after;
   }
 

@@ -54,9 +54,14 @@ function failureText(draft: Draft, failed: readonly TaskRecord[]): string {
 
 /**
  * Moves the execution to a final state, with its output (spec/engine.md §14), and tells its parent. An error in `output` turns
- * SUCCESS into ERROR.
+ * SUCCESS into ERROR. `why` is for the time line, should there be no message.
  */
-export function moveExecution(draft: Draft, to: 'SUCCESS' | 'ERROR' | 'CANCELLED', message: string | null): void {
+export function moveExecution(
+  draft: Draft,
+  to: 'SUCCESS' | 'ERROR' | 'CANCELLED',
+  message: string | null,
+  why?: string,
+): void {
   const stateInfo = cutStateInfo(message);
   if (to === 'SUCCESS') {
     const output = successOutput(draft);
@@ -64,11 +69,11 @@ export function moveExecution(draft: Draft, to: 'SUCCESS' | 'ERROR' | 'CANCELLED
       moveExecution(draft, 'ERROR', output);
       return;
     }
-    finish(draft, to, stateInfo, output);
+    finish(draft, to, stateInfo, output, why);
   } else if (to === 'ERROR') {
-    finish(draft, to, stateInfo, errorOutput(draft, stateInfo));
+    finish(draft, to, stateInfo, errorOutput(draft, stateInfo), why);
   } else {
-    finish(draft, to, stateInfo, { result: stateInfo });
+    finish(draft, to, stateInfo, { result: stateInfo }, why);
   }
 }
 
@@ -77,16 +82,20 @@ function finish(
   state: 'SUCCESS' | 'ERROR' | 'CANCELLED',
   stateInfo: string | null,
   output: JsonObject,
+  why: string | undefined,
 ): void {
   const { runtimeContext } = draft.record;
   const { backlog, ...rest } = runtimeContext;
-  draft.updateExecution({
-    state,
-    stateInfo,
-    output,
-    accepted: true,
-    ...(backlog === undefined ? {} : { runtimeContext: rest }),
-  });
+  draft.updateExecution(
+    {
+      state,
+      stateInfo,
+      output,
+      accepted: true,
+      ...(backlog === undefined ? {} : { runtimeContext: rest }),
+    },
+    why,
+  );
   dropDelays(draft);
   const { parentExecutionId, taskExecutionId, id } = draft.record;
   if (parentExecutionId === null || taskExecutionId === null) return;
@@ -160,15 +169,18 @@ function finalContext(draft: Draft) {
   return mergeContexts(leaves.map((task) => ({ id: task.id, outbound: draft.outboundOf(task) }))).node;
 }
 
-/** PAUSED, with everything below; the parent hears of it unless it asked (spec/engine.md E-16.1). */
-export function pauseExecution(draft: Draft, by: 'user' | 'parent'): void {
+/**
+ * PAUSED, with everything below; the parent hears of it unless it asked (spec/engine.md E-16.1). The state_info of the reference says nothing then, so
+ * the time line says `why`.
+ */
+export function pauseExecution(draft: Draft, by: 'user' | 'parent', why: string): void {
   if (draft.record.state !== 'RUNNING') return;
-  draft.updateExecution({ state: 'PAUSED' });
+  draft.updateExecution({ state: 'PAUSED' }, why);
   for (const child of draft.allChildren()) {
     if (isFinal(child.state)) continue;
     // A paused child pauses its task (spec/engine.md E-16.1).
     if (draft.findTask(child.taskExecutionId)?.state === 'RUNNING')
-      draft.updateTask(child.taskExecutionId, { state: 'PAUSED' });
+      draft.updateTask(child.taskExecutionId, { state: 'PAUSED' }, undefined, 'Its sub-workflow is paused as well.');
     draft.commands.push({ type: 'send', to: child.id, event: { type: 'pause-requested', by: 'parent' } });
   }
   if (by === 'user') tellParent(draft, 'PAUSED');

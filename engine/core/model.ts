@@ -279,7 +279,8 @@ export type Event =
 
 /** One change to one row. `evolve` folds it into memory, the store writes it. */
 export type Change =
-  | { readonly type: 'execution-updated'; readonly patch: Partial<ExecutionRecord> }
+  /** `why`: for the time line, where `stateInfo`, whose texts are the reference's, says nothing. */
+  | { readonly type: 'execution-updated'; readonly patch: Partial<ExecutionRecord>; readonly why?: string }
   | { readonly type: 'task-created'; readonly task: TaskRecord }
   /** `task` is the record after the change. */
   | {
@@ -287,6 +288,7 @@ export type Change =
       readonly id: TaskExecutionId;
       readonly patch: Partial<TaskRecord>;
       readonly task: TaskRecord;
+      readonly why?: string;
     }
   | { readonly type: 'action-created'; readonly action: ActionRecord }
   | {

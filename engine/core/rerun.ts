@@ -28,7 +28,7 @@ export function requestRerun(
   if (!reset && draft.taskSpec(task.name).withItems.length === 0) {
     return { kind: 'refused', code: 'INVALID_INPUT', message: 'Only with-items task has the option to not reset.' };
   }
-  const problem = wake(draft);
+  const problem = wake(draft, `Task '${task.name}' runs again on request.`);
   if (problem !== null) return problem;
   if (env !== null) mergeEnvironment(draft, env);
   detachDependents(draft, task);
@@ -36,16 +36,17 @@ export function requestRerun(
   dropChildren(draft, id, !reset);
   if (reset) dropSource(draft, task);
   const { with_items, join_fired } = task.runtimeContext;
-  draft.updateTask(id, {
+  const fresh = {
     ...REOPENED,
-    state: 'IDLE',
+    state: 'IDLE' as const,
     startedAt: null,
     items,
     runtimeContext: {
       ...(reset || with_items === undefined ? {} : { with_items }),
       ...(join_fired === undefined ? {} : { join_fired }),
     },
-  });
+  };
+  draft.updateTask(id, fresh, undefined, 'Run again on request.');
   draft.toStart.push(id);
   goOn(draft);
   return null;
@@ -79,7 +80,7 @@ function taskOf(draft: Draft, id: TaskExecutionId): TaskRecord | undefined {
 }
 
 /** The execution and all above it run again, and in it what its end had stopped. */
-function wake(draft: Draft): Refusal | null {
+function wake(draft: Draft, why: string): Refusal | null {
   const { state, parentExecutionId, taskExecutionId, id, workflowName } = draft.record;
   if (state === 'RUNNING') return null;
   if (!isValidTransition(state, 'RUNNING')) {
@@ -90,13 +91,16 @@ function wake(draft: Draft): Refusal | null {
     };
   }
   const runtimeContext = { ...draft.record.runtimeContext, reran: true as const };
-  draft.updateExecution({
-    state: 'RUNNING',
-    stateInfo: null,
-    output: {},
-    accepted: false,
-    ...(parentExecutionId === null ? {} : { runtimeContext }),
-  });
+  draft.updateExecution(
+    {
+      state: 'RUNNING',
+      stateInfo: null,
+      output: {},
+      accepted: false,
+      ...(parentExecutionId === null ? {} : { runtimeContext }),
+    },
+    why,
+  );
   for (const task of draft.allTasks()) {
     if (task.state === 'IDLE') draft.toStart.push(task.id);
     if (task.state === 'DELAYED') resumeDelay(draft, task);
@@ -131,13 +135,14 @@ function goOn(draft: Draft): void {
 export function childRerun(draft: Draft, taskId: TaskExecutionId, childId: ExecutionId): void {
   const task = taskOf(draft, taskId);
   if (task === undefined || isOvertaken(draft, task, childId)) return;
-  if (draft.record.state !== 'PAUSED' && wake(draft) !== null) return;
+  const again = `A sub-workflow of task '${task.name}' runs again.`;
+  if (draft.record.state !== 'PAUSED' && wake(draft, again) !== null) return;
   if (task.items === null)
     draft.updateChild(childId, { state: 'RUNNING', accepted: false, stateInfo: null, output: {} });
   else reopenItem(draft, task, childId);
   if (isFinal(task.state)) {
     detachDependents(draft, task);
-    draft.updateTask(taskId, { ...REOPENED, state: 'RUNNING' });
+    draft.updateTask(taskId, { ...REOPENED, state: 'RUNNING' }, undefined, again);
   }
   goOn(draft);
 }
@@ -148,7 +153,7 @@ export function requestSkip(draft: Draft, id: TaskExecutionId): Refusal | null {
   const task = taskOf(draft, id);
   if (task === undefined) return gone(id);
   if (task.state !== 'ERROR') return refused(task);
-  const problem = wake(draft);
+  const problem = wake(draft, `Task '${task.name}' is skipped on request.`);
   if (problem !== null) return problem;
   detachDependents(draft, task);
   draft.updateTask(id, { processed: false });

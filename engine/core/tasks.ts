@@ -32,7 +32,8 @@ export function startTask(draft: Draft, id: TaskExecutionId): void {
   guarded(draft, id, runError, () => {
     beforeStart(draft, id, draft.taskSpec(task.name));
     const { state } = draft.task(id);
-    if (state === 'IDLE') pauseExecution(draft, 'user');
+    if (state === 'IDLE')
+      pauseExecution(draft, 'user', `Paused before task '${task.name}' by its pause-before; a resume starts it.`);
     if (state === 'RUNNING') schedule(draft, id);
   });
 }
@@ -104,7 +105,8 @@ export function completeTask(
 ): void {
   const before = draft.task(id);
   if (isFinal(before.state) && state !== 'SKIPPED') return;
-  draft.updateTask(id, { state, stateInfo: cutStateInfo(stateInfo), finishedAt: draft.env.now });
+  const end = { state, stateInfo: cutStateInfo(stateInfo), finishedAt: draft.env.now };
+  draft.updateTask(id, end, undefined, WITHOUT_MESSAGE[state]);
   dropTimers(draft, id, ['wait-before', 'wait-after', 'retry']);
   guarded(draft, id, options.describe ?? completionError, () => {
     const spec = draft.taskSpec(before.name);
@@ -116,6 +118,14 @@ export function completeTask(
     continueTask(draft, id);
   });
 }
+
+/** For the time line. */
+const WITHOUT_MESSAGE: Readonly<Record<FinalState, string | undefined>> = {
+  SUCCESS: undefined,
+  SKIPPED: undefined,
+  ERROR: 'Its action or sub-workflow failed without a message.',
+  CANCELLED: 'Its action or sub-workflow was cancelled.',
+};
 
 function publish(draft: Draft, id: TaskExecutionId, spec: TaskSpec): void {
   const task = draft.task(id);

@@ -14,6 +14,7 @@ import type {
   TaskRecord,
   TimerRecord,
 } from '../core/model.ts';
+import { resultText } from '../core/results.ts';
 import { newId } from '../ids.ts';
 import { type BulkRow, insertMany, rowSource, updateMany } from './bulk.ts';
 import { updateChildren } from './children.ts';
@@ -404,25 +405,29 @@ async function deleteMany(trx: Knex, table: string, ids: readonly string[]): Pro
       .delete();
 }
 
-/** States and why: what a listener of the event log needs, never contexts or results. New rows come with their names. */
+/** States and why: what a listener of the event log needs, never contexts, nor results but the begin of a failure. New rows come with their names. */
 function eventRow({ record, version, changes }: ExecutionChanges, now: number): BulkRow[] {
   const moves: Move[] = [];
   for (const change of changes) {
     switch (change.type) {
       case 'execution-updated':
-        if (change.patch.state !== undefined) moves.push(moveOf('execution', record.id, change.patch));
+        if (change.patch.state !== undefined)
+          moves.push(moveOf('execution', record.id, reasoned(change.patch, change.why)));
         break;
       case 'task-created':
         moves.push(moveOf('task', change.task.id, change.task, change.task.name));
         break;
       case 'task-updated':
-        if (change.patch.state !== undefined) moves.push(moveOf('task', change.id, change.patch));
+        if (change.patch.state !== undefined) moves.push(moveOf('task', change.id, reasoned(change.patch, change.why)));
         break;
       case 'action-created':
-        moves.push(moveOf('action', change.action.id, change.action, change.action.name));
+        moves.push(
+          moveOf('action', change.action.id, reasoned(change.action, failureOf(change.action)), change.action.name),
+        );
         break;
       case 'action-updated':
-        if (change.patch.state !== undefined) moves.push(moveOf('action', change.id, change.patch));
+        if (change.patch.state !== undefined)
+          moves.push(moveOf('action', change.id, reasoned(change.patch, failureOf(change.patch))));
         break;
       case 'child-created':
         moves.push(moveOf('child', change.child.id, change.child, change.child.workflowName));
@@ -435,17 +440,27 @@ function eventRow({ record, version, changes }: ExecutionChanges, now: number): 
   return [{ execution_id: record.id, version: (version ?? 0) + 1, at: now, changes: JSON.stringify(moves) }];
 }
 
+interface Moved {
+  readonly state?: State;
+  readonly stateInfo?: string | null;
+}
+
+function reasoned({ state, stateInfo }: Moved, why: string | null | undefined): Moved {
+  return { ...(state === undefined ? {} : { state }), stateInfo: stateInfo ?? why ?? null };
+}
+
+/** What a failed action says of its failure stands in its result. */
+function failureOf({ state, output }: Pick<Partial<ActionRecord>, 'state' | 'output'>): string | null {
+  if (state !== 'ERROR' && state !== 'CANCELLED') return null;
+  return resultText(output?.result ?? null);
+}
+
 /** Kind, id, state, then as far as there is something: the name and the reason. */
 type Move = readonly (string | null)[];
 
 const MAX_REASON = 300;
 
-function moveOf(
-  kind: string,
-  id: string,
-  { state, stateInfo }: { readonly state?: State; readonly stateInfo?: string | null },
-  name?: string,
-): Move {
+function moveOf(kind: string, id: string, { state, stateInfo }: Moved, name?: string): Move {
   const move = [kind, id, state ?? null];
   if (stateInfo) return [...move, name ?? null, storableText(stateInfo.slice(0, MAX_REASON))];
   return name === undefined ? move : [...move, name];

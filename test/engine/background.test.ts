@@ -154,6 +154,80 @@ wf:
   t.deepEqual(walked, [...all]);
 });
 
+test('the time line says why of every state that people and policies bring about', async (t) => {
+  const engine = await openTestEngine(t);
+  await engine.upload(`
+version: '2.0'
+wf:
+  tasks:
+    a: { action: std.async_noop, on-success: b }
+    b: { action: std.fail, wait-before: 1, on-success: c }
+    c: { action: std.noop, pause-before: true, on-success: [pause, d] }
+    d: { workflow: low, on-success: fail }
+low:
+  tasks:
+    x: { action: std.async_noop }
+`);
+  const { id } = await engine.start('wf');
+  const low = async () =>
+    String((await engine.store.reader('executions').where('workflow_name', 'low').first('id'))?.id);
+  await update(engine, id, 'PAUSED');
+  await update(engine, id, 'RUNNING');
+  await engine.finish('a', { kind: 'cancelled', output: null });
+  const task = async (name: string) => (await engine.see(id)).task(name).id;
+  await engine.engine.rerunTask(CALLER, await task('a'), true, null);
+  await engine.settle();
+  await engine.finish('a');
+  await update(engine, id, 'PAUSED');
+  await tick(engine, 1);
+  await update(engine, id, 'RUNNING');
+  await engine.engine.skipTask(CALLER, await task('b'));
+  await engine.settle();
+  await update(engine, id, 'RUNNING');
+  await update(engine, id, 'RUNNING');
+  await update(engine, await low(), 'PAUSED');
+  await update(engine, id, 'RUNNING');
+  await engine.finish('x');
+  const lines = async (of: string) =>
+    (await readTimeline(engine.store.reader, of, null, 1000))
+      .filter(({ state, stateInfo }) => stateInfo !== null || state === 'PAUSED' || state === 'ERROR')
+      .map(
+        ({ name, state, stateInfo }) =>
+          `${name} ${state}: ${stateInfo?.replaceAll(/\[[^\]]*id=[^\]]*\]|\n[^]*/g, '') ?? ''}`,
+      );
+  t.deepEqual(await lines(id), [
+    'wf PAUSED: Paused on request.',
+    'wf RUNNING: Resumed on request.',
+    'a CANCELLED: Its action or sub-workflow was cancelled.',
+    'wf CANCELLED: Cancelled tasks: a',
+    "wf RUNNING: Task 'a' runs again on request.",
+    'a IDLE: Run again on request.',
+    "b DELAYED: Delayed by 'wait-before' policy [delay=1]",
+    'wf PAUSED: Paused on request.',
+    'b IDLE: Its delay is over; it waits for the execution to be resumed.',
+    'wf RUNNING: Resumed on request.',
+    'std.fail ERROR: Fail action expected exception.',
+    'b ERROR: Fail action expected exception.',
+    'wf ERROR: Failure caused by error in tasks: b',
+    "wf RUNNING: Task 'b' is skipped on request.",
+    'b SKIPPED: Task was skipped.',
+    "c IDLE: Set by 'pause-before' policy",
+    "wf PAUSED: Paused before task 'c' by its pause-before; a resume starts it.",
+    'wf RUNNING: Resumed on request.',
+    "wf PAUSED: Paused by the command 'pause'; a resume goes on with what follows it.",
+    'wf RUNNING: Resumed on request.',
+    'd PAUSED: Its action or sub-workflow was paused.',
+    "wf PAUSED: Paused since the action or sub-workflow of task 'd' was paused.",
+    'wf RUNNING: Resumed on request.',
+    'd RUNNING: Resumed on request.',
+    "wf ERROR: Ended by the command 'fail', which has no message.",
+  ]);
+  t.deepEqual(await lines(await low()), [
+    'low PAUSED: Paused on request.',
+    'low RUNNING: Resumed together with the execution above it.',
+  ]);
+});
+
 const NOTIFIED = `
 version: '2.0'
 wf:
