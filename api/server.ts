@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { RequestListener, Server } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { EngineError } from '../engine/errors.ts';
 import { fault } from './errors.ts';
@@ -10,6 +10,17 @@ export interface ServerOptions {
   readonly port: number;
   /** Lets a server without authentication listen for the whole network. */
   readonly insecure: boolean;
+  /** For tests: how slow clients may be. */
+  readonly patience?: Patience;
+}
+
+/** Milliseconds that clients may take. */
+export interface Patience {
+  /** To send the address and the headers of a request, and all of it. */
+  readonly headers: number;
+  readonly request: number;
+  /** To take anything of an answer that is complete: until then it stays in memory. */
+  readonly unread: number;
 }
 
 export interface RunningServer {
@@ -25,7 +36,7 @@ export interface RunningServer {
 /** @throws EngineError NOT_ALLOWED for an address beyond this machine without `insecure`; UNAVAILABLE when the port is taken. */
 export async function listen(
   handler: RequestListener,
-  { host, port, insecure }: ServerOptions,
+  { host, port, insecure, patience = PATIENCE }: ServerOptions,
 ): Promise<RunningServer> {
   if (!isLoopback(host) && !insecure) {
     throw new EngineError(
@@ -33,7 +44,15 @@ export async function listen(
       `Everybody who reaches ${host} could run workflows, since there is no authentication. Listen on 127.0.0.1, tell callers apart with --auth, or add --insecure if the network is trusted.`,
     );
   }
-  const server = createServer({ requestTimeout: REQUEST_MILLISECONDS, headersTimeout: HEADERS_MILLISECONDS }, handler);
+  const server = createServer(
+    {
+      requestTimeout: patience.request,
+      headersTimeout: patience.headers,
+      connectionsCheckingInterval: Math.min(30_000, patience.headers),
+    },
+    handler,
+  );
+  server.prependListener('request', (_request, response: ServerResponse) => endUnread(response, patience.unread));
   server.on('clientError', refuseConnection);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)));
@@ -51,9 +70,7 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
-// How long a client may take to send a request, all of it and its headers.
-const REQUEST_MILLISECONDS = 120_000;
-const HEADERS_MILLISECONDS = 30_000;
+const PATIENCE: Patience = { headers: 30_000, request: 120_000, unread: 60_000 };
 const GRACE_MILLISECONDS = 5_000;
 
 function closeServer(server: Server, grace: number): Promise<void> {
@@ -65,6 +82,16 @@ function closeServer(server: Server, grace: number): Promise<void> {
     });
     server.closeIdleConnections();
   });
+}
+
+/**
+ * A connection over which a complete answer makes no way ends. While an answer is worked out, or goes on as a stream, nothing need
+ * move: those that wait for an action wait for an hour, and streams end those who do not read.
+ */
+function endUnread(response: ServerResponse, milliseconds: number): void {
+  response.once('prefinish', () => response.socket?.setTimeout(milliseconds));
+  // Before Node's own, which lets an idle connection wait for the next request for as long as it may.
+  response.prependOnceListener('finish', () => response.socket?.setTimeout(0));
 }
 
 /** What is no HTTP, or takes too long or too much, never becomes a request: it is answered here, and the connection ends. */

@@ -7,6 +7,7 @@ import { listen } from '../../api/server.ts';
 import { addToken } from '../../engine/store/tokens.ts';
 import { startApi } from '../helpers/api.ts';
 import { startNodeServer } from '../helpers/node-server.ts';
+import { waitFor } from '../helpers/waiting.ts';
 
 test('the root and the version say where the API is', async (t) => {
   const { send, url } = await startApi(t);
@@ -206,4 +207,44 @@ test('the server listens beyond this machine only when told that this is meant',
     { code: 'UNAVAILABLE', message: /in use/ },
   );
   await server.close();
+});
+
+test('who sends or reads too slowly is not waited for', async (t) => {
+  let closed = 0;
+  const server = await listen(
+    (incoming, response) => {
+      response.on('close', () => (closed += 1));
+      // More than all buffers on the way hold.
+      if (incoming.method === 'GET') response.end(Buffer.alloc(64 * 1024 * 1024));
+      else incoming.resume().on('end', () => response.end('done'));
+    },
+    { host: '127.0.0.1', port: 0, insecure: false, patience: { headers: 200, request: 400, unread: 300 } },
+  );
+  t.teardown(() => server.close(0));
+  const open = (text: string) => {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () => socket.write(text));
+    t.teardown(async () => socket.destroy());
+    socket.on('error', () => {});
+    return socket;
+  };
+  const answer = async (text: string) => {
+    const socket = open(text);
+    let read = '';
+    socket.on('data', (chunk) => (read += String(chunk)));
+    await once(socket, 'close');
+    return read;
+  };
+  t.regex(
+    await answer('POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow'),
+    /^HTTP\/1.1 408 .*[^]*"faultstring":"The request did not arrive/,
+  );
+  t.regex(await answer('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc'), /^HTTP\/1.1 408 /);
+  t.regex(
+    await answer('POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc'),
+    /^HTTP\/1.1 200 [^]*done$/,
+  );
+  const before = closed;
+  const unread = open('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n').pause();
+  await waitFor('the end of what nobody reads', async () => closed > before);
+  t.true(unread.bytesRead < 64 * 1024 * 1024);
 });
