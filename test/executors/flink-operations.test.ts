@@ -489,6 +489,46 @@ test('an upgrade finds out before the stop what could not be started after it', 
   t.is(count(w, /\/stop$/), 0);
 });
 
+test('a job that a fail-over hides after its stop may come back: nothing is started beside it', async (t) => {
+  const w = await world(t);
+  const hidden = async (action: string, id: string) => {
+    const job = await running(w, digest(id));
+    await w.start(action, id, {
+      job_id: job.id,
+      not_found_grace: 40,
+      ...(action === 'flink.upgrade' && { jar: join(w.folder, 'two.jar'), stable_for: 1 }),
+    });
+    for (let i = 0; i < 40 && job.history.length === 0; i++) await w.pass(0.5);
+    // The savepoint is made, the end is not yet written down.
+    job.state = 'RUNNING';
+    w.flink.switches.forgetful = true;
+    await w.crash();
+    await w.pass(25);
+    t.is(w.kind(id), undefined);
+    return job;
+  };
+  for (const [action, id] of [
+    ['flink.upgrade', 'a1'],
+    ['flink.stop', 'a2'],
+  ] as const) {
+    const job = await hidden(action, id);
+    t.is(w.flink.jobs.get(jobIdOf(id)), undefined, id);
+    w.flink.switches.forgetful = false;
+    await w.pass(10);
+    t.is(w.kind(id), undefined, id);
+    t.is(w.flink.jobs.get(jobIdOf(id)), undefined, id);
+    job.state = 'FINISHED';
+    await w.pass(15);
+    t.is(w.kind(id), 'success', id);
+  }
+  // It does not come back.
+  const job = await hidden('flink.upgrade', 'a3');
+  w.flink.jobs.delete(job.id);
+  w.flink.switches.forgetful = false;
+  await w.pass(40);
+  t.like(w.output('a3'), { job_id: jobIdOf('a3'), savepoint: 'file:/default/savepoint-1' });
+});
+
 test('a jar that the cluster has lost since is brought there again before an upgrade stops anything', async (t) => {
   const w = await world(t);
   const job = await running(w);

@@ -11,7 +11,7 @@ import { choice, seconds, text } from '../parameters.ts';
 import { callFailed, isUnknownJob, jarFailed, natureOf, refused, webUrlOf } from '../outcome.ts';
 import { digest, runBody } from '../plan.ts';
 import { again, numberOf, textOf, type FlowRun, type FlowStep } from './flow.ts';
-import { stopJob } from './savepoint.ts';
+import { stopJob, stopLost } from './savepoint.ts';
 import { askToEnd, TERMINAL } from './states.ts';
 
 /** What runs after the stop, and what runs again when that does not come up: inputs of flink.run_jar. */
@@ -50,7 +50,7 @@ export async function redeploy(run: FlowRun, jars: JarStore, plan: Redeployment)
 export async function redeployLost(run: FlowRun): Promise<JsonObject | null> {
   const { facts, signal } = run;
   const which = phaseOf(run);
-  if (which !== 'next' && which !== 'rollback') return null;
+  if (which !== 'next' && which !== 'rollback') return stopLost(facts);
   // It was to end, and it has.
   if (facts[`${which}_cancelling`] === true) return { ...facts, [`${which}_gone`]: true };
   const archived = await run

@@ -43,7 +43,13 @@ export const stopFlow: Flow = {
   timeoutSeconds: 600,
   onStop: 'leave',
   step: (run) => stopJob(run),
+  lost: async ({ facts }) => stopLost(facts),
 };
+
+/** A job whose stop has made the savepoint, and that is unknown even after the grace, is over. */
+export function stopLost(facts: JsonObject): JsonObject | null {
+  return textOf(facts, 'location') === null ? null : { ...facts, gone: true };
+}
 
 /** A stop with savepoint as the step of any flow: its input is the run's. */
 export async function stopJob(run: FlowRun): Promise<FlowStep> {
@@ -54,7 +60,14 @@ export async function stopJob(run: FlowRun): Promise<FlowStep> {
   if (made.kind !== 'made') return made.step;
   const state = await stateOf(client, jobId, signal);
   if (made.failure === null) {
-    // Made it has been: a job that is forgotten by now is over as well.
+    // In a fail-over a job is unknown for a while, and comes back if it had not quite ended.
+    if (state === null && run.facts.gone !== true)
+      return run.facts.location === undefined
+        ? again('UNKNOWN', { ...run.facts, location: made.location }, 500)
+        : {
+            kind: 'unknown',
+            reason: `Flink does not know job ${jobId} any more, whose savepoint is ${made.location}.`,
+          };
     const over = state === null || TERMINAL.has(state);
     if (!over) return again(state, { ...run.facts, location: made.location }, 500);
     if (state === null || state === 'FINISHED')
