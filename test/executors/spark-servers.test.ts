@@ -405,6 +405,33 @@ for (const name of ['mist', 'lighter', 'livy', 'standalone'] as const) {
   });
 }
 
+test('after a long absence a batch and a statement are found among many newer ones', async (t) => {
+  const lighter = await started(t, startFakeLighter());
+  lighter.options.knowsSearch = false;
+  const w = await sparkWorld(t);
+  const url = lighter.url;
+  const first = await w.node('n1', {
+    fault: (point) => (point === 'answered' ? new Promise(() => {}) : undefined),
+  });
+  void w.submit(first, 'lighter.run', 'a1', { url, file: '/x.py' }).catch(() => {});
+  await waitFor('the batch', async () => lighter.applications.size === 1);
+  const [ours] = [...lighter.applications.keys()];
+  const { id: session } = (await w.call('lighter.sessions.create', { url })).output as JsonObject;
+  void w.submit(first, 'lighter.execute', 'a2', { url, session_id: session ?? '', code: '1' }).catch(() => {});
+  const statements = lighter.applications.get(String(session))?.statements ?? [];
+  await waitFor('the statement', async () => statements.length === 1);
+  first.abandon();
+  for (let i = 0; i < 105; i++) {
+    await w.call('lighter.batches.create', { url, file: '/y.py' });
+    await w.call('lighter.statements.create', { url, session_id: session ?? '', code: '2' });
+  }
+  await w.node('n2', { alone: true });
+  t.is(await w.submitted('a1'), ours ?? '');
+  t.is(await w.submitted('a2'), statements[0]?.id ?? '');
+  t.is([...lighter.applications.values()].length, 107);
+  t.is(statements.length, 106);
+});
+
 test('a session is opened once, takes code, and is closed; a failing statement names the error', async (t) => {
   const livy = await started(t, startFakeLivy());
   const w = await sparkWorld(t, [connection('yarn', 'livy', livy.url)]);
@@ -459,6 +486,8 @@ test('Lighter sessions go by the same actions, under an id of ours', async (t) =
   const lighter = await started(t, startFakeLighter());
   const w = await sparkWorld(t);
   const watcher = await w.node('n1');
+  await w.submit(watcher, 'spark.session.open', 'a0', { via: 'lighter', url: lighter.url, master: 'local[2]' });
+  t.like((await w.result('a0')).output, { code: 'SPARK_BAD_INPUT', message: 'master is not for via: lighter.' });
   lighter.switches.loseAnswers = 1;
   await w.submit(watcher, 'spark.session.open', 'a1', { via: 'lighter', url: lighter.url });
   const id = await w.submitted('a1');

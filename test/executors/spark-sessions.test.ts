@@ -46,7 +46,8 @@ test('code and SQL run one after the other in one namespace; values, tables, tex
   t.like(await run('big = "x" * 900_000\n%json big'), { code: 'SPARK_STATEMENT_FAILED', retryable: false });
   const long = await run('for i in range(100_000): print("line", i)');
   t.true(String(long.result).endsWith('[more was printed than is kept]\n'), String(long.result).slice(-100));
-  t.is((await run('x')).result, '20', 'the session is as it was');
+  const forged = `import glob, os\nkey = os.path.basename(max(glob.glob("${w.folderOf(session)}/taken/*"), key=os.path.getmtime))\nopen("${w.folderOf(session)}/results/" + key, "w").write("{")\nimport time\ntime.sleep(60)`;
+  t.like(await run(forged), { code: 'SPARK_STATEMENT_FAILED', ename: 'UnreadableResult' });
 });
 
 test('a session is opened once and a statement runs once, whenever the node dies', async (t) => {
@@ -221,7 +222,15 @@ test('a session that does not start tells why; a host takes only so many', async
     root_cause: 'java.lang.IllegalStateException: no memory',
     exit_code: 1,
   });
-  const session = await open(w, watcher, 'a2');
+  const together = ['b1', 'b2', 'b3'];
+  await Promise.all(together.map((id) => w.submit(watcher, 'spark.session.open', id, {})));
+  const results = await Promise.all(together.map((id) => w.result(id)));
+  t.deepEqual(
+    results.map(({ output }) => output.code ?? 'open').toSorted(),
+    ['SPARK_REJECTED', 'SPARK_REJECTED', 'open'],
+    JSON.stringify(results),
+  );
+  const session = results.find(({ kind }) => kind === 'success')?.output.result as JsonObject;
   await w.submit(watcher, 'spark.session.open', 'a3', {});
   t.like((await w.result('a3')).output, { code: 'SPARK_REJECTED', retryable: true });
   await w.submit(watcher, 'spark.session.close', 'a4', { session });

@@ -377,11 +377,13 @@ test('the run directory shows the command without its secrets', async (t) => {
   await w.submit(watcher, 'a1', 'true\n', {
     conf: { 'spark.hadoop.fs.s3a.secret.key': 'hush' },
     env: { API_TOKEN: 'hush' },
+    args: ['--password', 'hush', '--api-key=hush', '--day', 'monday'],
   });
   await w.result('a1');
   const text = await readFile(join(w.folder, 'runs/a1/command.json'), 'utf8');
   t.false(text.includes('hush'));
   t.true(text.includes('spark.hadoop.fs.s3a.secret.key=***'));
+  t.true(text.includes('"--password","***","--api-key=***","--day","monday"'), text);
   t.is((await stat(join(w.folder, 'runs/a1'))).mode & 0o077, 0);
 });
 

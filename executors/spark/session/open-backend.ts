@@ -4,7 +4,8 @@ import { isJsonObject, type JsonObject } from '../../../dsl/json.ts';
 import type { ActionResult } from '../../../engine/contract.ts';
 import { hostId } from '../../../processes/process.ts';
 import { toNumber, toText } from '../../inputs.ts';
-import type { Job, JobBackend, JobRequest, JobStatus, StageOutcome } from '../../jobs/backend.ts';
+import { readProcess } from '../../../processes/run-directory.ts';
+import type { Job, JobBackend, JobContext, JobRequest, JobStatus, StageOutcome } from '../../jobs/backend.ts';
 import { refused, runSucceeded, type RunFacts } from '../outcome.ts';
 import { LARGEST_RESULT_BYTES, readLogTail } from '../output.ts';
 import { toRunPlan, type SparkOptions } from '../plan.ts';
@@ -21,6 +22,24 @@ export function sessionOpenBackend(options: SparkOptions): JobBackend {
   const host = options.host ?? hostId();
   const runs = createProcessBackend({ ...options, host, runsFolder: sessionsFolder(options) });
   const request = (given: JobRequest): JobRequest => ({ ...given, input: toSubmitInput(given.input) });
+  const stage = async (job: Job, given: JobRequest, context: JobContext): Promise<StageOutcome> => {
+    const limit = await tooMany(job, options);
+    if (limit !== null) return limit;
+    const staged = await runs.stage?.(job, request(given), context);
+    if (staged !== undefined && staged.kind !== 'ready') return staged;
+    await writeSettings(toRunPlan(job.data).runDirectory, {
+      project_id: given.run.projectId,
+      kind: toText(given.input.kind ?? 'pyspark'),
+      idle_seconds: secondsOf(given.input.idle_timeout ?? null) ?? IDLE_SECONDS,
+      max_rows: Math.max(1, toNumber(given.input.max_rows ?? null) ?? 1000),
+      print_limit: 256 * 1024,
+      // With its log the result must fit as well.
+      result_limit: LARGEST_RESULT_BYTES,
+    });
+    return { kind: 'ready' };
+  };
+  // One after the other, since each counts what those before it have laid out.
+  let turn: Promise<unknown> = Promise.resolve();
   return {
     ...runs,
     name: 'spark-session-process',
@@ -41,21 +60,10 @@ export function sessionOpenBackend(options: SparkOptions): JobBackend {
         plan: { ...plan, server: `sessions of ${host}`, slots: null, data: { ...plan.data, ...notes } },
       };
     },
-    stage: async (job, given, context) => {
-      const limit = await tooMany(job, options);
-      if (limit !== null) return limit;
-      const staged = await runs.stage?.(job, request(given), context);
-      if (staged !== undefined && staged.kind !== 'ready') return staged;
-      await writeSettings(toRunPlan(job.data).runDirectory, {
-        project_id: given.run.projectId,
-        kind: toText(given.input.kind ?? 'pyspark'),
-        idle_seconds: secondsOf(given.input.idle_timeout ?? null) ?? IDLE_SECONDS,
-        max_rows: Math.max(1, toNumber(given.input.max_rows ?? null) ?? 1000),
-        print_limit: 256 * 1024,
-        // With its log the result must fit as well.
-        result_limit: LARGEST_RESULT_BYTES,
-      });
-      return { kind: 'ready' };
+    stage: (job, given, context) => {
+      const staged = turn.then(() => stage(job, given, context));
+      turn = staged.catch(() => {});
+      return staged;
     },
     submit: (job, given, context) => runs.submit(job, request(given), context),
     find: (job, given, context, lookingMs) => runs.find(job, request(given), context, lookingMs),
@@ -156,7 +164,7 @@ async function tooMany(job: Job, options: SparkOptions): Promise<StageOutcome | 
   for (const name of await readdir(folder).catch(() => [])) {
     const own = join(folder, name);
     if (own === toRunPlan(job.data).runDirectory) continue;
-    if ((await livingProcess(own)) !== null) open++;
+    if ((await livingProcess(own)) !== null || (await isStarting(own))) open++;
     else await removeOld(own);
   }
   if (open < most) return null;
@@ -166,9 +174,16 @@ async function tooMany(job: Job, options: SparkOptions): Promise<StageOutcome | 
   return { kind: 'later', reason, giveUp: { kind: 'error', output, retryable: true } };
 }
 
+/** Laid out a moment ago, and about to be started. */
+async function isStarting(folder: string): Promise<boolean> {
+  const found = await stat(join(folder, 'session.json')).catch(() => null);
+  return found !== null && Date.now() - found.mtimeMs < 60_000 && typeof (await readProcess(folder)) === 'string';
+}
+
 /** What ended sessions leave is of use to nobody after a day: their statements' results are in the database. */
 async function removeOld(folder: string): Promise<void> {
-  const found = await stat(join(folder, 'exit')).catch(() => null);
+  // Of one that was killed hard there is no `exit`.
+  const found = await stat(join(folder, 'exit')).catch(() => stat(folder).catch(() => null));
   if (found !== null && Date.now() - found.mtimeMs > DAY_MS) await rm(folder, { recursive: true, force: true });
 }
 

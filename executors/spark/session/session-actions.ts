@@ -36,8 +36,8 @@ const VIA: JsonObject = {
 
 function openAction(servers: SparkServers, options: SparkOptions): JobAction {
   const process = withLeasedMaster(sessionOpenBackend(options));
-  const livy = createRemoteBackend(sessionRuns('livy'), servers);
-  const lighter = createRemoteBackend(sessionRuns('lighter'), servers);
+  const livy = createRemoteBackend(withoutInputsOfProcess('livy'), servers);
+  const lighter = createRemoteBackend(withoutInputsOfProcess('lighter'), servers);
   const fields = [
     ...parametersOf(endpointOf(SYSTEMS.livy, 'livy.sessions.create')),
     ...parametersOf(endpointOf(SYSTEMS.lighter, 'lighter.sessions.create')),
@@ -63,6 +63,20 @@ function openAction(servers: SparkServers, options: SparkOptions): JobAction {
     ...action,
     others: [livy, lighter],
     choose: ({ via }) => (via === 'lighter' ? lighter : via === 'livy' ? livy : process),
+  };
+}
+
+/** What only spark-submit on this host understands is refused, not left out unseen. */
+function withoutInputsOfProcess(system: 'livy' | 'lighter'): SystemRuns {
+  const runs = sessionRuns(system);
+  const own = new Set(parametersOf(endpointOf(SYSTEMS[system], `${system}.sessions.create`)).map(({ name }) => name));
+  const others = [...PASSED_ON, 'max_rows'].filter((name) => name !== 'cluster' && !own.has(name));
+  return {
+    ...runs,
+    wrongInput: (input) => {
+      const wrong = others.find((name) => (input[name] ?? null) !== null);
+      return wrong === undefined ? runs.wrongInput(input) : `${wrong} is not for via: ${system}.`;
+    },
   };
 }
 

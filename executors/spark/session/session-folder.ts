@@ -1,4 +1,4 @@
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { isJsonObject, parseJson, stringifyJson, type Json, type JsonObject } from '../../../dsl/json.ts';
@@ -86,8 +86,14 @@ export async function withdraw(folder: string, key: string): Promise<void> {
   }
 }
 
+/** The code of a session can write there as well: what cannot be read is a failure of the statement, not of the server. */
 export async function readStatementResult(folder: string, key: string): Promise<JsonObject | null> {
-  return readObject(join(folder, 'results', `${key}.json`));
+  try {
+    return await readObject(join(folder, 'results', `${key}.json`));
+  } catch (error) {
+    const evalue = error instanceof Error ? error.message : String(error);
+    return { status: 'error', ename: 'UnreadableResult', evalue, traceback: null };
+  }
 }
 
 export async function askToCancel(folder: string, key: string): Promise<void> {
@@ -101,6 +107,8 @@ export async function askToClose(folder: string): Promise<void> {
 async function readObject(path: string): Promise<JsonObject | null> {
   let text: string;
   try {
+    const { size } = await stat(path);
+    if (size > LARGEST_BYTES) throw new Error(`${path} is larger than ${LARGEST_BYTES} bytes.`);
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return null;
@@ -110,6 +118,9 @@ async function readObject(path: string): Promise<JsonObject | null> {
   if (!isJsonObject(value)) throw new Error(`${path} holds no mapping.`);
   return value;
 }
+
+/** More than a result with its log may have. */
+const LARGEST_BYTES = 4 * 1024 * 1024;
 
 async function replaceFile(path: string, value: JsonObject): Promise<void> {
   await writeFile(`${path}.new`, stringifyJson(value), { mode: 0o600 });

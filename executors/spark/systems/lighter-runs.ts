@@ -35,16 +35,24 @@ export const lighterRuns: SystemRuns = {
 };
 
 const PAGE = 100;
+const MOST = 100 * PAGE;
 const LOOK_FOR_MS = 10_000;
 
-/** Before 0.1.6 `search` is ignored and the newest batches come: ours is among them, or it never was. */
+/** Its times are local and without zone, so they may be off by half a day. */
+const EARLIER_MS = 15 * 3_600_000;
+
+/** Before 0.1.6 `search` is ignored and all batches come, newest first: pages are read until they are older than the submit. */
 async function find({ client, job, signal }: SubmitCall, lookingMs: number): Promise<FindOutcome> {
-  const answer = objectOf(await client.call('lighter.batches.list', { from: 0, size: PAGE, search: job.key }, signal));
-  const ours = objectsOf(answer.applications).find(
-    (one) => objectOf(objectOf(one.submitParams).conf)[KEY_CONF] === job.key,
-  );
-  const id = textOf(ours?.id);
-  if (id !== null) return { kind: 'found', update: { externalId: id } };
+  const oldest = (job.submitStartedAtMs ?? job.createdAtMs) - EARLIER_MS;
+  for (let from = 0; from < MOST; from += PAGE) {
+    const answer = objectOf(await client.call('lighter.batches.list', { from, size: PAGE, search: job.key }, signal));
+    const page = objectsOf(answer.applications);
+    const ours = page.find((one) => objectOf(objectOf(one.submitParams).conf)[KEY_CONF] === job.key);
+    const id = textOf(ours?.id);
+    if (id !== null) return { kind: 'found', update: { externalId: id } };
+    const createdAt = Date.parse(`${(textOf(page.at(-1)?.createdAt) ?? '').slice(0, 19)}Z`);
+    if (page.length < PAGE || createdAt < oldest) break;
+  }
   return lookingMs < LOOK_FOR_MS
     ? { kind: 'looking', reason: 'Lighter does not know the batch yet.' }
     : { kind: 'absent' };

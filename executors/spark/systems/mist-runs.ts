@@ -32,13 +32,15 @@ export const mistRuns: SystemRuns = {
 };
 
 const PAGE = 100;
+/** A server that answers every page alike must not be asked for ever. */
+const MOST = 100 * PAGE;
 /** Clocks differ, and a job is as old as its call. */
 const EARLIER_MS = 300_000;
 const LOOK_FOR_MS = 10_000;
 
 async function find({ client, job, input, signal }: SubmitCall, lookingMs: number): Promise<FindOutcome> {
   const oldest = (job.submitStartedAtMs ?? job.createdAtMs) - EARLIER_MS;
-  for (let offset = 0; ; offset += PAGE) {
+  for (let offset = 0; offset < MOST; offset += PAGE) {
     const page = objectsOf(
       await client.call('mist.endpoints.jobs', { id: input.endpoint ?? null, limit: PAGE, offset }, signal),
     );

@@ -64,6 +64,8 @@ function noted(plan: RunCall['plan'], input: JsonObject): JsonObject {
 }
 
 const LOOK_FOR_MS = 5000;
+const PAGE = 100;
+const MOST = 100 * PAGE;
 
 async function find(
   { client, job, input, plan, signal }: SubmitCall,
@@ -71,12 +73,16 @@ async function find(
   list: string,
   system: 'livy' | 'lighter',
 ): Promise<FindOutcome> {
-  const page: JsonObject = { session_id: input.session_id ?? null, size: 100 };
-  // Lighter's newest come first anyway.
-  const answer = objectOf(await client.call(list, system === 'livy' ? { ...page, order: 'desc' } : page, signal));
   const mark = `key ${job.key.slice(0, 12)}`;
-  const ours = objectsOf(answer.statements).find((one) => (textOf(one.code) ?? '').split('\n')[0]?.includes(mark));
-  if (ours !== undefined) return { kind: 'found', update: { externalId: idOf(ours), data: noted(plan, input) } };
+  for (let from = 0; from < MOST; from += PAGE) {
+    const page: JsonObject = { session_id: input.session_id ?? null, from, size: PAGE };
+    // Lighter's newest come first anyway.
+    const answer = objectOf(await client.call(list, system === 'livy' ? { ...page, order: 'desc' } : page, signal));
+    const rows = objectsOf(answer.statements);
+    const ours = rows.find((one) => (textOf(one.code) ?? '').split('\n')[0]?.includes(mark));
+    if (ours !== undefined) return { kind: 'found', update: { externalId: idOf(ours), data: noted(plan, input) } };
+    if (rows.length < PAGE) break;
+  }
   return lookingMs < LOOK_FOR_MS
     ? { kind: 'looking', reason: 'The session does not show the statement yet.' }
     : { kind: 'absent' };
