@@ -3,8 +3,9 @@ import { parseJson } from '../../dsl/json.ts';
 import type { ExecutorMessage, RunAction } from '../contract.ts';
 import type { ActionRecord, Event, ExecutionId, TimerRecord } from '../core/model.ts';
 import type { Logger } from '../log.ts';
-import { executionsWithIdleTasks, idleExecutions, reopenActions, runningActions } from '../store/action-claims.ts';
+import { executionsWithIdleTasks, idleExecutions, runningActions } from '../store/action-claims.ts';
 import type { Store } from '../store/connection.ts';
+import { reopenLost } from '../store/pending.ts';
 import { actionFromRow, type ActionRow, timerFromRow, type TimerRow } from '../store/tables.ts';
 import { runMessage } from './messages.ts';
 
@@ -93,22 +94,18 @@ async function recoverActions(target: RecoveryTarget): Promise<FoundActions> {
 async function recoverPage(target: RecoveryTarget, rows: readonly ActionRow[], found: FoundActions): Promise<void> {
   const lost = rows.filter((row) => row.executor_id !== null && (row.kind === 'sync' || isHalfStarted(row)));
   const again = lost.filter((row) => Boolean(row.safe_rerun));
-  await target.store.writer.transaction((trx: Knex) =>
-    reopenActions(
-      trx,
-      again.map((row) => row.id),
-      target.executorId,
-      target.now(),
-    ),
+  const reopened = await target.store.writer.transaction((trx: Knex) =>
+    reopenLost(trx, again, target.executorId, target.now()),
   );
   for (const row of rows) {
     const action = actionFromRow(row);
     const owner = { workflowName: null, projectId: row.project_id };
     const names = row.workflow_name === null ? owner : { workflowName: row.workflow_name, projectId: row.project_id };
-    if (again.includes(row)) {
+    if (reopened.has(row.id)) {
       found.messages.push(runMessage({ ...action, attempt: action.attempt + 1, executorId: target.executorId }, names));
     } else if (lost.includes(row)) {
-      found.lost.push(action);
+      // What may run again and was not opened anew has changed since it was read: somebody else sees to it.
+      if (!again.includes(row)) found.lost.push(action);
     } else if (row.executor_id === null || row.kind === 'job' || row.kind === 'pure') {
       found.messages.push(runMessage(action, names));
     }

@@ -78,26 +78,6 @@ export async function heartbeatActions(
   }
 }
 
-/** Gives a lost action to a new attempt, which only executors that know of it may report on. An executor named here has it in hand from `now` on. */
-export async function reopenActions(
-  trx: Knex,
-  ids: readonly string[],
-  executorId: string | null,
-  now: number,
-): Promise<void> {
-  await raiseVersions(trx, ids);
-  for (let at = 0; at < ids.length; at += 500) {
-    await trx('action_executions')
-      .whereIn('id', ids.slice(at, at + 500))
-      .update({
-        attempt: trx.raw('attempt + 1'),
-        executor_id: executorId,
-        heartbeat_at: executorId === null ? null : now,
-        started_at: null,
-      });
-  }
-}
-
 /**
  * Whoever holds a view with these actions is to load it again: to him a report on their new attempt would be one on an attempt that was
  * given up. First in the transaction, since who writes an execution locks it before its actions.

@@ -174,6 +174,29 @@ test('an executor that lives and is silent about an action of its own is noticed
   t.is((await lost(made + 51)).length, 1);
 });
 
+test('of two processes that pick up the same lost action one runs it again, at the attempt that its row has', async (t) => {
+  const { store, clock } = await world(t);
+  await upload(
+    store,
+    `version: '2.0'\nwf: {tasks: {a: {safe-rerun: true, action: std.http, input: {url: "http://127.0.0.1:9/"}}}}`,
+  );
+  const first = await Node.start(store, clock);
+  await first.startWorkflow('wf', 'x');
+  await first.engine.idle();
+  first.die();
+  const both = await Promise.all([Node.start(store, clock), Node.start(store, clock)]);
+  for (const node of both) {
+    await node.engine.idle();
+    t.teardown(() => node.engine.close());
+  }
+  const action: { attempt: number; executor_id: string } = await store.reader('action_executions').first();
+  const sent = both.flatMap(({ engine, waiting }) =>
+    waiting.map(({ context }) => [engine.nodeId, context.attempt] as const),
+  );
+  t.deepEqual(sent.at(-1), [action.executor_id, action.attempt]);
+  t.is(new Set(sent.map(([, attempt]) => attempt)).size, sent.length, 'no attempt runs twice');
+});
+
 test('actions that this process makes while it recovers are not taken for lost ones', async (t) => {
   const { store, clock } = await world(t);
   await upload(store, `version: '2.0'\nwf: {tasks: {a: {action: std.http, input: {url: "http://127.0.0.1:9/"}}}}`);
