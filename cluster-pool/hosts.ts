@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Clock } from '../engine/shell/clock.ts';
 import type { Store } from '../engine/store/connection.ts';
 import { dropLease, takeLease } from '../engine/store/services.ts';
@@ -60,6 +61,8 @@ export class Hosts {
 
 const LEASE_MS = 15_000;
 
+/** Of a long name what tells it from others: the column takes 64 characters. */
 function leaseName(host: string): string {
-  return `pools:${host}`.slice(0, 64);
+  const name = `pools:${host}`;
+  return name.length <= 64 ? name : `pools:${createHash('sha256').update(host).digest('hex').slice(0, 40)}`;
 }

@@ -84,6 +84,7 @@ export class Keeper {
     const { store, clock, settings } = this.options;
     const kept = await this.hosts.keep();
     for (const host of this.adopted) if (!kept.includes(host)) this.adopted.delete(host);
+    this.operations.keepOnly(kept);
     if (kept.length === 0) return;
     const rows = await activeLives(store.reader, kept);
     const pools = new Map((await findPools(store.reader)).map((pool) => [pool.name, pool]));
@@ -210,14 +211,17 @@ export class Keeper {
       rows.map(async (row) => {
         const pool = pools.get(row.pool);
         if (pool === undefined || !isMeant(row)) return;
-        await this.change(async (change) => {
-          for (const lease of await openLeases(change.trx, { cluster_id: row.id }))
-            await releaseLease(change, lease, 'server stopped');
-        });
+        if (this.options.temporary)
+          await this.change(async (change) => {
+            for (const lease of await openLeases(change.trx, { cluster_id: row.id }))
+              await releaseLease(change, lease, 'server stopped');
+          });
         const now = (await findLife(store.writer, row.id)) ?? row;
         // A cluster that is taken back as it is may have begun its next life: nothing runs here for it.
-        if (now.status === 'released') return;
+        // And one that was free may have been granted by another node: it is that user's.
+        if (now.status === 'released' || !isMeant(now)) return;
         await leave(this.keeping, now);
+        if ((await findLife(store.writer, row.id))?.status !== 'deleting') return;
         const provider = providers.of(pool);
         await destroy(this.keeping, { ...now, status: 'deleting' }, provider, new AbortController().signal);
       }),

@@ -33,7 +33,8 @@ export async function create(
         attempts: 0,
         lastUsed: change.now,
       } as const;
-      if (!(await patchLife(change.trx, row.id, patch, { status: 'creating' }))) return;
+      // Another node of this host that has begun anew has ended what this one made.
+      if (!(await patchLife(change.trx, row.id, patch, { status: 'creating', attempts }))) return;
       change.tell('created', { ...subjectOf(row), userId: '' }, { endpoints: { ...made.endpoints }, attempts });
       await serveAll(change, settings);
     });
@@ -62,7 +63,9 @@ export async function recycle(
     if (pool.recycle === 'none') {
       const { ok } = await provider.health(row, signal);
       const { handle, nodes, endpoints } = row;
-      return await nextLife(keeping, row, { handle, nodes, endpoints, health: ok ? 'OK' : 'FAIL' });
+      // One that its last user has stopped or broken is of use to nobody as it is; what runs elsewhere comes back by itself.
+      if (ok || pool.provider === 'static')
+        return await nextLife(keeping, row, { handle, nodes, endpoints, health: ok ? 'OK' : 'FAIL' });
     }
     const made = pool.recycle === 'reset' ? await provider.reset(row, signal) : null;
     if (made !== null) return await nextLife(keeping, row, { ...made, health: 'OK' });

@@ -41,7 +41,7 @@ export class Operations {
         this.busy.delete(row.id);
         this.creations.delete(row.id);
       });
-    this.busy.set(row.id, { done, abort, status: row.status });
+    this.busy.set(row.id, { done, abort, status: row.status, host: row.host });
     return done;
   }
 
@@ -50,6 +50,11 @@ export class Operations {
     const statuses = new Map(rows.map((row) => [row.id, row.status]));
     for (const [id, operation] of this.busy)
       if (operation.status !== 'deleting' && statuses.get(id) === 'deleting') operation.abort.abort();
+  }
+
+  /** Stops work on clusters of hosts that another node keeps by now: it does all of that again. */
+  keepOnly(hosts: readonly string[]): void {
+    for (const operation of this.busy.values()) if (!hosts.includes(operation.host)) operation.abort.abort();
   }
 
   async settled(): Promise<void> {
@@ -61,4 +66,5 @@ interface Operation {
   readonly done: Promise<void>;
   readonly abort: AbortController;
   readonly status: ClusterRow['status'];
+  readonly host: string;
 }

@@ -46,8 +46,11 @@ export async function reap(options: ReaperOptions, silentHosts: readonly string[
   const orphans = await orphanTickets(store);
   if (ended.length + due.length + late.length + orphans.length + silentHosts.length === 0) return;
   const { told } = await changePools(store, clock, async (change) => {
-    for (const { lease, state } of ended)
-      await releaseLease(change, lease, state === null ? 'deleted' : 'execution ended');
+    // Looked at again: an execution may have been run again meanwhile.
+    const over =
+      ended.length === 0 ? [] : (await ownedLeases(change.trx)).filter((one) => isLeftOver(one, now, graceMs));
+    for (const { lease, state } of over)
+      if (lease.remote === null) await releaseLease(change, lease, state === null ? 'deleted' : 'execution ended');
     for (const { lease } of due) await renewLease(change, lease, null, await poolOf(change, lease));
     for (const lease of late) await expire(change, lease);
     for (const ticket of orphans) await endTicket(change, ticket);

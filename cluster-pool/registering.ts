@@ -23,6 +23,8 @@ export async function registerPools(keeping: Keeping): Promise<void> {
         { ...settings, host, schedulable: before === undefined || before.schedulable || isRemoved(before) },
         change.now,
       );
+      // Of a known pool saving leaves that as it is: an operator's drain holds. The configuration took this one away, and has it again.
+      if (before !== undefined && isRemoved(before)) await setSchedulable(change.trx, settings.name, true);
     }
     for (const pool of known) {
       // On a database with one process all are its own; else another node may know the pool.

@@ -129,7 +129,12 @@ export async function patchLife(
   trx: Knex,
   id: string,
   patch: LifePatch,
-  expected: { readonly status: ClusterStatus; readonly userId?: string; readonly wishId?: string },
+  expected: {
+    readonly status: ClusterStatus;
+    readonly userId?: string;
+    readonly wishId?: string;
+    readonly attempts?: number;
+  },
 ): Promise<boolean> {
   const columns = {
     ...(patch.status !== undefined && { status: patch.status }),
@@ -154,6 +159,7 @@ export async function patchLife(
       status: expected.status,
       ...(expected.userId !== undefined && { user_id: expected.userId }),
       ...(expected.wishId !== undefined && { wish_id: expected.wishId }),
+      ...(expected.attempts !== undefined && { attempts: expected.attempts }),
     })
     .update({ ...columns, version: trx.raw('version + 1') });
   return changed === 1;

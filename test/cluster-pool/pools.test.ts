@@ -570,6 +570,74 @@ test('pools that the configuration names no more give up their free clusters', a
   );
 });
 
+test('a pool that the configuration names again takes leases again; one that an operator drains does not', async (t) => {
+  const a = { a: { provider: 'fake', capacity: 1 } };
+  const { pools, open } = await testPools(t, a);
+  const held = await lease(pools, 'ann');
+  await pools.stop();
+  const without = await open({ b: { provider: 'fake' } });
+  t.is((await without.pools()).find(({ name }) => name === 'a')?.schedulable, false);
+  await without.stop();
+  const again = await open(a);
+  t.deepEqual(
+    (await again.pools()).filter(({ name }) => name === 'a').map(({ schedulable }) => schedulable),
+    [true],
+  );
+  await again.release({ project: 'p', cluster_id: held.id });
+  t.is((await lease(again, 'ben')).name, held.name);
+  await again.drain({ pool: 'a' });
+  await again.stop();
+  const drained = await open(a);
+  t.is((await drained.pools()).find(({ name }) => name === 'a')?.schedulable, false);
+});
+
+test('what is taken back as it is, and was stopped by its user, is made anew for the next one', async (t) => {
+  const { pools } = await testPools(t, { small: { ...ONE.small, recycle: 'none' } });
+  const held = await lease(pools, 'ann');
+  t.like(await pools.operate({ project: 'p', cluster_id: held.id, op: 'stop' }), { status: 'stopped' });
+  await pools.release({ project: 'p', cluster_id: held.id });
+  const next = await lease(pools, 'ben');
+  t.like(next, { name: held.name, status: 'running', health: 'OK' });
+  t.deepEqual(
+    next.nodes.map(({ state }) => state),
+    ['running', 'running'],
+  );
+});
+
+test('of two nodes of a host that make the same cluster the one counts that keeps the host; the other is told to stop', async (t) => {
+  const begun: { readonly node: string; readonly signal: AbortSignal; finish(): void }[] = [];
+  const node =
+    (name: string): ProviderFactory =>
+    (pool, options) => ({
+      ...createFake(pool, options),
+      isLocal: true,
+      create: async (spec, signal) => {
+        await new Promise<void>((finish) => begun.push({ node: name, signal, finish }));
+        return { endpoints: { rest: name }, handle: spec.handle, nodes: [] };
+      },
+      health: async () => ({ ok: true, why: '' }),
+    });
+  const config = { p: { provider: 'slow', capacity: 1, min_free: 1 } };
+  const begins = (name: string) => waitFor(`a try of ${name}`, async () => begun.find((one) => one.node === name));
+  const { pools, store, open } = await testPools(t, {});
+  await pools.stop();
+  // As on PostgreSQL, where nodes share the database.
+  const shared = { store: { ...store, isShared: true } };
+  await open(config, { ...shared, nodeId: 'one', providers: { slow: node('one') } });
+  const first = await begins('one');
+  // It stands still for so long that its host is somebody else's.
+  await store.writer('leases').update({ holder: 'two' });
+  const two = await open(config, { ...shared, nodeId: 'two', providers: { slow: node('two') } });
+  const second = await begins('two');
+  await waitFor('the end of the first try', async () => first.signal.aborted);
+  first.finish();
+  await waitFor('some looks', async () => (await two.list(null, {})).length === 1);
+  const [making] = await two.list(null, {});
+  t.like(making, { status: 'creating', endpoints: {} });
+  second.finish();
+  t.deepEqual((await lease(two, 'ann')).endpoints, { rest: 'two' });
+});
+
 test('a thousand random applies, releases and ends never show two owners, and at the end nothing is held', async (t) => {
   const { pools, store } = await testPools(t, {
     p: { provider: 'fake', capacity: 3, min_free: 3 },
