@@ -6,7 +6,7 @@ import type { AnswerOf, JobDetails } from './client/methods.ts';
 import { parseVersion } from './client/version.ts';
 import { FEATURES } from './client/endpoints.ts';
 import { failureOf } from './failure.ts';
-import { isUnknownJob, outputOf, refused, webUrlOf, type JobFacts } from './outcome.ts';
+import { isUnknownJob, natureOf, outputOf, refused, webUrlOf, type JobFacts } from './outcome.ts';
 import { stopRun } from './cancel.ts';
 import { savepointOf } from './flows/savepoint.ts';
 import type { JarStore } from './jars.ts';
@@ -61,13 +61,13 @@ async function ended(
   context: JobContext,
   client: FlinkClient,
 ): Promise<JobStatus> {
-  const details = await client.jobs.get(plan.jobId, { signal: context.signal }).catch(() => null);
-  if (details !== null && details.state !== word && isPatient(plan, context)) {
-    const update = { data: fromJarPlan({ ...plan, staleSinceMs: plan.staleSinceMs ?? context.nowMs }) };
+  const { details, accumulators, patienceMs } = await readEnd(plan, word, context, client);
+  const staleSinceMs = plan.staleSinceMs ?? context.nowMs;
+  if (patienceMs > 0 && (plan.staleSinceMs === null || context.nowMs - staleSinceMs < patienceMs)) {
+    const update = { data: fromJarPlan({ ...plan, staleSinceMs }) };
     return { kind: 'live', state: word, againMs: CACHE_MS, ...(plan.staleSinceMs === null && { update }) };
   }
   if (word === 'FINISHED') {
-    const accumulators = await client.jobs.getAccumulators(plan.jobId, { signal: context.signal }).catch(() => null);
     const savepoint = await stoppedAt(plan, context, client);
     const facts = { ...factsOf(plan, word, details), savepoint };
     const output = outputOf({ ...facts, accumulators: accumulators === null ? null : toAccumulators(accumulators) });
@@ -85,9 +85,31 @@ async function ended(
   };
 }
 
-/** Details and accumulators come from a cache of three seconds, the status does not (spec/flink.md §1.5). */
-function isPatient(plan: JarPlan, context: JobContext): boolean {
-  return plan.staleSinceMs === null || context.nowMs - plan.staleSinceMs < 10_000;
+interface EndOfJob {
+  readonly details: JobDetails | null;
+  readonly accumulators: AnswerOf<'jobs.getAccumulators'> | null;
+  /** For how long a better answer is worth waiting for. */
+  readonly patienceMs: number;
+}
+
+/** Details and accumulators come from a cache of three seconds, the status does not (spec/flink.md §1.5); and a cluster may not answer just now. */
+async function readEnd(plan: JarPlan, word: string, context: JobContext, client: FlinkClient): Promise<EndOfJob> {
+  const { signal } = context;
+  const details = await orSilence(client.jobs.get(plan.jobId, { signal }));
+  const accumulators =
+    word === 'FINISHED' ? await orSilence(client.jobs.getAccumulators(plan.jobId, { signal })) : null;
+  const isSilent = details === 'silence' || accumulators === 'silence';
+  const isStale = details !== 'silence' && details !== null && details.state !== word;
+  return {
+    details: details === 'silence' ? null : details,
+    accumulators: accumulators === 'silence' ? null : accumulators,
+    patienceMs: isSilent ? SILENCE_MS : isStale ? STALE_MS : 0,
+  };
+}
+
+/** null: the answer is that there is none, now and later. */
+async function orSilence<T>(asked: Promise<T>): Promise<T | null | 'silence'> {
+  return asked.catch((error: unknown) => (natureOf(error) === 'final' ? null : 'silence'));
 }
 
 /** The job may have ended before its stop was looked at: then the trigger tells whether it ended by that. */
@@ -247,4 +269,6 @@ function allTasksRun(details: JobDetails): boolean {
 const TERMINAL: ReadonlySet<string> = new Set(['FINISHED', 'FAILED', 'CANCELED']);
 
 const CACHE_MS = 500;
+const STALE_MS = 10_000;
+const SILENCE_MS = 60_000;
 const MOST_RESUBMITS = 3;

@@ -187,6 +187,24 @@ test('the end is told once the cached routes tell it too, or after ten seconds',
   t.is(w.kind('a2'), 'success');
 });
 
+test('a cluster that cannot tell the accumulators just now is asked again: a result without them would be wrong', async (t) => {
+  const w = await world(t, { version: '2.3.0' });
+  const watcher = await w.node('n1');
+  await w.submit(watcher, 'a1');
+  let left = 4;
+  const isAsked = () => w.flink.requests.at(-1)?.endsWith('/accumulators') === true;
+  Object.defineProperty(w.flink.switches, 'electing', { get: () => isAsked() && left-- > 0 });
+  Object.assign(jobOf(w), { state: 'FINISHED', accumulators: { rows: '7' } });
+  await w.pass(watcher, 20);
+  t.like(w.output('a1'), { state: 'FINISHED', accumulators: { rows: 7 } });
+  // But not for ever.
+  await w.submit(watcher, 'a2');
+  left = Number.POSITIVE_INFINITY;
+  jobOf(w, 'a2').state = 'FINISHED';
+  await w.pass(watcher, 80);
+  t.like(w.output('a2'), { state: 'FINISHED', accumulators: null });
+});
+
 test('wait_for: running is met by RUNNING, not by CREATED; submitted needs no state', async (t) => {
   const w = await world(t, { initialState: 'CREATED' });
   const watcher = await w.node('n1');
