@@ -166,6 +166,19 @@ test('expressions that will fail only at run time are warned of', (t) => {
   for (const { message } of warnings) t.regex(message, /^This expression will fail at run time: /);
 });
 
+test('a template without {{ … }} is warned of: it fails whenever it is reached (§17-M)', (t) => {
+  const warnings = warningsOf(
+    taskText(
+      'publish: {x: \'so {% if true %}a{% endif %}\', y: "{% if true %}{{ 1 }}{% endif %}", z: "{{ \'a\' if true else \'b\' }}"}\naction: std.echo output="{% set a = 1 %}"',
+    ),
+  );
+  t.deepEqual(brief(warnings), [
+    '5:24 This expression will fail at run time: list index out of range',
+    '6:32 This expression will fail at run time: list index out of range',
+  ]);
+  t.regex(warnings[0]?.hint ?? '', /^a text with \{% … %\} needs a \{\{ … \}\}/);
+});
+
 test('broken expressions in names and messages are warned of', (t) => {
   const warnings = warningsOf(
     taskText("action: <% $.a + * %> x=1\non-error: [fail(msg=<% * %>), {'succeed(msg=<% * %>)': <% true %>}]"),

@@ -281,6 +281,29 @@ test('cron triggers are refused as the rules say, and a workflow with triggers s
   t.pass();
 });
 
+for (const kind of ['cron', 'event'] as const) {
+  test(`§18.27 of the language: a workflow with ${kind} triggers is not deleted, and they are named`, async (t) => {
+    const { engine } = await withFlow(t, FLOW);
+    const { cronTriggers, eventTriggers } = engine.engine;
+    const add = async (name: string): Promise<{ id: string }> => {
+      if (kind === 'cron') return create(engine, { name, pattern: name === 'one' ? '5 * * * *' : '6 * * * *' });
+      const [workflow] = await engine.definitions.updateWorkflows(CALLER, FLOW, PLACE);
+      const event = { name, workflowInput: {}, workflowParams: {}, exchange: 'x', topic: 't', event: name };
+      return eventTriggers.create(CALLER, { ...event, workflowId: workflow?.id ?? '', scope: 'private' });
+    };
+    const [one, two] = [await add('one'), await add('two')];
+    await t.throwsAsync(engine.definitions.deleteWorkflow(CALLER, 'wf', ''), {
+      code: 'INVALID_STATE',
+      message: `Can't delete workflow that has ${kind} triggers associated. [workflow=wf], [${kind}_trigger_id(s)=${[one.id, two.id].sort().join(', ')}]`,
+    });
+    for (const trigger of [one, two]) {
+      if (kind === 'cron') await cronTriggers.delete(CALLER, trigger.id);
+      else await eventTriggers.delete(CALLER, trigger.id);
+    }
+    await engine.definitions.deleteWorkflow(CALLER, 'wf', '');
+  });
+}
+
 const PLACE = { namespace: '', scope: 'private' } as const;
 const ALICE = { projectId: 'alice', isAdmin: false };
 
