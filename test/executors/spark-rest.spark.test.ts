@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import test from 'ava';
-import { isJsonObject } from '../../dsl/json.ts';
+import { isJsonObject, type JsonObject } from '../../dsl/json.ts';
+import { run } from '../helpers/processes.ts';
 import { projectRoot } from '../helpers/project.ts';
 import { startStandaloneSpark, type StandaloneSpark } from '../helpers/standalone-spark.ts';
 import { connection, sparkWorld, type SparkWorld } from './helpers/servers.ts';
@@ -68,6 +69,59 @@ real('a node that dies leaves its driver to the next one, which cancels it; it r
   t.is(state.activedrivers.length, 0);
   t.is(state.completeddrivers.length, 3);
 });
+
+real(
+  'spark-submit on this host, with the executors on the cluster: a result, a cause of Java, a class that is not there, a time limit',
+  async (t) => {
+    t.timeout(WAIT_MS * 2);
+    if (cluster === null) return t.fail('There is no cluster.');
+    const folder = join(cluster.folder, 'client');
+    const built = await run('bash', [
+      join(projectRoot, 'scripts/engines/spark/build-jobs.sh'),
+      join(folder, 'words.jar'),
+    ]);
+    t.is(built.code, 0, built.stderr);
+    const w = await sparkWorld(t, [], {
+      runsFolder: join(folder, 'runs'),
+      sparkHome: sparkHome ?? null,
+      environment: process.env,
+    });
+    const watcher = await w.node('n1');
+    const submit = (id: string, more: JsonObject) =>
+      w.submit(watcher, 'spark.submit', id, {
+        cluster: { id: 'c', endpoints: { master: cluster?.master ?? '' } },
+        application: join(folder, 'words.jar'),
+        class: 'WordCount',
+        args: [join(jobs, 'input.txt'), join(folder, `counts-${id}`)],
+        conf: { 'spark.ui.enabled': false },
+        executor_memory: '512m',
+        total_executor_cores: 1,
+        poll_interval: 0.5,
+        ...more,
+      });
+    await submit('good', {});
+    await submit('class', { class: 'no.Such' });
+    await submit('late', { args: [join(jobs, 'input.txt'), join(folder, 'never'), '--sleep', '300'], timeout: 2 });
+    const missing = await w.result('class', WAIT_MS);
+    t.like(missing.output, {
+      code: 'SPARK_JOB_FAILED',
+      exit_code: 101,
+      root_cause: 'Error: Failed to load class no.Such.',
+    });
+    t.like((await w.result('late', WAIT_MS)).output, { code: 'SPARK_TIMEOUT', state: 'killed' });
+    const good = await w.result('good', WAIT_MS);
+    t.is(good.kind, 'success', JSON.stringify(good.output).slice(0, 3000));
+    t.like(good.output, { backend: 'process', result: { words: 25 } });
+    t.regex(String(good.output.app_id), /^app-\d{14}-\d{4}$/);
+    await submit('bad', { args: [join(jobs, 'input.txt'), join(folder, 'none'), '--fail'] });
+    const bad = await w.result('bad', WAIT_MS);
+    t.like(bad.output, {
+      code: 'SPARK_JOB_FAILED',
+      exit_code: 1,
+      root_cause: 'java.lang.IllegalStateException: failed on request',
+    });
+  },
+);
 
 async function onCluster(t: Parameters<typeof sparkWorld>[0]): Promise<{
   readonly w: SparkWorld;
