@@ -236,6 +236,8 @@ export interface ClusterPools {
   ticket(id: string): Promise<ApplyAnswer>;
   /** Resolves when the ticket is served or over, at the latest after so many milliseconds (`waiting`) or when aborted (`waiting`). */
   waitFor(ticket: string, milliseconds: number, signal?: AbortSignal): Promise<ApplyAnswer>;
+  /** A ticket that waits lives for so many seconds from now on. */
+  extendTicket(id: string, seconds: number): Promise<void>;
   /** Gives the ticket back; a grant that won the race is released. */
   cancelTicket(id: string): Promise<void>;
   release(request: ReleaseRequest): Promise<ReleaseAnswer | Refusal>;

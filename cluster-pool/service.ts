@@ -45,7 +45,7 @@ import { findLife, patchLife, subjectOf } from './store/lives.ts';
 import { findPool, findPools, setSchedulable } from './store/pools.ts';
 import { describePools, leasesByCluster, listClusters, listEvents } from './store/queries.ts';
 import type { ClusterRow, LeaseRow } from './store/rows.ts';
-import { endTicketsOf, findTicket } from './store/waiters.ts';
+import { endTicketsOf, extendTicket, findTicket } from './store/waiters.ts';
 import { TicketNews } from './ticket-news.ts';
 import { addCluster } from './upkeep.ts';
 import { clusterLeaseOf, clusterOf, leaseRecordOf } from './wire.ts';
@@ -105,6 +105,11 @@ export class PoolService implements ClusterPools {
       }
       await told;
     }
+  }
+
+  async extendTicket(id: string, seconds: number): Promise<void> {
+    const { store, clock } = this.options;
+    await extendTicket(store.writer, id, clock.now() + Math.round(seconds * 1000));
   }
 
   async cancelTicket(id: string): Promise<void> {

@@ -31,6 +31,8 @@ export interface ServiceSettings {
   readonly reaperSeconds: number;
   /** How long jobs of an ended execution may take to end before their clusters are taken from them. */
   readonly releaseGraceSeconds: number;
+  /** How long the place in line of a caller who holds his connection open outlives the server that has it. */
+  readonly attendedSeconds: number;
   /** How long a host may be silent before its clusters are not offered any more. */
   readonly hostSilenceSeconds: number;
   readonly createTries: number;
@@ -56,6 +58,7 @@ export const DEFAULT_SERVICE: ServiceSettings = Object.freeze({
   healthTries: 3,
   reaperSeconds: 10,
   releaseGraceSeconds: 60,
+  attendedSeconds: 60,
   hostSilenceSeconds: 60,
   createTries: 3,
   retrySeconds: 5,
@@ -122,6 +125,7 @@ const SERVICE_KEYS: Readonly<Record<string, ServiceKey>> = {
   health_tries: count('healthTries', 1),
   reaper_seconds: seconds('reaperSeconds'),
   release_grace: seconds('releaseGraceSeconds'),
+  attended_seconds: seconds('attendedSeconds'),
   host_silence_seconds: seconds('hostSilenceSeconds'),
   create_tries: count('createTries', 1),
   retry_seconds: seconds('retrySeconds'),

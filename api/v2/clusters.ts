@@ -162,12 +162,14 @@ async function apply({ pools, store, request, parameters }: Asked): Promise<Outc
   const root = execution === null ? null : await rootOf(store, request.caller.projectId, execution);
   if (execution !== null && root === null) return fail(400, `The execution ${execution} does not exist`);
   const key = parameters.text('lease_key');
+  // Without a key nobody finds the lease but who waits here now: his place in line is kept for as long as this process has him.
+  const attended = key === null && execution === null ? pools.settings.attendedSeconds : wait;
   const answer = await pools.apply({
     project: request.caller.projectId,
     user_id: user,
     filter,
     allow_multiple: parameters.flag('allow_multiple'),
-    wait_s: wait,
+    wait_s: Math.min(wait, attended),
     ttl_s: ttl,
     lease_key: key,
     execution_id: execution,
@@ -176,13 +178,30 @@ async function apply({ pools, store, request, parameters }: Asked): Promise<Outc
   });
   if (answer.kind !== 'waiting') return applied(answer, user);
   const { gone } = request;
-  const waited = await pools.waitFor(answer.ticket, wait * 1000 + 1000, gone);
+  const waited = await attend(pools, answer.ticket, { wait, attended }, gone);
   // Whoever named a key asks again; nobody else will ever hear of this lease.
   if (waited.kind === 'waiting' || (gone.aborted && key === null)) {
     await pools.cancelTicket(answer.ticket);
     return none(user);
   }
   return applied(waited, user);
+}
+
+/** Waits for a ticket, which lives no longer than `attended` seconds without this. */
+async function attend(
+  pools: Services['pools'],
+  ticket: string,
+  { wait, attended }: { readonly wait: number; readonly attended: number },
+  gone: AbortSignal,
+): Promise<ApplyAnswer> {
+  const end = Date.now() + wait * 1000;
+  for (;;) {
+    const left = Math.max(0, end - Date.now());
+    const isLast = left <= attended * 250;
+    const waited = await pools.waitFor(ticket, isLast ? left + 1000 : attended * 250, gone);
+    if (waited.kind !== 'waiting' || gone.aborted || Date.now() >= end) return waited;
+    await pools.extendTicket(ticket, Math.min(attended, (end - Date.now()) / 1000));
+  }
 }
 
 /** An hour: longer waits ask again with the same `lease_key`. */

@@ -89,6 +89,10 @@ export async function serveTicket(change: Change, ticket: string, leaseId: strin
   await change.trx('cluster_waiters').where({ ticket }).update({ state: 'served', served_lease: leaseId });
 }
 
+export async function extendTicket(knex: Knex, ticket: string, deadline: number): Promise<void> {
+  await knex('cluster_waiters').where({ ticket, state: 'waiting' }).update({ deadline });
+}
+
 /** Ends a ticket that waits; false when it does not (any more). */
 export async function endTicket(change: Change, ticket: string): Promise<boolean> {
   return (await change.trx('cluster_waiters').where({ ticket, state: 'waiting' }).update({ state: 'over' })) === 1;

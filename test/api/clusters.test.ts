@@ -145,7 +145,10 @@ test('apply: parameters from query, form and JSON, both verbs, the same cluster 
 });
 
 test('apply with a key and with a wait: the same lease, and whoever hangs up keeps nothing', async (t) => {
-  const { call, free, url, store } = await start(t, { pools: { one: { provider: 'fake', min_free: 1 } } });
+  const { call, free, url, store } = await start(t, {
+    pools: { one: { provider: 'fake', min_free: 1 } },
+    clusters: { ...FAST, attended_seconds: 8 },
+  });
   await free(1);
   const body = { action: 'apply', user_id: 'u', lease_key: 'k', ttl: 500, scope: 'none', allow_multiple: true };
   const first = await call('POST', '/v2/cluster_op', body);
@@ -168,11 +171,22 @@ test('apply with a key and with a wait: the same lease, and whoever hangs up kee
   await hanging;
   await waitFor('the end of the ticket', async () => (await waiting()).length === 0);
 
+  // Who holds his connection open keeps his place, and nobody else does: a server that dies leaves none that is served for ever.
+  const place = async (user: string): Promise<{ state: string; deadline: number } | undefined> =>
+    store.reader('cluster_waiters').where({ user_id: user }).first('state', 'deadline');
   const patient = call('GET', '/v2/cluster_apply?user_id=patient&wait=600');
   await waitFor(
     'the next ticket',
     async () => (await store.reader('cluster_waiters').where({ user_id: 'patient' })).length === 1,
   );
+  const before = await place('patient');
+  t.true((before?.deadline ?? 0) < Date.now() + 10_000);
+  const row = await store.reader('cluster_waiters').where({ user_id: 'patient' }).first();
+  await store.writer('cluster_waiters').insert({ ...row, ticket: 'left', seq: -1, user_id: 'left' });
+  await waitFor('the end of the place that nobody holds', async () => (await place('left'))?.state === 'over');
+  const later = await place('patient');
+  t.is(later?.state, 'waiting');
+  t.true((later?.deadline ?? 0) > (before?.deadline ?? 0));
   t.deepEqual(await call('GET', `/v2/cluster_release?cluster_id=${first.body.data.id}`), ok(''));
   t.is((await patient).body.data.user_id, 'patient');
 });

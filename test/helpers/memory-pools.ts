@@ -55,6 +55,7 @@ export class MemoryPools {
           this.news.add(look);
           look();
         }),
+      extendTicket: async () => {},
       cancelTicket: async (id) => {
         const ticket = this.tickets.find((one) => one.id === id);
         if (ticket === undefined) return;
