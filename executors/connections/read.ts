@@ -227,6 +227,11 @@ class Reader {
       this.fault(key, 'holds a user or password; put them under auth');
       return null;
     }
+    // Paths are put behind it.
+    if (url.search !== '' || url.hash !== '') {
+      this.fault(key, 'must end with its path, without ? and #; secrets go under auth or headers');
+      return null;
+    }
     return String(value).replace(/\/+$/, '');
   }
 }

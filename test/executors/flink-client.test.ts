@@ -624,6 +624,7 @@ test('connections are read with their secrets, and every fault is named with its
         },
         y: { type: 'flink' },
         z: { type: 'flink', url: 'http://me:pass@host', urls: ['http://b'], timeout: 'long' },
+        q: { type: 'livy', url: 'https://proxy/livy?token=hush' },
       },
       environment,
     ),
@@ -637,9 +638,10 @@ test('connections are read with their secrets, and every fault is named with its
     /connections\.y\.url is missing/,
     /connections\.z\.url holds a user or password; put them under auth/,
     /connections\.z\.timeout must be a number/,
+    /connections\.q\.url must end with its path, without \? and #/,
   ])
     t.regex(faults?.message ?? '', part);
-  t.notRegex(faults?.message ?? '', /pass@/);
+  t.notRegex(faults?.message ?? '', /pass@|hush/);
 });
 
 test('scripts are cut at semicolons that end statements', (t) => {
