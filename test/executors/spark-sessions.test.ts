@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +16,11 @@ import { sparkWorld, type SparkWorld } from './helpers/servers.ts';
 
 /** Sessions that the server keeps on its own host: the real program under Python, on a PySpark that is played. */
 
-test('code and SQL run one after the other in one namespace; values, tables, texts and errors come back', async (t) => {
+const hasPython = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 8))']).status === 0;
+const real = hasPython ? test : test.skip;
+if (!hasPython) test.skip('sessions of this host: install Python 3.8 or later as python3', () => {});
+
+real('code and SQL run one after the other in one namespace; values, tables, texts and errors come back', async (t) => {
   const { w, watcher, session } = await world(t);
   const run = runner(w, watcher, session);
   t.like(await run('x = 20'), { backend: 'process', state: 'available', result: null });
@@ -50,7 +55,7 @@ test('code and SQL run one after the other in one namespace; values, tables, tex
   t.like(await run(forged), { code: 'SPARK_STATEMENT_FAILED', ename: 'UnreadableResult' });
 });
 
-test('a session is opened once and a statement runs once, whenever the node dies', async (t) => {
+real('a session is opened once and a statement runs once, whenever the node dies', async (t) => {
   const w = await place(t);
   const open = await w.node('n1', stopAt('answered'));
   void w.submit(open, 'spark.session.open', 'open', { name: 'words', conf: { 'spark.x': 1 } }).catch(() => {});
@@ -81,7 +86,7 @@ test('a session is opened once and a statement runs once, whenever the node dies
   t.is((await w.starts()).length, 1);
 });
 
-test('a cancel ends Python code, a call to Java and what only waits, and the session goes on', async (t) => {
+real('a cancel ends Python code, a call to Java and what only waits, and the session goes on', async (t) => {
   const { w, watcher, session } = await world(t);
   const busy = async (id: string, code: string) => {
     const mark = join(w.folder, id);
@@ -107,7 +112,7 @@ test('a cancel ends Python code, a call to Java and what only waits, and the ses
   t.is((await run('1 + 1')).result, '2');
 });
 
-test('code that does not stop is let go of, or goes with its session', async (t) => {
+real('code that does not stop is let go of, or goes with its session', async (t) => {
   const { w, watcher, session } = await world(t);
   const stubborn =
     'import time\nwhile True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass';
@@ -138,7 +143,7 @@ test('code that does not stop is let go of, or goes with its session', async (t)
   );
 });
 
-test('a session ends when nobody uses it, when it is closed, and with its process', async (t) => {
+real('a session ends when nobody uses it, when it is closed, and with its process', async (t) => {
   const w = await place(t);
   const watcher = await w.node('n1');
   const session = { via: 'process', id: 'unused', kind: 'pyspark', host: 'here' };
@@ -174,46 +179,49 @@ test('a session ends when nobody uses it, when it is closed, and with its proces
   });
 });
 
-test('what cannot be is refused before anything starts; other projects and other folders are out of reach', async (t) => {
-  const { w, watcher, session } = await world(t);
-  const refusals: readonly (readonly [string, JsonObject, string, RegExp])[] = [
-    ['open', { kind: 'spark' }, 'SPARK_UNSUPPORTED', /pyspark and sql; for Scala/],
-    ['open', { connection: 'yarn' }, 'SPARK_BAD_INPUT', /connection is for via: livy/],
-    ['open', { ttl: '10h' }, 'SPARK_BAD_INPUT', /ttl is not for via: process/],
-    ['open', { idle_timeout: 'soon' }, 'SPARK_BAD_INPUT', /idle_timeout 'soon' is no time/],
-    ['open', { conf: { x: 1 } }, 'SPARK_BAD_INPUT', /does not begin with 'spark\.'/],
-    ['execute', { session, code: ' ' }, 'SPARK_BAD_INPUT', /code must be the text/],
-    ['execute', { session, code: '1', kind: 'sparkr' }, 'SPARK_UNSUPPORTED', /kind sparkr/],
-    ['execute', { session: {}, code: '1' }, 'SPARK_BAD_INPUT', /result of spark\.session\.open/],
-    [
-      'execute',
-      { session: { ...session, id: '../../../etc' }, code: '1' },
-      'SPARK_SESSION_DEAD',
-      /There is no session/,
-    ],
-    ['execute', { session: { ...session, id: 'never' }, code: '1' }, 'SPARK_SESSION_DEAD', /There is no session/],
-    ['close', { session: {} }, 'SPARK_BAD_INPUT', /result of spark\.session\.open/],
-  ];
-  for (const [at, [action, input, code, message]] of refusals.entries()) {
-    await w.submit(watcher, `spark.session.${action}`, `r${at}`, input);
-    const { output } = await w.result(`r${at}`);
-    t.is(output.code, code, JSON.stringify([action, input]));
-    t.regex(String(output.message), message);
-  }
-  const execute = w.action('spark.session.execute');
-  if (execute.kind !== 'job') return t.fail();
-  const message = runAction('spark.session.execute', 'foreign', { session, code: '1' });
-  await watcher.submit({ ...message, context: { ...message.context, projectId: 'another' } }, execute.backend);
-  t.like((await w.result('foreign')).output, { code: 'SPARK_SESSION_DEAD' });
-  const close = w.action('spark.session.close');
-  if (close.kind !== 'job') return t.fail();
-  const end = runAction('spark.session.close', 'foreign-end', { session });
-  await watcher.submit({ ...end, context: { ...end.context, projectId: 'another' } }, close.backend);
-  t.is((await w.report('foreign-end')).kind, 'success');
-  t.true(await w.lives(session));
-});
+real(
+  'what cannot be is refused before anything starts; other projects and other folders are out of reach',
+  async (t) => {
+    const { w, watcher, session } = await world(t);
+    const refusals: readonly (readonly [string, JsonObject, string, RegExp])[] = [
+      ['open', { kind: 'spark' }, 'SPARK_UNSUPPORTED', /pyspark and sql; for Scala/],
+      ['open', { connection: 'yarn' }, 'SPARK_BAD_INPUT', /connection is for via: livy/],
+      ['open', { ttl: '10h' }, 'SPARK_BAD_INPUT', /ttl is not for via: process/],
+      ['open', { idle_timeout: 'soon' }, 'SPARK_BAD_INPUT', /idle_timeout 'soon' is no time/],
+      ['open', { conf: { x: 1 } }, 'SPARK_BAD_INPUT', /does not begin with 'spark\.'/],
+      ['execute', { session, code: ' ' }, 'SPARK_BAD_INPUT', /code must be the text/],
+      ['execute', { session, code: '1', kind: 'sparkr' }, 'SPARK_UNSUPPORTED', /kind sparkr/],
+      ['execute', { session: {}, code: '1' }, 'SPARK_BAD_INPUT', /result of spark\.session\.open/],
+      [
+        'execute',
+        { session: { ...session, id: '../../../etc' }, code: '1' },
+        'SPARK_SESSION_DEAD',
+        /There is no session/,
+      ],
+      ['execute', { session: { ...session, id: 'never' }, code: '1' }, 'SPARK_SESSION_DEAD', /There is no session/],
+      ['close', { session: {} }, 'SPARK_BAD_INPUT', /result of spark\.session\.open/],
+    ];
+    for (const [at, [action, input, code, message]] of refusals.entries()) {
+      await w.submit(watcher, `spark.session.${action}`, `r${at}`, input);
+      const { output } = await w.result(`r${at}`);
+      t.is(output.code, code, JSON.stringify([action, input]));
+      t.regex(String(output.message), message);
+    }
+    const execute = w.action('spark.session.execute');
+    if (execute.kind !== 'job') return t.fail();
+    const message = runAction('spark.session.execute', 'foreign', { session, code: '1' });
+    await watcher.submit({ ...message, context: { ...message.context, projectId: 'another' } }, execute.backend);
+    t.like((await w.result('foreign')).output, { code: 'SPARK_SESSION_DEAD' });
+    const close = w.action('spark.session.close');
+    if (close.kind !== 'job') return t.fail();
+    const end = runAction('spark.session.close', 'foreign-end', { session });
+    await watcher.submit({ ...end, context: { ...end.context, projectId: 'another' } }, close.backend);
+    t.is((await w.report('foreign-end')).kind, 'success');
+    t.true(await w.lives(session));
+  },
+);
 
-test('a session that does not start tells why; a host takes only so many', async (t) => {
+real('a session that does not start tells why; a host takes only so many', async (t) => {
   const w = await place(t, { maxRuns: 1 });
   const watcher = await w.node('n1', { limits: { retryForMs: 1 } });
   await w.submit(watcher, 'spark.session.open', 'a1', { env: { FAIL: 'no memory' } });
@@ -242,7 +250,7 @@ test('a session that does not start tells why; a host takes only so many', async
   t.false(await w.lives({ id: 'a5' }));
 });
 
-test('a statement that reaches another host than its session is handed to that one', async (t) => {
+real('a statement that reaches another host than its session is handed to that one', async (t) => {
   const { w, watcher, session } = await world(t);
   watcher.abandon();
   const there = sparkPack(
