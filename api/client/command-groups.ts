@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { ExitCode, Terminal } from '../terminal.ts';
+import { FORMATS } from './formats.ts';
 import type * as RunModule from './run.ts';
 import type { ConnectionOptions, Session } from './run.ts';
 
@@ -41,7 +42,8 @@ export class ClientCommands {
       .description(description)
       .option('--url <url>', 'the server (default: TRAMONTANE_URL, else http://127.0.0.1:8989)')
       .option('--token <token>', 'who you are (default: TRAMONTANE_TOKEN)')
-      .addOption(new Option('--format <format>', 'how to print').choices(['table', 'json', 'yaml']).default('table'));
+      .addOption(new Option('--format <format>', 'how to print').choices([...FORMATS]).default('table'))
+      .option('--fields <names>', 'which fields to show, separated by commas');
     command.action(async () => {
       const run = await import('./run.ts');
       const options = command.opts<O & ConnectionOptions>();

@@ -1,12 +1,13 @@
 import { dump } from 'js-yaml';
 import { isJsonObject, parseJson, stringifyJson } from '../../dsl/json.ts';
 import type { Json, JsonObject } from '../../dsl/json.ts';
-
-export const FORMATS = ['table', 'json', 'yaml'] as const;
-export type Format = (typeof FORMATS)[number];
+import type { Format } from './formats.ts';
 
 /** Items as a table of some columns, or as they are. */
 export function showList(items: readonly JsonObject[], columns: readonly string[], format: Format): string {
+  // For scripts: a line for each item, its values in the order of the columns, with tabs between them.
+  if (format === 'value')
+    return items.map((item) => `${columns.map((name) => oneLine(item[name])).join('\t')}\n`).join('');
   if (format !== 'table') return showValue(items.map(opened), format);
   if (items.length === 0) return '';
   const rows = [
@@ -27,6 +28,10 @@ export function showList(items: readonly JsonObject[], columns: readonly string[
 
 /** One item: a line for each field, or as it is. */
 export function showItem(item: JsonObject, format: Format): string {
+  if (format === 'value')
+    return Object.values(item)
+      .map((value) => `${oneLine(value)}\n`)
+      .join('');
   if (format !== 'table') return showValue(opened(item), format);
   const entries = Object.entries(item);
   const widest = Math.max(0, ...entries.map(([name]) => name.length));
@@ -35,6 +40,7 @@ export function showItem(item: JsonObject, format: Format): string {
 
 /** Data, such as an output: JSON unless YAML is asked for. */
 export function showValue(value: Json, format: Format): string {
+  if (format === 'value' && !Array.isArray(value) && !isJsonObject(value)) return `${long(value, 0)}\n`;
   if (format === 'yaml') return dump(JSON.parse(stringifyJson(value)), { lineWidth: 120 });
   return `${JSON.stringify(JSON.parse(stringifyJson(value)), null, 2)}\n`;
 }

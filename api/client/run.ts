@@ -12,28 +12,36 @@ import type { Noun } from './nouns.ts';
 import { showItem, showList, showValue, valueOf } from './output.ts';
 
 export { showList, showValue } from './output.ts';
-import type { Format } from './output.ts';
+import type { Format } from './formats.ts';
 
 /** What every command that talks to a server takes. */
 export interface ConnectionOptions {
   readonly url?: string;
   readonly token?: string;
   readonly format?: Format;
+  readonly fields?: string;
 }
 
 export interface Session {
   readonly client: Client;
   readonly format: Format;
+  /** Which fields to show; null: those that are usual. */
+  readonly fields: readonly string[] | null;
   readonly terminal: Terminal;
 }
 
 export const DEFAULT_URL = 'http://127.0.0.1:8989';
 
 /** Options over the variables TRAMONTANE_URL and TRAMONTANE_TOKEN over the server on this machine. @throws UsageError */
-export function connect({ url, token, format = 'table' }: ConnectionOptions, terminal: Terminal): Session {
+export function connect({ url, token, format = 'table', fields }: ConnectionOptions, terminal: Terminal): Session {
   const { environment } = terminal;
   const address = url ?? (environment['TRAMONTANE_URL'] || DEFAULT_URL);
-  return { client: createClient(address, token ?? (environment['TRAMONTANE_TOKEN'] || null)), format, terminal };
+  return {
+    client: createClient(address, token ?? (environment['TRAMONTANE_TOKEN'] || null)),
+    format,
+    fields: fields?.split(',').map((name) => name.trim()) ?? null,
+    terminal,
+  };
 }
 
 export interface ListOptions {
@@ -43,6 +51,7 @@ export interface ListOptions {
   readonly filter: readonly string[];
   readonly fields?: string;
   readonly allProjects?: boolean;
+  readonly rootsOnly?: boolean;
   readonly namespace?: string;
 }
 
@@ -58,7 +67,6 @@ export async function list(
   const { client, format, terminal } = session;
   const wanted = options.limit === undefined ? Number.POSITIVE_INFINITY : Number(options.limit);
   if (!(wanted >= 1)) throw new UsageError(`'${options.limit}' is no limit; write a number from 1`);
-  const chosen = options.fields?.split(',').map((name) => name.trim());
   const query = listQuery(options, Math.min(wanted, PAGE));
   const items: JsonObject[] = [];
   for (let marker = options.marker; ; ) {
@@ -70,12 +78,12 @@ export async function list(
       break;
     marker = last;
   }
-  terminal.out(showList(items.slice(0, wanted), chosen ?? noun.columns, format));
+  terminal.out(showList(items.slice(0, wanted), session.fields ?? noun.columns, format));
   return 0;
 }
 
 function listQuery(
-  { sort, filter, fields, allProjects, namespace }: ListOptions,
+  { sort, filter, fields, allProjects, rootsOnly, namespace }: ListOptions,
   limit: number,
 ): Record<string, string | undefined> {
   const keys = (sort ?? '')
@@ -98,6 +106,7 @@ function listQuery(
         }),
     ...(fields === undefined ? {} : { fields }),
     ...(allProjects === true ? { all_projects: 'true' } : {}),
+    ...(rootsOnly === true ? { nulls: 'root_execution_id' } : {}),
     namespace,
   };
 }
@@ -153,7 +162,13 @@ export async function upload(
       : isJsonObject(reply)
         ? [reply]
         : [];
-  session.terminal.out(showList(items, noun.columns, session.format));
+  session.terminal.out(
+    showList(
+      items.map((item) => chosen(session, item)),
+      session.fields ?? noun.columns,
+      session.format,
+    ),
+  );
   return 0;
 }
 
@@ -207,8 +222,17 @@ export function idOf(item: Json): string {
 }
 
 export function show(session: Session, reply: Json): ExitCode {
-  session.terminal.out(isJsonObject(reply) ? showItem(reply, session.format) : showValue(reply, session.format));
+  const { format, terminal } = session;
+  terminal.out(isJsonObject(reply) ? showItem(chosen(session, reply), format) : showValue(reply, format));
   return 0;
+}
+
+/** @throws UsageError naming a field that an item does not have. */
+function chosen({ fields }: Session, item: JsonObject): JsonObject {
+  const missing = fields?.find((name) => !Object.hasOwn(item, name));
+  if (missing !== undefined)
+    throw new UsageError(`There is no field '${missing}'; there are: ${Object.keys(item).join(', ')}`);
+  return fields === null ? item : Object.fromEntries(fields.map((name): [string, Json] => [name, item[name] ?? null]));
 }
 
 export function itemPath(noun: Pick<Noun, 'collection'>, identifier: string): string {

@@ -4,7 +4,7 @@ import type { Connection } from '../../executors/connections/connection.ts';
 import { probeConnection } from '../../executors/connections/probe.ts';
 import { readConnections } from '../../executors/connections/read.ts';
 import { showItem, showList } from '../client/output.ts';
-import type { Format } from '../client/output.ts';
+import type { Format } from '../client/formats.ts';
 import type { ExitCode, Terminal } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 import { readSettings } from './settings.ts';

@@ -155,6 +155,30 @@ test('executions are started, watched, changed and run again', async (t) => {
 
   const held = await json(t, cli, 'execution', 'create', 'waits', '--id', 'mine', '--env', 'a=1', '--description', 'x');
   t.deepEqual([held.id, held.state, held.params.env], ['mine', 'RUNNING', { a: 1 }]);
+  // For scripts, as with `-f value -c id`.
+  const values = async (...words: string[]) => ok(t, cli, ...words, '--format', 'value');
+  t.is(await values('execution', 'get', 'mine', '--fields', 'state,description,id'), 'RUNNING\nx\nmine\n');
+  t.is(await values('execution', 'list', '--fields', 'id,state', '--filter', 'workflow_name=waits'), 'mine\tRUNNING\n');
+  t.is(
+    await values('execution', 'list', '--roots-only', '--fields', 'id', '--filter', 'workflow_name=waits'),
+    'mine\n',
+  );
+  const other = await values(
+    'execution',
+    'create',
+    'waits',
+    '--params',
+    'evaluate_env=false',
+    '--env',
+    'a=1',
+    '--fields',
+    'params',
+  );
+  t.like(JSON.parse(other), { evaluate_env: false, env: { a: 1 } });
+  t.is(await values('task', 'result', task.id), 'you\n');
+  const wrong = await cli('execution', 'get', 'mine', '--fields', 'nope');
+  t.is(wrong.code, 2);
+  t.regex(wrong.err, /no field 'nope'; there are: id, /);
   t.is((await json(t, cli, 'execution', 'pause', 'mine')).state, 'PAUSED');
   t.is((await json(t, cli, 'execution', 'resume', 'mine')).state, 'RUNNING');
   t.is((await json(t, cli, 'execution', 'update', 'mine', '--description', 'other')).description, 'other');

@@ -26,10 +26,10 @@ export function addCollection(commands: ClientCommands, noun: Noun): void {
     .option('--marker <id>', 'begin after this one')
     .option('--sort <keys>', 'such as created_at:desc,name')
     .option('--filter <name=value>', 'such as state=ERROR or name=has:load; may be repeated', collect, [])
-    .option('--fields <names>', 'which fields to show, separated by commas')
     .option('--all-projects', 'those of all projects (administrators)');
   if (noun.namespaces) list.option('--namespace <name>', 'those of one namespace');
   if (noun.noun === 'task') list.option('--execution <id>', 'those of one execution');
+  if (noun.noun === 'execution') list.option('--roots-only', 'without those that other executions have started');
   if (noun.noun === 'execution' || noun.noun === 'action-execution') list.option('--task <id>', 'those of one task');
   const get = commands.command<{ namespace?: string }>(
     noun.noun,

@@ -8,6 +8,7 @@ export function addExecutions(commands: ClientCommands): void {
     readonly input: readonly string[];
     readonly env: readonly string[];
     readonly envName?: string;
+    readonly params: readonly string[];
     readonly task?: string;
     readonly id?: string;
     readonly description?: string;
@@ -24,6 +25,7 @@ export function addExecutions(commands: ClientCommands): void {
         const isId = UUID.test(workflow ?? '');
         const env = options.envName ?? run.data(options.env, '--env');
         const params = {
+          ...run.data(options.params, '--params'),
           ...(env === undefined ? {} : { env }),
           ...(options.task === undefined ? {} : { task_name: options.task }),
         };
@@ -47,6 +49,7 @@ export function addExecutions(commands: ClientCommands): void {
     .option('--env <file|key=value>', 'environment, given in the same ways', collect, [])
     .option('--env-name <name>', 'environment that is stored under a name')
     .option('--task <name>', 'target task of a reverse workflow')
+    .option('--params <file|key=value>', 'other parameters, such as evaluate_env=false; may be repeated', collect, [])
     .option('--id <id>', 'an id of your own: the same again starts nothing')
     .option('--description <text>', 'what it is for')
     .option('--source <id>', 'an execution whose workflow, input and parameters to take')
