@@ -274,6 +274,5 @@ test('the page of the document needs nothing from elsewhere', async (t) => {
   t.regex(response.headers.get('content-type') ?? '', /text\/html/);
   t.regex(response.headers.get('content-security-policy') ?? '', /default-src 'none'/);
   t.false(/<script|src=|https?:\/\/(?!127)/.test(page));
-  for (const expected of ['/v2/executions/{id}/stream', 'workflow_namespace'])
-    t.true(page.includes(expected));
+  for (const expected of ['/v2/executions/{id}/stream', 'workflow_namespace']) t.true(page.includes(expected));
 });
