@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isJsonObject } from '../../dsl/json.ts';
@@ -177,11 +177,21 @@ async function reset(engine: LocalEngine, cluster: LiveCluster, signal: AbortSig
   const folder = folderOf(cluster.handle);
   const nodes = nodesOf(cluster.handle);
   if (!(await areAlone(folder, nodes, engine.resetSeconds, signal))) return null;
-  const runs = [...new Set(nodes.map(({ directory }) => dirname(directory)))];
-  const names = nodes.map(({ name }) => name);
-  for (const run of runs) for (const { path, keeps } of engine.usersFolders(run, names)) await emptyFolder(path, keeps);
-  for (const node of nodes) await emptyLogs(node);
+  const runs = (await readdir(folder)).map((name) => join(folder, name));
+  for (const run of runs) await cleanRun(engine, run, nodes);
   return (await health(engine, cluster, signal)).ok ? made(cluster.handle, nodes, cluster.endpoints) : null;
+}
+
+/** Of nodes that were started anew during the lease an earlier run has files and logs, too. */
+async function cleanRun(engine: LocalEngine, run: string, nodes: readonly StartedNode[]): Promise<void> {
+  const own = nodes.filter(({ directory }) => dirname(directory) === run);
+  const names = nodes.map(({ name }) => name);
+  if (own.length === 0) return rm(run, { recursive: true, force: true, maxRetries: 3 });
+  for (const { path, keeps } of engine.usersFolders(run, names)) await emptyFolder(path, keeps);
+  for (const name of names)
+    if (!own.some((node) => node.name === name))
+      await rm(join(run, name), { recursive: true, force: true, maxRetries: 3 });
+  for (const node of own) await emptyLogs(node);
 }
 
 async function health(engine: LocalEngine, cluster: LiveCluster, signal: AbortSignal): Promise<HealthReport> {

@@ -143,7 +143,7 @@ only(
       [sleepers(21_400), false],
     ] as const) {
       const providers = { sleepers: () => createLocal(engine) };
-      const { pools, store } = await testPools(t, { p: { ...POOL.p, recycle: 'reset' } }, {}, { providers });
+      const { pools, store } = await testPools(t, { p: { ...POOL.p, size: 2, recycle: 'reset' } }, {}, { providers });
       const held = await lease(pools, 'ann');
       const row = await store.reader('clusters').where({ id: held.id }).first('handle');
       const { nodes, run } = JSON.parse(String(row?.handle)) as { nodes: { log: string }[]; run: string };
@@ -152,12 +152,16 @@ only(
       const log = nodes[0]?.log ?? '';
       await writeFile(`${log}.1`, 'older');
       t.regex(await readFile(log, 'utf8'), /^(?:of|node) master/);
+      // What its user has started anew leaves an earlier run beside the one that goes on.
+      await mkdir(join(run, 'w1/work/app-1'), { recursive: true });
+      const again = await pools.operate({ project: 'p', cluster_id: held.id, op: 'restart', node: 'w1' });
       await pools.release({ project: 'p', cluster_id: held.id });
       const next = await lease(pools, 'ben');
       t.not(next.id, held.id);
-      t.is(JSON.stringify(next.nodes) === JSON.stringify(held.nodes), isKept);
+      t.is('nodes' in again && JSON.stringify(next.nodes) === JSON.stringify(again.nodes), isKept);
       if (isKept) {
         t.deepEqual(await readdir(join(run, 'w0/work')), []);
+        await t.throwsAsync(stat(join(run, 'w1')), { code: 'ENOENT' });
         t.is(await readFile(log, 'utf8'), '');
         await t.throwsAsync(stat(`${log}.1`), { code: 'ENOENT' });
       } else await t.throwsAsync(stat(run), { code: 'ENOENT' });
