@@ -15,6 +15,7 @@ import type { Store } from '../store/connection.ts';
 import type { DefinitionFinder } from '../store/definition-finder.ts';
 import { LargeValues } from '../store/large-values.ts';
 import { findOwnedAction } from '../store/action-claims.ts';
+import { letGoOfActions, wishStop } from '../store/delete-executions.ts';
 import { actionPatchToRow, actionToRow } from '../store/tables.ts';
 import { insertMany } from '../store/bulk.ts';
 import type { Clock } from './clock.ts';
@@ -104,14 +105,26 @@ export class StandAloneActions {
         : to === 'ERROR'
           ? { kind: 'error', output, retryable: false }
           : { kind: 'cancelled', output };
-    if (!(await this.finish(action, result))) {
+    const receipt = action.kind === 'async' ? null : newId();
+    if (!(await this.finish(action, result, receipt))) {
       throw new EngineError('INVALID_STATE', `Action ${action.id} is already completed`);
     }
-    if (action.kind !== 'async') {
-      this.options.send([{ type: 'stop-action', actionExecutionId: action.id, reason: 'cancelled', receipt: null }]);
-    }
+    if (receipt !== null)
+      this.options.send([{ type: 'stop-action', actionExecutionId: action.id, reason: 'cancelled', receipt }]);
     this.waiters.get(action.id)?.resolve(result);
     return this.stored(action.id);
+  }
+
+  /** Deletes one that has ended, with what it stored. */
+  async delete(action: ActionRecord): Promise<void> {
+    const { store, clock, send } = this.options;
+    const left = await store.writer.transaction(async (trx: Knex) => {
+      const running = await letGoOfActions(trx, [action], clock.now());
+      await trx('payloads').where('execution_id', action.id).delete();
+      await trx('action_executions').where('id', action.id).delete();
+      return running;
+    });
+    send(left.map((one) => ({ ...one, type: 'stop-action', reason: 'cancelled' })));
   }
 
   private async resolve(caller: Caller, request: RunActionRequest): Promise<ActionCall> {
@@ -236,12 +249,18 @@ export class StandAloneActions {
     });
   }
 
-  /** False when somebody else ended it meanwhile. */
-  private finish(action: ActionRecord, result: ActionResult): Promise<boolean> {
-    return this.write(action.id, finalFields(action, result, this.options.limits));
+  /** False when somebody else ended it meanwhile. With a receipt, what runs outside is to be told: a message that survives this process. */
+  private finish(action: ActionRecord, result: ActionResult, receipt: string | null = null): Promise<boolean> {
+    return this.write(action.id, finalFields(action, result, this.options.limits), async (trx) => {
+      if (receipt !== null) await wishStop(trx, action, receipt, this.options.clock.now());
+    });
   }
 
-  private async write(id: string, patch: Partial<ActionRecord>): Promise<boolean> {
+  private async write(
+    id: string,
+    patch: Partial<ActionRecord>,
+    besides: (trx: Knex) => Promise<void> = async () => {},
+  ): Promise<boolean> {
     const columns = actionPatchToRow({ ...patch, updatedAt: this.options.clock.now() });
     return this.options.store.writer.transaction(async (trx: Knex) => {
       const large = new LargeValues(trx);
@@ -249,8 +268,10 @@ export class StandAloneActions {
         .where('id', id)
         .whereNotIn('state', ['SUCCESS', 'ERROR', 'CANCELLED'])
         .update(large.takeFromPatch('action_executions', id, columns, id));
-      if (changed > 0) await large.write();
-      return changed > 0;
+      if (changed === 0) return false;
+      await large.write();
+      await besides(trx);
+      return true;
     });
   }
 

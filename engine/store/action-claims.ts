@@ -132,11 +132,6 @@ export async function findOwnedAction(knex: Knex, id: string): Promise<OwnedActi
   return row === undefined ? undefined : { action: actionFromRow(row), projectId: row.project_id };
 }
 
-export async function deleteAction(knex: Knex, id: string): Promise<void> {
-  await knex('payloads').where('execution_id', id).delete();
-  await knex('action_executions').where('id', id).delete();
-}
-
 /** Ids of executions whose row was made by a parent and that have not started. */
 export async function idleExecutions(knex: Knex): Promise<readonly string[]> {
   const rows: Pick<ExecutionRow, 'id'>[] = await knex('executions').where('state', 'IDLE').select('id').orderBy('id');

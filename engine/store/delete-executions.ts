@@ -2,7 +2,7 @@ import type { Knex } from 'knex';
 import { newId } from '../ids.ts';
 import { insertOutbox, leaseRow, type OutboxRow, tookLeases } from './batch.ts';
 import { insertMany } from './bulk.ts';
-import { deleteExternalJobs, requestExternalJobCancel } from './external-jobs.ts';
+import { deleteExternalJobs, liveExternalJobs, requestExternalJobCancel } from './external-jobs.ts';
 import type { ExecutionRow } from './tables.ts';
 
 const SLICE = 400;
@@ -111,26 +111,46 @@ export async function letGoOfActions(
   actions: readonly DeletedAction[],
   now: number,
 ): Promise<LeftRunning[]> {
-  const open = actions.filter(({ state, kind }) => kind !== 'async' && (state === 'RUNNING' || state === 'PAUSED'));
-  const openIds = new Set(open.map((action) => action.id));
+  const isOpen = ({ state, kind }: DeletedAction) => kind !== 'async' && (state === 'RUNNING' || state === 'PAUSED');
+  const endedJobs = actions.filter((action) => action.kind === 'job' && !isOpen(action)).map(({ id }) => id);
+  // A person may have said how the action ended, and its job goes on until that has reached it.
+  const live = await liveExternalJobs(trx, endedJobs);
   await deleteExternalJobs(
     trx,
-    actions.flatMap((action) => (openIds.has(action.id) ? [] : [action.id])),
+    endedJobs.filter((id) => !live.has(id)),
   );
-  for (const action of open) {
-    if (action.kind === 'job') await requestExternalJobCancel(trx, action.id, 'cancelled', now);
-  }
+  const open = actions.filter((action) => isOpen(action) || live.has(action.id));
+  for (const action of open) await wishJobsEnd(trx, action, now);
   const running = open.map((action) => ({ actionExecutionId: action.id, receipt: newId() }));
   await insertMany(
     trx,
     'outbox',
-    running.map(({ actionExecutionId, receipt }) => ({
-      id: receipt,
-      execution_id: null,
-      kind: 'stop-action',
-      body: JSON.stringify({ action: actionExecutionId, reason: 'cancelled' }),
-      created_at: now,
-    })),
+    running.map((left) => stopRow(left, now)),
   );
   return running;
+}
+
+/** Has what an action runs outside stopped, whatever becomes of this process: until an executor has seen to it the outbox says so. */
+export async function wishStop(
+  trx: Knex,
+  action: Pick<DeletedAction, 'id' | 'kind'>,
+  receipt: string,
+  now: number,
+): Promise<void> {
+  await wishJobsEnd(trx, action, now);
+  await insertMany(trx, 'outbox', [stopRow({ actionExecutionId: action.id, receipt }, now)]);
+}
+
+async function wishJobsEnd(trx: Knex, { id, kind }: Pick<DeletedAction, 'id' | 'kind'>, now: number): Promise<void> {
+  if (kind === 'job') await requestExternalJobCancel(trx, id, 'cancelled', now);
+}
+
+function stopRow({ actionExecutionId, receipt }: LeftRunning, now: number) {
+  return {
+    id: receipt,
+    execution_id: null,
+    kind: 'stop-action',
+    body: JSON.stringify({ action: actionExecutionId, reason: 'cancelled' }),
+    created_at: now,
+  };
 }

@@ -248,6 +248,20 @@ export async function releaseExternalJobLeases(db: Knex, owner: string): Promise
     .update({ lease_owner: null, lease_until: null });
 }
 
+/** Of these, the actions whose jobs may still run, though somebody has said how the action ended. */
+export async function liveExternalJobs(trx: Knex, actionExecutionIds: readonly string[]): Promise<ReadonlySet<string>> {
+  const live = new Set<string>();
+  for (let from = 0; from < actionExecutionIds.length; from += 500) {
+    const ids: string[] = await trx(TABLE)
+      .whereIn('action_execution_id', actionExecutionIds.slice(from, from + 500))
+      .whereNot({ phase: 'done' })
+      .whereNull('result')
+      .pluck('action_execution_id');
+    for (const id of ids) live.add(id);
+  }
+  return live;
+}
+
 /** Part of deleting action executions. */
 export async function deleteExternalJobs(trx: Knex, actionExecutionIds: readonly string[]): Promise<void> {
   for (let from = 0; from < actionExecutionIds.length; from += 500) {

@@ -4,6 +4,7 @@ import { assert, asyncProperty, infiniteStream, nat } from 'fast-check';
 import { silentLogger } from '../../engine/log.ts';
 import { openStore, type Store } from '../../engine/store/connection.ts';
 import { migrate } from '../../engine/store/migrate.ts';
+import { insertExternalJob, loadExternalJob } from '../../engine/store/external-jobs.ts';
 import { lostActions, reopenLost } from '../../engine/store/pending.ts';
 import { TestClock } from '../helpers/clock.ts';
 import { CALLER, see } from '../helpers/engine.ts';
@@ -263,6 +264,49 @@ test('a result that came in between the end of a child and its parent is not los
   t.teardown(() => second.engine.close());
   t.is(await stateOf(store, 'x'), 'SUCCESS');
   t.deepEqual(await store.reader('outbox').select('*'), []);
+});
+
+test('a job that runs alone is stopped when somebody has said how it ended, also over a crash and a delete', async (t) => {
+  const { store, clock } = await world(t);
+  const run = async ({ engine }: Node) => {
+    const { id } = await engine.runAction(CALLER, {
+      name: 'spark.submit',
+      namespace: '',
+      input: { application: '/app.py' },
+      runSync: false,
+      saveResult: true,
+      target: null,
+      timeoutSeconds: null,
+      description: '',
+    });
+    const record = { backend: 'spark-submit', key: String(id), url: null, data: {}, request: {}, leaseOwner: 'n' };
+    await insertExternalJob(store.writer, { ...record, actionExecutionId: String(id), leaseUntil: 1, now: 0 });
+    return String(id);
+  };
+  const wished = async (id: string) => (await loadExternalJob(store.reader, id))?.cancelRequestedAt !== null;
+  const first = await Node.start(store, clock);
+  const cancelled = await run(first);
+  let count = 0;
+  first.fault = () => (count++ === 0 ? 'after' : 'before');
+  await first.engine.updateAction(CALLER, cancelled, 'CANCELLED', null).catch(() => {});
+  first.die();
+  t.is(first.stops.length, 0);
+  t.true(await wished(cancelled));
+  const second = await Node.start(store, clock);
+  t.teardown(() => second.engine.close());
+  await second.engine.idle();
+  t.deepEqual(
+    second.stops.map((stop) => stop.actionExecutionId),
+    [cancelled],
+  );
+  const deleted = await run(second);
+  await second.engine.updateAction(CALLER, deleted, 'SUCCESS', 'done by hand');
+  await second.engine.deleteAction(CALLER, deleted);
+  t.true(await wished(deleted));
+  t.deepEqual(
+    second.stops.map((stop) => stop.actionExecutionId),
+    [cancelled, deleted, deleted],
+  );
 });
 
 test('a stop that was not delivered is delivered again', async (t) => {

@@ -3,7 +3,7 @@ import type { ActionResult } from '../../contract.ts';
 import { type ActionRecord, type Event, isFinal } from '../../core/model.ts';
 import { EngineError } from '../../errors.ts';
 import type { Caller } from '../../facade.ts';
-import { deleteAction, findOwnedAction } from '../../store/action-claims.ts';
+import { findOwnedAction } from '../../store/action-claims.ts';
 import type { Store } from '../../store/connection.ts';
 import type { Conductor } from '../conductor.ts';
 import type { StandAloneActions } from '../stand-alone.ts';
@@ -46,7 +46,7 @@ export class ActionRequests {
     if (!isFinal(action.state)) {
       throw new EngineError('NOT_ALLOWED', 'Only completed action execution can be deleted.');
     }
-    await deleteAction(this.store.writer, id);
+    await this.standAlone.delete(action);
   }
 
   private async visibleAction(caller: Caller, id: string): Promise<ActionRecord> {
