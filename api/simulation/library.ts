@@ -19,7 +19,7 @@ export function readLibrary(
   const addWorkflow = (name: string, workbookName: string | null, spec: WorkflowSpec): void => {
     workflows.set(name, { id: name, name, namespace: '', workbookName, specHash: name, spec });
   };
-  for (const { path, text } of files) {
+  for (const { text } of files) {
     const kind = documentKind(text);
     if (kind === 'workflow') {
       for (const spec of parseWorkflows(text).specs) addWorkflow(spec.name, null, spec);
