@@ -117,11 +117,31 @@ function syntaxHint(source: string, offset: number, reason: string): string | nu
   if (/[:-]\s+<%.*(?:: | #)/.test(line))
     return "an expression that holds ': ' or ' #' must stand in quotes: \"<% … %>\"";
   if (/^[ ]*\t/.test(line)) return 'indent with blanks, not with tabs';
+  if (reason === 'bad indentation of a mapping entry') {
+    const slip = slipBefore(source, lineStart, line);
+    if (slip !== null) return slip;
+  }
   const reserved = /(?:[:,[{-]\s+|^\s*)([*&%`])/.exec(line);
   if (reserved !== null) return `a text that begins with ${reserved[1]} must stand in quotes`;
   if (reason.startsWith('missed comma') && /[\w%>)'"]\s*=?[[{]/.test(line))
     return 'inside of { } and [ ] a text that holds brackets, braces or commas must stand in quotes';
   if (/:\s+\S.*: /.test(line)) return "a text that holds ': ' must stand in quotes; else check the indentation";
+  return null;
+}
+
+/** A slip in the line before, which made the next one a part of its text. */
+function slipBefore(source: string, lineStart: number, line: string): string | null {
+  const end = Math.max(0, lineStart - 1);
+  const before = source.slice(Math.max(source.lastIndexOf('\n', end - 1) + 1, end - 1000), end);
+  if (/:\s+\S.*: /.test(line)) return null;
+  const [, word = ''] = /^\s*(?:- )?([\p{L}\p{N}_.-]+)\s*$/u.exec(before) ?? [];
+  if (word !== '') return `a colon is missing behind '${word}' in the line before`;
+  const [, key = '', value = ''] = /^\s*(?:- )?([\p{L}\p{N}_-]+):(\S.*)$/u.exec(before) ?? [];
+  if (key !== '') return `a blank is missing behind the colon in the line before: '${key}: ${value.slice(0, 40)}'`;
+  const indent = (text: string): number => text.length - text.trimStart().length;
+  const [, above = ''] = /^\s*(?:- )?([\p{L}\p{N}_-]+):\s+\S/u.exec(before) ?? [];
+  if (above !== '' && indent(line) > indent(before))
+    return `this line is indented deeper than '${above}', which has its value already: align them`;
   return null;
 }
 

@@ -5,6 +5,7 @@ import { Float } from '../yaql/numbers.ts';
 import { actionSpecFrom, rawAction } from './action.ts';
 import { checkBase, checkCalls, type DocumentOptions, type KnownNames, knownNames } from './call-check.ts';
 import { parseInlineCall } from './inline-params.ts';
+import { hintForValue } from './misplaced.ts';
 import { MAX_JOIN_NAME, MAX_TASK_NAME } from './names.ts';
 import { own } from './policies.ts';
 import { ACTION, DIRECT_TASK, REVERSE_TASK, type Shape, TASK_DEFAULTS, WORKBOOK, WORKFLOW } from './shape.ts';
@@ -138,6 +139,13 @@ function checkList(document: Json, problems: Problems, checkEntry: EntryCheck): 
   }
   for (const name of names) {
     checkStoredName(name, { path: [name], at: 'key' }, problems);
+    if (SECTIONS.has(name)) {
+      problems.warning(
+        { path: [name], at: 'key' },
+        `'${name}' is taken for the name of an entry: every key beside 'version' is one`,
+        `write the name of the workflow first, and '${name}' indented below it`,
+      );
+    }
     checkEntry(name, document[name] ?? null, [name]);
   }
 }
@@ -223,10 +231,15 @@ function checkTaskName(name: string, task: Json, path: Path, problems: Problems)
 
 function isMapping(value: Json, path: Path, problems: Problems): value is JsonObject {
   if (isJsonObject(value)) return true;
+  const name = path.at(-1);
+  const isKeyword = typeof name === 'string' && path.at(-2) === 'tasks' && TASK_KEYWORDS.has(name);
+  const guess = isKeyword
+    ? `indent '${name}' deeper, so that it stands inside of a task`
+    : hintForValue(value, { mapping: true, list: false, condition: false, word: false }, path);
   problems.error(
     { path, at: value === null ? 'key' : 'value' },
     `Invalid DSL: ${show(value)} is not of type 'object'`,
-    'it must be a mapping: key: value',
+    guess === null ? 'it must be a mapping: key: value' : `${guess}; it must be a mapping: key: value`,
   );
   return false;
 }
@@ -235,4 +248,11 @@ function keysOf(value: Json | undefined): readonly string[] {
   return isJsonObject(value) ? Object.keys(value) : [];
 }
 
+/** Keywords that stand inside of a workflow. */
+const SECTIONS = new Set(['tasks', 'input', 'output', 'vars', 'task-defaults']);
+const TASK_KEYWORDS = new Set(
+  [DIRECT_TASK, REVERSE_TASK].flatMap(({ mappings = [] }) =>
+    mappings.flatMap(({ keywords = {} }) => Object.keys(keywords)),
+  ),
+);
 const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;

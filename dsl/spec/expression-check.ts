@@ -1,5 +1,5 @@
 import { certainErrors, hasExpression, validateExpression } from '../expressions/index.ts';
-import { isJsonObject, type Json } from '../json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../json.ts';
 import type { Path, Place, Problems } from '../problems.ts';
 import { expressionHint } from './expression-hint.ts';
 
@@ -22,8 +22,20 @@ export function warnOfDeepExpressions(value: Json, path: Path, problems: Problem
   } else if (Array.isArray(value)) {
     for (const [i, item] of (value as readonly Json[]).entries()) warnOfDeepExpressions(item, [...path, i], problems);
   } else if (isJsonObject(value)) {
+    warnOfSingleBraces(value, path, problems);
     for (const key of Object.keys(value)) warnOfDeepExpressions(value[key] ?? null, [...path, key], problems);
   }
+}
+
+/** `{ _.x }` without quotes is a mapping whose key has no value. */
+function warnOfSingleBraces(value: JsonObject, path: Path, problems: Problems): void {
+  const [key = '', ...others] = Object.keys(value);
+  if (others.length > 0 || value[key] !== null || !/^[$_]\.[\p{L}_]/u.test(key)) return;
+  problems.warning(
+    { path },
+    `{${key}} is a mapping with the key '${key}', no expression`,
+    key.startsWith('$') ? `write <% ${key} %>` : `write "{{ ${key} }}", in quotes`,
+  );
 }
 
 /** Warns of a text with a broken expression; its place may be the scalar that it was taken from. */

@@ -15,6 +15,8 @@ export function expressionHint(error: ExpressionError): string | null {
 // The texts of the parsers: spec/expressions.md §2, §11.7, and Jinja's own.
 const HINTS: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/^The line already contains an expression/, () => 'write the whole text in one language'],
+  [/unexpected '=' at position \d+ of expression '.*==/s, () => "YAQL compares with one '='"],
+  [/illegal character '&'/, () => "YAQL says 'and'"],
   [
     /unexpected end of statement/,
     () => 'something is missing at its end, such as a value after an operator or a closing bracket',

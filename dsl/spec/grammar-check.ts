@@ -67,9 +67,11 @@ function warnOfLost(lost: readonly LostText[], place: Place, problems: Problems)
     problems.lost(
       { ...place, offset: piece.offset },
       `${show(piece.text)} has no effect`,
-      piece.behind === null
-        ? `a parameter is name="text", name='text', name=<% … %>, name=[…], true, false, null or digits, without blanks around =; use 'input' for others`
-        : `the value of '${piece.behind}' ends before it: put a value of several parts in quotes, ${piece.behind}="<% … %>/<% … %>"`,
+      /(?:<%(?!.*%>)|\{\{(?!.*\}\}))/.test(piece.text)
+        ? 'an expression is not closed: <% … %> and {{ … }} stand on one line'
+        : piece.behind === null
+          ? `a parameter is name="text", name='text', name=<% … %>, name=[…], true, false, null or digits, without blanks around =; use 'input' for others`
+          : `the value of '${piece.behind}' ends before it: put a value of several parts in quotes, ${piece.behind}="<% … %>/<% … %>"`,
     );
   }
 }
@@ -97,6 +99,11 @@ function checkWithItems(text: string, place: Place, problems: Problems): void {
 }
 
 function withItemsHint(text: string): string | null {
+  const bare = /^\s*([\p{L}\p{N}_-]+)\s+in\s+([$_]\.\S+)\s*$/u.exec(text);
+  if (bare !== null) {
+    const [, name = '', source = ''] = bare;
+    return `an expression stands in marks: '${name} in ${source.startsWith('$') ? `<% ${source} %>` : `{{ ${source} }}`}'`;
+  }
   if (/^\s*(?:<%|\{\{|\[)/.test(text)) return "name the variable of each item first: 'item in …'";
   return /\[\s*<%/.test(text) ? 'in a list in brackets put expressions in double quotes: ["<% $.a %>", 2]' : null;
 }

@@ -6,6 +6,7 @@ import { checkExpressions, warnOfDeepExpressions } from './expression-check.ts';
 import { checkGrammar } from './grammar-check.ts';
 import { retryMapping } from './policies.ts';
 import {
+  EXPRESSION,
   type ListShape,
   type MappingShape,
   type NameShape,
@@ -13,6 +14,7 @@ import {
   type Shape,
   type TextShape,
 } from './shape.ts';
+import { hintForKey, hintForValue } from './misplaced.ts';
 import { show } from './show.ts';
 
 /** Holds a value against the table and reports everything that does not fit, in the words of spec/dsl.md §16. */
@@ -163,14 +165,15 @@ function checkEntry(key: string, mapping: JsonObject, part: MappingShape, path: 
   const missing = (part.required ?? []).filter((name) => !Object.hasOwn(mapping, name));
   const hint = problems.spelling.didYouMean(key, [...missing, ...keywords]);
   if (part.open) {
-    problems.warning({ path: child, at: 'key' }, `Unknown key '${key}' is ignored`, hint);
+    const meant = hint ?? hintForKey(key, value, keywords, child);
+    problems.warning({ path: child, at: 'key' }, `Unknown key '${key}' is ignored`, meant);
     return;
   }
   problems.error(
     { path: child, at: 'key' },
     `Invalid DSL: Additional properties are not allowed ('${key}' was unexpected)`,
     hint ??
-      misplaced(key) ??
+      hintForKey(key, value, keywords, child) ??
       part.ifUnknown ??
       `known keys: ${keywords.filter((name) => !INJECTED.has(name)).join(', ')}`,
   );
@@ -193,20 +196,12 @@ function asClause(sentence: string): string {
   return `${sentence.charAt(0).toLowerCase()}${sentence.slice(1).replace(/\.$/, '')}`;
 }
 
-/** Says where a keyword belongs that stands in the wrong place. */
-function misplaced(key: string): string | null {
-  if (key === 'requires') return "'requires' is for tasks of workflows with 'type: reverse'";
-  if (key === 'join' || /^on-(?:success|error|complete|skip)$/.test(key))
-    return `'${key}' is for tasks of direct workflows`;
-  return null;
-}
-
 function refuse(
   value: Json,
   shape: Shape,
   path: Path,
   problems: Problems,
-  hint: string | null = mustBe(path, shape),
+  hint: string | null = wholeHint(value, shape, path),
 ): void {
   const types = typesOf(shape);
   const only =
@@ -214,6 +209,17 @@ function refuse(
   const words = only === undefined ? 'is not valid under any of the given schemas' : `is not of type '${only}'`;
   const isKindRight = only !== undefined && only === typeName(value);
   problems.error({ path }, `Invalid DSL: ${show(value)} ${isKindRight ? 'has too many properties' : words}`, hint);
+}
+
+function wholeHint(value: Json, shape: Shape, path: Path): string {
+  const expects = {
+    mapping: shape.mappings !== undefined,
+    list: shape.list !== undefined,
+    condition: shape === EXPRESSION && path.length > 1,
+    word: shape.text !== undefined && shape.text.expressions === undefined && !shape.boolean,
+  };
+  const guess = hintForValue(value, expects, path);
+  return guess === null ? mustBe(path, shape) : `${guess}; ${mustBe(path, shape)}`;
 }
 
 function mustBe(path: Path, shape: Shape): string {

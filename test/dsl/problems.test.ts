@@ -166,6 +166,33 @@ test('expressions that will fail only at run time are warned of', (t) => {
   for (const { message } of warnings) t.regex(message, /^This expression will fail at run time: /);
 });
 
+// What people write by a slip; the hint of one of the problems.
+const SLIPS: readonly (readonly [text: string, hint: RegExp])[] = [
+  [workflowText('task_defaults: {timeout: 1}\ntasks: {a: {action: b}}'), /^did you mean 'task-defaults'\?$/],
+  [workflowText('timeout: 1\ntasks: {a: {action: b}}'), /belongs to a task, or into 'task-defaults'/],
+  ["version: '2.0'\nwf: {type: direct}\ntasks: {a: {action: b}}", /^write the name of the workflow first/],
+  [taskText('input: {a: { _.rows }}'), /^write "\{\{ _\.rows \}\}", in quotes$/],
+  [taskText('input: {a: {$.rows}}'), /^write <% \$\.rows %>$/],
+  [taskText('action: std.echo output=<% $.rows'), /^an expression is not closed/],
+  [taskText('publish: {a: <% $.a && $.b %>}'), /^YAQL says 'and'$/],
+  [workflowText('tasks:\n  load\n    action: b'), /^a colon is missing behind 'load' in the line before$/],
+  [
+    taskText('action:std.noop\nwait-before: 1'),
+    /^a blank is missing behind the colon in the line before: 'action: std.noop'$/,
+  ],
+  [taskText('with-items: i in _.rows'), /'i in \{\{ _\.rows \}\}'$/],
+];
+
+for (const [text, hint] of SLIPS) {
+  test(`the slip in ${JSON.stringify(text)} is understood`, (t) => {
+    const problems = validate('workflow', text);
+    t.true(
+      problems.some((problem) => hint.test(problem.hint ?? '')),
+      problems.map((problem) => `${problem.line}:${problem.column} ${problem.message}; ${problem.hint}`).join('\n'),
+    );
+  });
+}
+
 test('a template without {{ … }} is warned of: it fails whenever it is reached (§17-M)', (t) => {
   const warnings = warningsOf(
     taskText(
