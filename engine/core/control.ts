@@ -80,7 +80,8 @@ const ON_REQUEST = 'Stopped on request, without a message.';
 /** Items that wait for a resume, while none runs, will hear of nothing more. */
 function layItemsAside(draft: Draft): void {
   for (const task of draft.allTasks())
-    if (task.state === 'RUNNING') guarded(draft, task.id, completionError, () => continueItems(draft, task.id));
+    if (task.state === 'RUNNING' || task.state === 'PAUSED')
+      guarded(draft, task.id, completionError, () => continueItems(draft, task.id));
 }
 
 /** Unfinished children end with the same message, and running actions are told to stop (spec/engine.md E-16.3, §30 item 5). */

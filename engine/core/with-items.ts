@@ -279,7 +279,7 @@ function judgeItems(draft: Draft, id: TaskExecutionId): void {
  */
 function layAside(draft: Draft, task: TaskRecord, { next, again, accepted }: ItemsProgress): void {
   const running = next - (again?.size ?? 0) - accepted;
-  if (!draft.isCompleted || running > 0 || task.state !== 'RUNNING') return;
+  if (!draft.isCompleted || running > 0 || (task.state !== 'RUNNING' && task.state !== 'PAUSED')) return;
   dropTimers(draft, task.id);
   draft.updateTask(task.id, { state: 'IDLE', stateInfo: 'The workflow ended before all items were started.' });
 }

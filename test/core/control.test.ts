@@ -70,6 +70,18 @@ test('items that wait for a resume are laid aside when a stop comes instead', (t
   }
 });
 
+test('a task of sub-workflows that a pause reached is laid aside, too, when a stop comes before all its items', (t) => {
+  const m = Machine.start(`
+wf: {tasks: {a: {with-items: "i in [1, 2]", concurrency: 1, workflow: sub}}}
+sub: {tasks: {x: {action: std.async_noop}}}
+`);
+  m.send(pause);
+  t.is(m.task('a').state, 'PAUSED');
+  m.send(stop('CANCELLED'));
+  m.finishChild('a', 'ERROR', { result: 'bad' });
+  t.is(m.task('a').state, 'IDLE');
+});
+
 test('what ends while an execution is paused is continued on resume', (t) => {
   const m = Machine.start(ONE);
   m.send(pause);

@@ -76,7 +76,8 @@ const ALLOWED: Readonly<Record<Kind, Readonly<Record<string, readonly string[]>>
     RUNNING: ['PAUSED', 'DELAYED', 'IDLE', 'SUCCESS', 'ERROR', 'CANCELLED'],
     // To IDLE when the execution is paused, to WAITING a join that is tried again.
     DELAYED: ['RUNNING', 'IDLE', 'WAITING', 'SUCCESS', 'ERROR', 'CANCELLED'],
-    PAUSED: ['RUNNING', 'DELAYED', 'SUCCESS', 'ERROR', 'CANCELLED'],
+    // To IDLE when the execution ends before all items were started.
+    PAUSED: ['RUNNING', 'DELAYED', 'IDLE', 'SUCCESS', 'ERROR', 'CANCELLED'],
     // By fail-on, wait-after, retry with continue-on; a join that waits once more; a rerun inside a child.
     SUCCESS: ['ERROR', 'DELAYED', 'WAITING', 'RUNNING'],
     ERROR: ['IDLE', 'RUNNING', 'DELAYED', 'WAITING', 'SKIPPED'],
