@@ -63,14 +63,15 @@ export async function commitPlans(
 }
 
 /**
- * Where others write too, "nothing happens" may be what a view out of date says: a late result, a refusal. No claim would tell, so
- * the versions of such executions are looked at.
+ * "Nothing happens" may be what a view out of date says: a late result, a refusal. No claim would tell, so the versions of such executions
+ * are looked at. A process that is alone needs it too: what it finds at its start is opened anew past the views, while results
+ * of jobs come in already.
  */
 async function outOfDate({ store }: ConductorOptions, plans: readonly Plan[]): Promise<ReadonlySet<Plan>> {
   const silent = plans.filter(
     ({ cached, changes }) => changes.length === 0 && cached !== null && cached.version !== null,
   );
-  if (!store.isShared || silent.length === 0) return new Set();
+  if (silent.length === 0) return new Set();
   const versions = await loadVersions(
     store.reader,
     silent.map((plan) => plan.executionId),

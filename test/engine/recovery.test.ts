@@ -6,6 +6,7 @@ import { openStore, type Store } from '../../engine/store/connection.ts';
 import { migrate } from '../../engine/store/migrate.ts';
 import { insertExternalJob, loadExternalJob } from '../../engine/store/external-jobs.ts';
 import { lostActions, reopenLost } from '../../engine/store/pending.ts';
+import type { ActionRow } from '../../engine/store/tables.ts';
 import { TestClock } from '../helpers/clock.ts';
 import { CALLER, see } from '../helpers/engine.ts';
 import type { Fault } from './faulty-store.ts';
@@ -173,6 +174,28 @@ test('an executor that lives and is silent about an action of its own is noticed
   t.is(reopened.size, 1);
   t.is((await lost(made + 50)).length, 0);
   t.is((await lost(made + 51)).length, 1);
+});
+
+test('the result of an attempt that was opened past the views of this process counts', async (t) => {
+  const { store, clock } = await world(t);
+  await upload(
+    store,
+    `version: '2.0'\nwf: {tasks: {a: {safe-rerun: true, action: std.http, input: {url: "http://127.0.0.1:9/"}}}}`,
+  );
+  const node = await Node.start(store, clock);
+  t.teardown(() => node.engine.close());
+  await node.startWorkflow('wf', 'x');
+  await node.engine.idle();
+  const found: readonly ActionRow[] = await store.reader('action_executions').select('*');
+  // As at a start, where the result of a job may have brought the execution into the cache a moment before.
+  await store.writer.transaction((trx) => reopenLost(trx, found, node.engine.nodeId, clock.now()));
+  await node.engine.report({
+    actionExecutionId: found[0]?.id ?? '',
+    attempt: 2,
+    result: { kind: 'success', output: 'second' },
+  });
+  await node.engine.idle();
+  t.is(await stateOf(store, 'x'), 'SUCCESS');
 });
 
 test('of two processes that pick up the same lost action one runs it again, at the attempt that its row has', async (t) => {

@@ -48,7 +48,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'what a view out of date says of an event is believed',
     file: 'engine/shell/committing.js',
-    from: '!store.isShared || silent.length === 0',
+    from: 'silent.length === 0',
     to: 'true',
     seeds: 300,
   },
