@@ -11,6 +11,7 @@ import { badRequest, invalidValue } from './api-error.ts';
 import type { Field } from './fields.ts';
 import { checkQuery } from './request.ts';
 import type { ApiRequest, Reply } from './request.ts';
+import { perStore } from './per-store.ts';
 import { chosenFields, columnsOf, listFields, show } from './resources.ts';
 import type { Resource } from './resources.ts';
 import { rowTextsOf } from './row-texts.ts';
@@ -62,16 +63,7 @@ export function answerList(
   return answersOf(store).get(key, () => listOf(store, request, shape, fixed));
 }
 
-function answersOf(store: Store): SharedAnswers<Reply> {
-  let answers = stores.get(store);
-  if (answers === undefined) {
-    answers = new SharedAnswers();
-    stores.set(store, answers);
-  }
-  return answers;
-}
-
-const stores = new WeakMap<Store, SharedAnswers<Reply>>();
+const answersOf = perStore(() => new SharedAnswers<Reply>());
 
 async function listOf(store: Store, request: ApiRequest, shape: ListShape, fixed: readonly Filter[]): Promise<Reply> {
   const read = readListRequest(request, shape, fixed);

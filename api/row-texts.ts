@@ -4,6 +4,7 @@ import type { Store } from '../engine/store/connection.ts';
 import type { ListRow } from '../engine/store/lists.ts';
 import { rowsByIds } from '../engine/store/rows-by-id.ts';
 import type { Field } from './fields.ts';
+import { perStore } from './per-store.ts';
 import { columnsOf, show } from './resources.ts';
 import type { Resource } from './resources.ts';
 
@@ -77,16 +78,7 @@ export class RowTexts {
 }
 
 /** The texts of a store's rows. */
-export function rowTextsOf(store: Store): RowTexts {
-  let texts = stores.get(store);
-  if (texts === undefined) {
-    texts = new RowTexts(store);
-    stores.set(store, texts);
-  }
-  return texts;
-}
-
-const stores = new WeakMap<Store, RowTexts>();
+export const rowTextsOf = perStore((store) => new RowTexts(store));
 
 /** 8 MB, or twice that where texts are not of Latin letters: some ten thousand executions. */
 const MAX_CHARACTERS = 8 * 1024 * 1024;

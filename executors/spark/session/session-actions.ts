@@ -1,5 +1,6 @@
-import { isJsonObject, type JsonObject } from '../../../dsl/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../../../dsl/json.ts';
 import type { Action, JobAction } from '../../action.ts';
+import type { JobBackend } from '../../jobs/backend.ts';
 import type { SparkOptions } from '../plan.ts';
 import { PROPERTIES as SUBMIT_INPUTS } from '../submit.ts';
 import { parametersOf } from '../systems/client.ts';
@@ -19,6 +20,33 @@ import { sessionStatementBackend } from './statement-backend.ts';
 /** Sessions that take code (spec/spark.md §8.2): on Livy, on Lighter, or kept by this server on its own host (§9.4). */
 export function sessionActions(servers: SparkServers, options: SparkOptions): readonly Action[] {
   return [openAction(servers, options), executeAction(servers, options), closeAction(servers, options)];
+}
+
+interface Keepers {
+  readonly process: JobBackend;
+  readonly livy: JobBackend;
+  readonly lighter: JobBackend;
+}
+
+/** The backends of an action, and the choice of the one that keeps the session; `via` of anything else is the process. */
+function among(
+  { process, livy, lighter }: Keepers,
+  via: (input: JsonObject) => Json | undefined,
+): Required<Pick<JobAction, 'backend' | 'others' | 'choose'>> {
+  return {
+    backend: process,
+    others: [livy, lighter],
+    choose: (input) => {
+      switch (via(input)) {
+        case 'lighter':
+          return lighter;
+        case 'livy':
+          return livy;
+        default:
+          return process;
+      }
+    },
+  };
 }
 
 const SESSION: JsonObject = {
@@ -61,8 +89,7 @@ function openAction(servers: SparkServers, options: SparkOptions): JobAction {
   );
   return {
     ...action,
-    others: [livy, lighter],
-    choose: ({ via }) => (via === 'lighter' ? lighter : via === 'livy' ? livy : process),
+    ...among({ process, livy, lighter }, ({ via }) => via),
   };
 }
 
@@ -113,17 +140,7 @@ function executeAction(servers: SparkServers, options: SparkOptions): JobAction 
   );
   return {
     ...action,
-    others: [livy, lighter],
-    choose: ({ session }) => {
-      switch (viaOf(session)) {
-        case 'lighter':
-          return lighter;
-        case 'livy':
-          return livy;
-        default:
-          return process;
-      }
-    },
+    ...among({ process, livy, lighter }, ({ session }) => viaOf(session)),
   };
 }
 
@@ -168,17 +185,6 @@ function closeAction(servers: SparkServers, options: SparkOptions): JobAction {
     },
     result: { description: 'null.' },
     examples: [{ title: 'Close it', yaml: 'close:\n  action: spark.session.close session=<% $.session %>\n' }],
-    backend: process,
-    others: [livy, lighter],
-    choose: ({ session }) => {
-      switch (viaOf(session)) {
-        case 'lighter':
-          return lighter;
-        case 'livy':
-          return livy;
-        default:
-          return process;
-      }
-    },
+    ...among({ process, livy, lighter }, ({ session }) => viaOf(session)),
   };
 }

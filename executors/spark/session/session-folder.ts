@@ -2,7 +2,7 @@ import { link, readFile, rename, stat, unlink, writeFile } from 'node:fs/promise
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { isJsonObject, parseJson, stringifyJson, type Json, type JsonObject } from '../../../dsl/json.ts';
-import { isAlive, type ProcessIdentity } from '../../../processes/process.ts';
+import { codeOf, isAlive, type ProcessIdentity } from '../../../processes/process.ts';
 import { exists, readExit, readProcess } from '../../../processes/run-directory.ts';
 import type { SparkOptions } from '../plan.ts';
 
@@ -125,8 +125,4 @@ const LARGEST_BYTES = 4 * 1024 * 1024;
 async function replaceFile(path: string, value: JsonObject): Promise<void> {
   await writeFile(`${path}.new`, stringifyJson(value), { mode: 0o600 });
   await rename(`${path}.new`, path);
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
